@@ -6,6 +6,7 @@
  * can do next. The rest names the reason: what happened, with a sentence that says how to mend it.
  */
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <casemate/reasons.h>

@@ -25,7 +25,15 @@
     X(NO_FILE, NOTFOUND, 0x000f, "no such file", "check the path")                                 \
     X(NO_PERMISSION, DENIED, 0x0010, "permission denied", "check the owner and mode of the file and its folder") \
     X(IO_PIPE_CLOSED, IO, 0x0011, "the reader closed the pipe", "")                                \
-    X(IO_SHORT, IO, 0x0012, "the file ended early", "check that nothing else writes to it")
+    X(IO_SHORT, IO, 0x0012, "the file ended early", "check that nothing else writes to it")        \
+    X(FILE_EXISTS, CONFLICT, 0x0013, "the output exists already", "choose another name, or --force to replace it") \
+    X(FILE_BUSY, CONFLICT, 0x0014, "another process is writing this output", "wait for it, or choose another name") \
+    /* codec: 0x0101 */                                                                            \
+    /* crypt: 0x0201 */                                                                            \
+    /* pki: 0x0301 */                                                                              \
+    /* envelope: 0x0401 */                                                                         \
+    /* sealed: 0x0501 */                                                                           \
+    /* cmd: 0x0f01 */                                                                              \
 
 /* clang-format on */
 #endif
