@@ -30,6 +30,7 @@
     X(FILE_BUSY, CONFLICT, 0x0014, "another process is writing this output", "wait for it, or choose another name") \
     /* codec: 0x0101 */                                                                            \
     /* crypt: 0x0201 */                                                                            \
+    X(MERKLE_PROOF, UNAUTHENTIC, 0x0240, "a Merkle proof does not lead to the expected root", "fetch the proof and the signed root again from their source") \
     /* pki: 0x0301 */                                                                              \
     /* envelope: 0x0401 */                                                                         \
     /* sealed: 0x0501 */                                                                           \
