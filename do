@@ -1,0 +1,336 @@
+#!/usr/bin/env bash
+# One entry to everything; `./do` alone prints the verbs. Each installs what it needs first.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+ROOT=$PWD
+OPENSSL=$ROOT/.deps/openssl
+LOGS=$ROOT/build/logs
+RESULTS=$ROOT/build/results
+JOBS=$(nproc 2>/dev/null || echo 2)
+export LC_ALL=C.UTF-8
+
+# ---- what each verb needs: packages, `a|b` for the first that exists, `?` in front if optional
+
+PKG_build='gcc libc6-dev make meson ninja-build pkg-config libsecp256k1-dev'
+PKG_up="$PKG_build"
+PKG_docs="$PKG_build"
+PKG_test="$PKG_build libcmocka-dev python3 ?libsofthsm2"
+PKG_bench="$PKG_build python3 ?age ?gpg ?python3-matplotlib"
+PKG_lint="$PKG_build libcmocka-dev python3 git ?clang-format-14 ?pmccabe ?shellcheck"
+PKG_fuzz="$PKG_build clang llvm libclang-rt-dev python3"
+PKG_ci="$PKG_test $PKG_lint $PKG_fuzz g++ valgrind"
+
+usage() {
+    cat <<END
+./do up            build, then seal, inspect and reopen a small model as a tour
+./do test          build and run every test (unit, known answers, faults, interop, end to end)
+./do ci            all that CI runs: lint, both compilers, sanitizers, constant time, fuzzers
+./do lint          layers, format, complexity, spec tags and the other rules of the house
+./do bench         the figures of docs/, measured on this machine
+./do fuzz [SECS]   every fuzzer for SECS seconds each (default 30)
+./do docs          man pages and shell completions, from the program's own tables
+./do clean [all]   remove build/; with all, the private OpenSSL below .deps/ too
+END
+}
+
+say() { printf '%s\n' "$*"; }
+die() {
+    printf 'do: %s\n' "$*" >&2
+    exit 1
+}
+
+# quiet NAME COMMAND...: run with the output in a log; on failure show the end of it.
+quiet() {
+    local name=$1 log=$LOGS/$1.log
+    shift
+    mkdir -p "$LOGS"
+    "$@" >"$log" 2>&1 || {
+        tail -n 60 "$log" >&2
+        say "do: $name failed; all of its output: ${log#"$ROOT"/}" >&2
+        return 1
+    }
+}
+
+# ---- packages
+
+installed() { [ "$(dpkg-query -W -f '${db:Status-Abbrev}' "$1" 2>/dev/null)" = 'ii ' ]; }
+available() { [ "$(apt-cache policy "$1" 2>/dev/null | sed -n 's/^  Candidate: //p')" != '(none)' ] &&
+    apt-cache show "$1" >/dev/null 2>&1; }
+
+any_installed() {
+    local p
+    for p in ${1//|/ }; do
+        ! installed "$p" || return 0
+    done
+    return 1
+}
+
+# The system's OpenSSL is better than a private one where its candidate is new enough.
+want_system_openssl() {
+    local v
+    [ ! -e "$OPENSSL/stamp" ] || return 1
+    v=$(apt-cache policy libssl-dev 2>/dev/null | sed -n 's/^  Candidate: //p')
+    [ -n "$v" ] && dpkg --compare-versions "$v" ge 3.5 && ! installed libssl-dev
+}
+
+root_run() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    else
+        sudo -n "$@"
+    fi
+}
+
+can_install() { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }
+
+apt_install() {
+    root_run env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o Dpkg::Use-Pty=0 \
+        install --no-install-recommends "$@"
+}
+
+# Expand the list of a verb into what is missing and can be had; dies on what cannot.
+missing_packages() {
+    local want p
+    for want in $1; do
+        any_installed "${want#\?}" && continue
+        for p in $(tr '|' ' ' <<<"${want#\?}"); do
+            if available "$p"; then
+                say "$p"
+                continue 2
+            fi
+        done
+        [ "${want:0:1}" = '?' ] || say "$p"
+    done
+}
+
+need() {
+    local verb=$1 list="PKG_$1" stamp missing
+    list=${!list}
+    stamp="$verb $list $(stat -c %Y /var/lib/dpkg/status 2>/dev/null || echo none)"
+    if ! grep -qxF "$stamp" .deps/packages 2>/dev/null; then
+        command -v dpkg-query >/dev/null ||
+            die "this machine has no dpkg; install by hand what these Debian packages hold: $list"
+        missing=$(missing_packages "$list")
+        if [ -n "$missing" ]; then
+            # shellcheck disable=SC2086
+            install_missing "$verb" "$list" $missing
+        fi
+        ! want_system_openssl || ! can_install || quiet apt apt_install libssl-dev openssl
+        mkdir -p .deps
+        stamp="$verb $list $(stat -c %Y /var/lib/dpkg/status)"
+        printf '%s\n' "$stamp" >>.deps/packages
+    fi
+    quiet openssl tools/get-openssl.sh "$OPENSSL" auto
+}
+
+install_missing() {
+    local verb=$1 list=$2
+    shift 2
+    can_install || die "these packages are missing: $*
+    install them as root, then run ./do $verb again:
+        apt-get install --no-install-recommends $*"
+    say "installing for ./do $verb: $*"
+    quiet apt-update root_run apt-get -qq update || say 'do: going on with the package lists at hand'
+    # The lists may have been empty until now.
+    # shellcheck disable=SC2046
+    quiet apt apt_install $(missing_packages "$list")
+}
+
+# ---- builds
+
+# configure DIR [meson options]: a build folder, made anew when the OpenSSL below it changed.
+configure() {
+    local dir=build/$1
+    shift
+    if ! cmp -s "$OPENSSL/stamp" "$dir/openssl-stamp"; then
+        rm -rf "$dir"
+    fi
+    [ -e "$dir/build.ninja" ] ||
+        meson setup "$dir" -Dpkg_config_path="$OPENSSL/lib/pkgconfig" "$@" || return 1
+    cp "$OPENSSL/stamp" "$dir/openssl-stamp"
+}
+
+# build NAME [meson options]
+build() {
+    local name=$1
+    quiet "$name-setup" configure "$@" || return 1
+    quiet "$name-build" ninja -C "build/$name" -j "$JOBS"
+}
+
+run_suites() { meson test -C "build/$1" --no-rebuild --num-processes "$JOBS" "${@:2}"; }
+
+CLI=$ROOT/build/main/cmd/casemate/casemate
+
+# ---- results: a line "pass|fail|skip NAME" each
+
+result() { printf '%s %s\n' "$1" "$2" >>"$RESULTS"; }
+
+# check NAME COMMAND...: one counted check.
+check() {
+    local name=$1 start=$SECONDS
+    shift
+    if quiet "$name" "$@"; then
+        result pass "$name"
+        say "ok      $name ($((SECONDS - start)) s)"
+    else
+        result fail "$name"
+        say "FAIL    $name ($((SECONDS - start)) s)"
+    fi
+}
+
+# suites NAME TIMES [meson test options]: the tests of build/NAME, each counted.
+suites() {
+    local name=$1 times=$2 start=$SECONDS log=$ROOT/build/$1/meson-logs/testlog.json
+    shift 2
+    rm -f "$log"
+    mkdir -p "$LOGS"
+    run_suites "$name" -t "$times" "$@" >"$LOGS/$name-tests.log" 2>&1 || true
+    python3 tools/tally.py "$name" "$RESULTS" "$log"
+    say "        $name: $((SECONDS - start)) s"
+}
+
+totals() {
+    local passed failed skipped
+    passed=$(grep -c '^pass ' "$RESULTS" || true)
+    failed=$(grep -c '^fail ' "$RESULTS" || true)
+    skipped=$(sed -n 's/^skip //p' "$RESULTS" | sort -u)
+    [ -z "$skipped" ] || printf 'skipped:\n%s\n' "$(sed 's/^/  /' <<<"$skipped")"
+    [ "$failed" = 0 ] || printf 'failed:\n%s\n' "$(sed -n 's/^fail /  /p' "$RESULTS")"
+    say "$passed passed, $failed failed"
+    [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
+}
+
+fresh_results() {
+    mkdir -p build
+    : >"$RESULTS"
+}
+
+# ---- verbs
+
+do_up() {
+    need up
+    build main
+    ln -sfn main/cmd/casemate/casemate build/casemate
+    say "built build/casemate ($("$OPENSSL/bin/openssl" version | cut -d' ' -f1,2))"
+    [ ! -x tools/tour.sh ] || PATH=$(dirname "$CLI"):$PATH tools/tour.sh
+}
+
+do_test() {
+    need test
+    build main
+    fresh_results
+    suites main 1
+    totals
+}
+
+do_lint() {
+    need lint
+    build main
+    fresh_results
+    lint_checks
+    totals
+}
+
+lint_checks() {
+    python3 tools/lint/lint.py --build build/main --results "$RESULTS"
+    check lint-selftest python3 tools/lint/selftest.py
+}
+
+do_docs() {
+    need docs
+    build main
+    "$CLI" help --man docs/man
+    "$CLI" help --completions completions
+    say 'docs/man and completions/ are up to date'
+}
+
+do_bench() {
+    need bench
+    build main
+    PATH=$(dirname "$CLI"):$PATH exec bench/run.sh "$@"
+}
+
+FUZZ_OPTIONS=(-Dfuzzers=true -Db_sanitize=address,undefined -Db_lundef=false)
+
+build_fuzzers() { CC=clang build fuzz "${FUZZ_OPTIONS[@]}"; }
+
+# one_fuzzer PROGRAM SECONDS: new finds go to build/, so that the committed corpus stays small.
+one_fuzzer() {
+    local name=${1##*/fuzz_} work
+    work=$ROOT/build/fuzz/found/$name
+    mkdir -p "$work" "tests/fuzz/corpus/$name"
+    UBSAN_OPTIONS=halt_on_error=1 "$1" -max_total_time="$2" -timeout=20 -rss_limit_mb=1024 \
+        -max_len=65536 -artifact_prefix="$work/crash-" -print_final_stats=1 \
+        "$work" "tests/fuzz/corpus/$name"
+}
+
+fuzz_each() {
+    local f
+    for f in build/fuzz/tests/fuzz/fuzz_*; do
+        if [ -f "$f" ] && [ -x "$f" ]; then
+            check "fuzz-${f##*/fuzz_}" one_fuzzer "$f" "$1"
+        fi
+    done
+}
+
+do_fuzz() {
+    need fuzz
+    build_fuzzers
+    fresh_results
+    fuzz_each "${1:-30}"
+    totals
+}
+
+regenerated() {
+    local folder
+    do_docs
+    for folder in docs/man completions; do
+        git diff --exit-code -- "$folder" || return 1
+        [ -z "$(git ls-files --others --exclude-standard -- "$folder")" ] ||
+            { say "not committed: $folder"; return 1; }
+    done
+}
+
+# A build that warns fails; a build that fails has no tests to count.
+ci_compiler() {
+    local name=$1 cc=$2 times=$3
+    shift 3
+    CC=$cc check "$name-werror" build "$name" -Dwerror=true "$@"
+    [ ! -e "build/$name/build.ninja" ] || suites "$name" "$times"
+}
+
+do_ci() {
+    need ci
+    fresh_results
+    check build build main
+    lint_checks
+    check headers tools/lint/headers.sh
+    check symbols tools/lint/symbols.sh build/main
+    check regenerate regenerated
+    ci_compiler gcc gcc 1
+    ci_compiler clang clang 1
+    ci_compiler sanitize clang 4 -Db_sanitize=address,undefined -Db_lundef=false
+    ci_compiler ct-gcc gcc 1 -Dct_check=true -Dct_only=true
+    ci_compiler ct-clang clang 1 -Dct_check=true -Dct_only=true
+    check fuzz-build build_fuzzers
+    fuzz_each "${CASEMATE_FUZZ_SECONDS:-5}"
+    totals
+}
+
+do_clean() {
+    rm -rf build completions.tmp
+    [ "${1:-}" != all ] || rm -rf .deps
+}
+
+case ${1:-} in
+up | test | ci | lint | bench | fuzz | docs | clean)
+    verb=$1
+    shift
+    "do_$verb" "$@"
+    ;;
+'' | -h | --help | help) usage ;;
+*)
+    usage >&2
+    exit 2
+    ;;
+esac
