@@ -32,6 +32,33 @@
     /* crypt: 0x0201 */                                                                            \
     X(MERKLE_PROOF, UNAUTHENTIC, 0x0240, "a Merkle proof does not lead to the expected root", "fetch the proof and the signed root again from their source") \
     /* pki: 0x0301 */                                                                              \
+    X(KEY_MALFORMED, MALFORMED, 0x0301, "the key is not well-formed", "check that the file is complete, or export the key again") \
+    X(KEY_ALGORITHM, UNSUPPORTED, 0x0302, "the key's algorithm or encoding is not supported", "convert it with `openssl pkcs8 -topk8`, or generate another") \
+    X(KEY_INCONSISTENT, MALFORMED, 0x0303, "the parts of the key contradict each other", "do not use it: export or generate the key again") \
+    X(KEY_EXPANDED_ONLY, UNSUPPORTED, 0x0304, "the private key comes without its seed", "export it with the seed, or allow legacy expanded keys explicitly") \
+    X(KEY_ENCRYPTED, INVALID, 0x0305, "the private key is encrypted and no passphrase was given", "give its passphrase") \
+    X(KEY_PASSPHRASE, UNAUTHENTIC, 0x0306, "the passphrase does not open this key", "type it again; if it is surely right, the file is damaged: restore it from a copy") \
+    X(KEY_PROTECTION, UNSUPPORTED, 0x0307, "the key is encrypted in a way that is not supported", "convert it with `openssl pkcs8 -topk8 -v2 aes-256-cbc`") \
+    X(KEY_COST, LIMIT, 0x0308, "unlocking this key would take more memory or time than allowed", "if you trust where the file is from, raise the limit") \
+    X(KEY_TRAILING, MALFORMED, 0x0309, "something follows the key or certificate", "remove what stands behind it") \
+    X(KEY_BLOCK, UNSUPPORTED, 0x030a, "the file holds something else than one key", "keep one key in a file of its own") \
+    X(KEY_MODE, DENIED, 0x030b, "others may read this unencrypted private key", "chmod 600 the file, or protect it with a passphrase") \
+    X(KEY_NOT_PRIVATE, INVALID, 0x030c, "a private key is needed and this is a public one", "give the private key's file") \
+    X(KEY_NO_SEED, UNSUPPORTED, 0x030d, "a key that came without its seed can't be written", "generate a new key and move over to it") \
+    X(KEY_PASSPHRASE_SIZE, INVALID, 0x030e, "the passphrase is empty or longer than 1024 bytes", "choose another") \
+    X(KEY_DAMAGED, UNAUTHENTIC, 0x030f, "the encrypted key was changed after it was written", "restore the file from a copy") \
+    X(PKI_PROVIDER, INTERNAL, 0x0310, "the cryptographic provider refused an operation on keys or certificates", "report it with the output of `casemate version --deps`") \
+    X(CERT_MALFORMED, MALFORMED, 0x0320, "the certificate or request is not well-formed", "check that the file is complete") \
+    X(CERT_ALGORITHM, UNSUPPORTED, 0x0321, "this algorithm can't be used in a certificate", "use ML-DSA, SLH-DSA, Ed25519, P-256 or P-384") \
+    X(CERT_REQUEST, INVALID, 0x0322, "a certificate can't be made of these names, times or role", "check common name, DNS names, addresses and that the end is after the start") \
+    X(CERT_ISSUER, INVALID, 0x0323, "the issuer may not sign this certificate", "use a CA certificate with path length left, and the key that belongs to it") \
+    X(CERT_OUTLIVES_ISSUER, INVALID, 0x0324, "the certificate would be valid outside its issuer's time", "shorten its validity or renew the issuer") \
+    X(CERT_SIGNATURE, UNAUTHENTIC, 0x0325, "a signature on a certificate or request is wrong", "fetch it again from its source") \
+    X(CERT_UNTRUSTED, UNAUTHENTIC, 0x0326, "no chain leads from the certificate to a trusted root", "add the missing intermediate, or the right root") \
+    X(CERT_EXPIRED, UNAUTHENTIC, 0x0327, "a certificate of the chain is not valid at this time", "renew it, or check the clock") \
+    X(CERT_PURPOSE, UNAUTHENTIC, 0x0328, "the certificate is not meant for this use", "use one issued for it") \
+    X(CERT_NAME, UNAUTHENTIC, 0x0329, "the certificate is for another name", "connect to a name that it carries, or have it issued for this one") \
+    X(CERT_CLASSICAL, DENIED, 0x032a, "the chain depends on a classical algorithm", "issue it anew with ML-DSA or SLH-DSA, or allow classical certificates") \
     /* envelope: 0x0401 */                                                                         \
     /* sealed: 0x0501 */                                                                           \
     /* cmd: 0x0f01 */                                                                              \
