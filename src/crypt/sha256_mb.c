@@ -139,22 +139,47 @@ static void hash_all(const plan *p, uint8_t (*out)[32], const shape *m, const ui
     }
 }
 
-/* Kernels of one kind; wide_min 1 keeps to them. */
+/* Kernels of one kind only. */
 static plan plan_for(cm_cpu_kind kind)
 {
-    plan p = {.wide_min = SIZE_MAX};
+    plan p = {.wide_min = 1};
 
-    (void)kind;
     p.wide = p.narrow = p.single = (kernel){cm_sha256_blocks_portable, 1};
+#if defined(__x86_64__)
+    switch (kind) {
+    case CM_CPU_SHANI:
+        p.wide = p.narrow = (kernel){cm_sha256_blocks_shani_x2, 2};
+        p.single = (kernel){cm_sha256_blocks_shani_x1, 1};
+        p.wide_min = 2;
+        break;
+    case CM_CPU_AVX2:
+        p.wide = (kernel){cm_sha256_blocks_avx2_x8, 8};
+        break;
+    case CM_CPU_AVX512:
+        p.wide = (kernel){cm_sha256_blocks_avx512_x16, 16};
+        break;
+    default:
+        break;
+    }
+#else
+    (void)kind;
+#endif
     return p;
 }
 
 static plan best;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
+/* Fastest first; see README.md for the figures. */
 static void choose(void)
 {
-    best = plan_for(CM_CPU_PORTABLE);
+    static const cm_cpu_kind order[] = {CM_CPU_SHANI, CM_CPU_AVX512, CM_CPU_AVX2, CM_CPU_PORTABLE};
+    size_t i = 0;
+
+    while (!cm_cpu_has(order[i])) {
+        i++;
+    }
+    best = plan_for(order[i]);
 }
 
 void cm_sha256_mb(uint8_t (*out)[32], const uint8_t *prefix, size_t prefix_n,
@@ -172,7 +197,7 @@ bool cm_sha256_mb_on(cm_cpu_kind kind, uint8_t (*out)[32], const uint8_t *prefix
     const shape m = {prefix, prefix_n, n};
     plan p;
 
-    if (kind != CM_CPU_PORTABLE) {
+    if (!cm_cpu_has(kind)) {
         return false;
     }
     p = plan_for(kind);
