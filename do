@@ -10,15 +10,17 @@ JOBS=$(nproc 2>/dev/null || echo 2)
 export LC_ALL=C.UTF-8
 
 # ---- what each verb needs: packages, `a|b` for the first that exists, `?` in front if optional
-
-PKG_build='gcc libc6-dev make meson ninja-build pkg-config libsecp256k1-dev'
-PKG_up="$PKG_build"
-PKG_docs="$PKG_build"
-PKG_test="$PKG_build libcmocka-dev python3 ?libsofthsm2"
-PKG_bench="$PKG_build python3 ?age ?gpg ?python3-matplotlib"
-PKG_lint="$PKG_build libcmocka-dev python3 git ?clang-format-14 ?pmccabe ?shellcheck"
-PKG_fuzz="$PKG_build clang llvm libclang-rt-dev python3"
-PKG_ci="$PKG_test $PKG_lint $PKG_fuzz g++ valgrind"
+# shellcheck disable=SC2034
+{
+    PKG_build='gcc libc6-dev make meson ninja-build pkg-config libsecp256k1-dev'
+    PKG_up="$PKG_build"
+    PKG_docs="$PKG_build"
+    PKG_test="$PKG_build libcmocka-dev python3 ?libsofthsm2"
+    PKG_bench="$PKG_build python3 ?age ?gpg ?python3-matplotlib"
+    PKG_lint="$PKG_build libcmocka-dev python3 git ?clang-format-14 ?pmccabe ?shellcheck"
+    PKG_fuzz="$PKG_build clang llvm libclang-rt-dev python3"
+    PKG_ci="$PKG_test $PKG_lint $PKG_fuzz g++ valgrind"
+}
 
 usage() {
     cat <<END
@@ -250,7 +252,7 @@ do_bench() {
     PATH=$(dirname "$CLI"):$PATH exec bench/run.sh "$@"
 }
 
-FUZZ_OPTIONS=(-Dfuzzers=true -Db_sanitize=address,undefined -Db_lundef=false)
+FUZZ_OPTIONS=(-Dfuzzers=true '-Db_sanitize=address,undefined' -Db_lundef=false)
 
 build_fuzzers() { CC=clang build fuzz "${FUZZ_OPTIONS[@]}"; }
 

@@ -232,7 +232,7 @@ package=$PACKAGE
 from_deb() {
     local root=$PREFIX/root lib
     apt_ready || return 1
-    rm -rf "$root" "$PREFIX/lib" "$PREFIX/include"
+    rm -rf "${root:?}" "${PREFIX:?}/lib" "$PREFIX/include"
     fetch_debs "$root" libssl-dev || return 1
     PACKAGE=$(deb_version libssl-dev)
     VERSION=${PACKAGE%%-*}

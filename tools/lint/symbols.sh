@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# symbols.sh BUILD: what the library and the program let the dynamic linker see.
+set -euo pipefail
+status=0
+so=$1/libcasemate.so
+exported=$(nm -D --defined-only "$so" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }')
+[ -n "$exported" ] || { echo "$so exports nothing"; status=1; }
+if grep -v '^cm_' <<<"$exported"; then
+    echo "$so exports the names above beside cm_"
+    status=1
+fi
+for program in "$1"/cmd/*/casemate*; do
+    { [ -f "$program" ] && [ -x "$program" ]; } || continue
+    if nm -D --defined-only "$program" |
+        grep -E ' [TDBRVW] (OPENSSL|EVP|OSSL|CRYPTO|SSL|ERR|X509)_'; then
+        echo "$program exports symbols of OpenSSL"
+        status=1
+    fi
+done
+exit $status
