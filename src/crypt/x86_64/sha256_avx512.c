@@ -4,8 +4,8 @@
  */
 #include <immintrin.h>
 
+#include "crypt/kernel_int.h"
 #include "crypt/sha256_int.h"
-#include "crypt/x86_64/kernel_int.h"
 
 /* VPTERNLOGD truth tables. */
 #define XOR3 0x96

@@ -5,8 +5,8 @@
  */
 #include <immintrin.h>
 
+#include "crypt/kernel_int.h"
 #include "crypt/sha256_int.h"
-#include "crypt/x86_64/kernel_int.h"
 
 /* The instructions want the chaining words as A B E F and C D G H, most significant first. */
 typedef struct {

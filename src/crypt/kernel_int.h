@@ -1,6 +1,6 @@
-#ifndef CM_CRYPT_X86_64_KERNEL_INT_H
-#define CM_CRYPT_X86_64_KERNEL_INT_H
-/* What the vector kernels share. */
+#ifndef CM_CRYPT_KERNEL_INT_H
+#define CM_CRYPT_KERNEL_INT_H
+/* What the kernels share. */
 
 #define INLINE static inline __attribute__((always_inline))
 
