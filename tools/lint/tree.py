@@ -60,19 +60,17 @@ class Tree:
 
     def objects(self):
         """Compiled files of the modules: (module, "module/file.c", path of the object)."""
+        sources = {name.replace("/", "_") + ".o": name for name in self.under("src", ext=(".c",))}
         out = []
         for folder in sorted(os.listdir(self.build) if os.path.isdir(self.build) else []):
             if not re.match(r"lib(cm|kernel)_\w+\.a\.p$", folder):
                 continue
             for name in sorted(os.listdir(os.path.join(self.build, folder))):
-                match = re.fullmatch(r"src_([a-z0-9]+)_(.+)\.c\.o", name)
-                if match:
-                    module, rest = match.groups()
-                    out.append((module, f"{module}/{rest}.c",
+                source = sources.get(name)
+                if source:
+                    out.append((source.split("/")[1], source[len("src/"):],
                                 os.path.join(self.build, folder, name)))
         out += self.program_objects()
-        out = [o for o in out if os.path.exists(os.path.join(self.root, "src", o[1]))
-               or o[0] == "cmd" or "/x86_64_" in o[1]]
         if not out:
             raise Skip("nothing is built")
         return out
