@@ -24,19 +24,19 @@ extern "C" {
 #endif
 
 /* Class, HTTP status, gRPC status. Chosen by what the caller does next. */
-#define CM_CLASSES(X)                                                                              \
-    X(OK, 0, 200, 0)             /* go on */                                                       \
-    X(INVALID, 1, 400, 3)        /* mend the call */                                               \
-    X(MALFORMED, 2, 400, 3)      /* mend the input's bytes */                                      \
-    X(UNSUPPORTED, 3, 501, 12)   /* use another version, algorithm or build */                     \
-    X(LIMIT, 4, 413, 8)          /* send less, or raise the limit */                               \
-    X(UNAUTHENTIC, 5, 401, 16)   /* trust nothing of it */                                         \
-    X(DENIED, 6, 403, 7)         /* ask whoever sets the policy */                                 \
-    X(NOTFOUND, 7, 404, 5)       /* name something that exists */                                  \
-    X(CONFLICT, 8, 409, 10)      /* look at the state, then try again */                           \
-    X(IO, 9, 503, 14)            /* mend the disk, the pipe or the device, then try again */       \
-    X(EXHAUSTED, 10, 503, 8)     /* free memory or wait, then try again */                         \
-    X(INTERNAL, 11, 500, 13)     /* our bug or a broken provider: report it */
+#define CM_CLASSES(X)                                                                      \
+    X(OK, 0, 200, 0)           /* go on */                                                 \
+    X(INVALID, 1, 400, 3)      /* mend the call */                                         \
+    X(MALFORMED, 2, 400, 3)    /* mend the input's bytes */                                \
+    X(UNSUPPORTED, 3, 501, 12) /* use another version, algorithm or build */               \
+    X(LIMIT, 4, 413, 8)        /* send less, or raise the limit */                         \
+    X(UNAUTHENTIC, 5, 401, 16) /* trust nothing of it */                                   \
+    X(DENIED, 6, 403, 7)       /* ask whoever sets the policy */                           \
+    X(NOTFOUND, 7, 404, 5)     /* name something that exists */                            \
+    X(CONFLICT, 8, 409, 10)    /* look at the state, then try again */                     \
+    X(IO, 9, 503, 14)          /* mend the disk, the pipe or the device, then try again */ \
+    X(EXHAUSTED, 10, 503, 8)   /* free memory or wait, then try again */                   \
+    X(INTERNAL, 11, 500, 13)   /* our bug or a broken provider: report it */
 
 #define CM_CLASS_ENUM(name, n, http, grpc) CM_CLASS_##name = n,
 typedef enum { CM_CLASSES(CM_CLASS_ENUM) } cm_class;
@@ -80,9 +80,9 @@ static inline cm_class cm_err_class(cm_err e)
 }
 
 /** Texts of an error: static, never NULL, also for numbers this build does not know. */
-CM_API const char *cm_err_name(cm_err e);  /* "SEALED_TRUNCATED" */
-CM_API const char *cm_err_what(cm_err e);  /* "the container ends early" */
-CM_API const char *cm_err_fix(cm_err e);   /* "fetch it again; ..." or "" */
+CM_API const char *cm_err_name(cm_err e); /* "SEALED_TRUNCATED" */
+CM_API const char *cm_err_what(cm_err e); /* "the container ends early" */
+CM_API const char *cm_err_fix(cm_err e);  /* "fetch it again; ..." or "" */
 CM_API const char *cm_err_class_name(cm_err e);
 CM_API int cm_err_http(cm_err e);
 CM_API int cm_err_grpc(cm_err e);

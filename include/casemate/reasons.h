@@ -61,7 +61,7 @@
     X(CERT_CLASSICAL, DENIED, 0x032a, "the chain depends on a classical algorithm", "issue it anew with ML-DSA or SLH-DSA, or allow classical certificates") \
     /* envelope: 0x0401 */                                                                         \
     /* sealed: 0x0501 */                                                                           \
-    /* cmd: 0x0f01 */                                                                              \
+    /* cmd: 0x0f01 */
 
 /* clang-format on */
 #endif
