@@ -30,6 +30,27 @@
     X(FILE_BUSY, CONFLICT, 0x0014, "another process is writing this output", "wait for it, or choose another name") \
     /* codec: 0x0101 */                                                                            \
     /* crypt: 0x0201 */                                                                            \
+    X(CRYPT_TAG, UNAUTHENTIC, 0x0201, "does not decrypt: wrong key or altered data",               \
+      "check the key; fetch the data again from its source")                                       \
+    X(CRYPT_SIGNATURE, UNAUTHENTIC, 0x0202, "the signature does not verify",                       \
+      "check the signer's public key; fetch the data again from its source")                       \
+    X(CRYPT_BAD_KEY, MALFORMED, 0x0203, "not a valid key of its kind",                             \
+      "check that key and algorithm belong together")                                              \
+    X(CRYPT_PROFILE, UNSUPPORTED, 0x0204, "this algorithm is not allowed in the fips profile",     \
+      "use an approved algorithm, or the default profile")                                         \
+    X(CRYPT_NO_FIPS, UNSUPPORTED, 0x0205, "the OpenSSL FIPS provider could not be loaded",         \
+      "install it with its fipsmodule.cnf (openssl fipsinstall), or use the default profile")      \
+    X(CRYPT_ALGORITHM, UNSUPPORTED, 0x0206, "unknown algorithm, or one without this operation",    \
+      "use another algorithm or a newer build")                                                    \
+    X(CRYPT_PROVIDER, INTERNAL, 0x0207, "the cryptographic library failed",                        \
+      "report it with the output of: casemate version --deps")                                     \
+    X(CRYPT_NO_PRIVATE, INVALID, 0x0208, "this key has no private part",                           \
+      "use the private key file")                                                                  \
+    X(CRYPT_CONTEXT_LONG, INVALID, 0x0209, "a signature context is longer than 255 bytes", "")     \
+    X(CRYPT_CONTEXT_RESERVED, INVALID, 0x020a, "this signature context is reserved",               \
+      "choose another context string")                                                             \
+    X(CRYPT_COST, LIMIT, 0x020b, "a password-hashing cost is out of bounds",                       \
+      "change memory, passes or lanes")                                                            \
     X(MERKLE_PROOF, UNAUTHENTIC, 0x0240, "a Merkle proof does not lead to the expected root", "fetch the proof and the signed root again from their source") \
     /* pki: 0x0301 */                                                                              \
     X(KEY_MALFORMED, MALFORMED, 0x0301, "the key is not well-formed", "check that the file is complete, or export the key again") \
