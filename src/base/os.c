@@ -212,8 +212,12 @@ cm_err cm_os_out_open(cm_os_out *o, const char *path, mode_t mode, bool keep)
     if (fd < 0)
         return cm_os_err(errno, CM_IO_OPEN);
     CM_TRY(lock_part(fd, part));
-    if (!keep && ftruncate(fd, 0) != 0)
-        return cm_os_err(errno, CM_IO_WRITE);
+    if (!keep && ftruncate(fd, 0) != 0) {
+        cm_err e = cm_os_err(errno, CM_IO_WRITE);
+
+        (void)unlink(part);
+        return e;
+    }
     *o = (cm_os_out){.fd = fd, .path = name, .part = part};
     fd = -1;
     name = part = NULL;
