@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/base.h"
+
 /* Where a check stands: the bounds of what is being followed as node numbers of the present level,
  * and the hashes still to come. */
 typedef struct {
@@ -33,6 +35,11 @@ static void up(walk *w)
     w->tn >>= 1;
 }
 
+static bool equal(const uint8_t a[32], const uint8_t b[32])
+{
+    return cm_view_eq(cm_view_of(a, 32), cm_view_of(b, 32));
+}
+
 static bool odd(uint64_t v)
 {
     return (v & 1) != 0;
@@ -62,7 +69,7 @@ cm_err cm_merkle_check_inclusion(const uint8_t root[32], uint64_t index, uint64_
         }
         up(&w);
     }
-    return w.left == 0 && w.sn == 0 && memcmp(r, root, 32) == 0 ? CM_OKAY : CM_FAIL(MERKLE_PROOF);
+    return w.left == 0 && w.sn == 0 && equal(r, root) ? CM_OKAY : CM_FAIL(MERKLE_PROOF);
 }
 
 static bool valid_subtree(uint64_t start, uint64_t end)
@@ -130,9 +137,8 @@ cm_err cm_merkle_check_subtree(const uint8_t sub[32], uint64_t start, uint64_t e
     while (w.left > 0 && w.tn != 0) {
         climb(&w, f, s);
     }
-    return w.left == 0 && w.tn == 0 && memcmp(f, sub, 32) == 0 && memcmp(s, root, 32) == 0
-               ? CM_OKAY
-               : CM_FAIL(MERKLE_PROOF);
+    return w.left == 0 && w.tn == 0 && equal(f, sub) && equal(s, root) ? CM_OKAY
+                                                                       : CM_FAIL(MERKLE_PROOF);
 }
 
 cm_err cm_merkle_check_consistency(const uint8_t root1[32], uint64_t size1, const uint8_t root2[32],
