@@ -240,9 +240,9 @@ lint_checks() {
 
 do_docs() {
     need docs
-    build main
-    "$CLI" help --man docs/man
-    "$CLI" help --completions completions
+    build main || return 1
+    "$CLI" help --man docs/man || return 1
+    "$CLI" help --completions completions || return 1
     say 'docs/man and completions/ are up to date'
 }
 
@@ -285,7 +285,7 @@ do_fuzz() {
 
 regenerated() {
     local folder
-    do_docs
+    do_docs || return 1
     for folder in docs/man completions; do
         git diff --exit-code -- "$folder" || return 1
         [ -z "$(git ls-files --others --exclude-standard -- "$folder")" ] ||
