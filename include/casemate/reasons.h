@@ -52,6 +52,12 @@
     X(CRYPT_COST, LIMIT, 0x020b, "a password-hashing cost is out of bounds",                       \
       "change memory, passes or lanes")                                                            \
     X(MERKLE_PROOF, UNAUTHENTIC, 0x0240, "a Merkle proof does not lead to the expected root", "fetch the proof and the signed root again from their source") \
+    X(KEM_LENGTH, MALFORMED, 0x02c0, "a KEM ciphertext has the wrong length",                      \
+      "check that key and ciphertext belong together")                                             \
+    X(KEM_LOW_ORDER, MALFORMED, 0x02c1, "an X25519 share is a point of low order",                 \
+      "treat the sender as hostile or broken")                                                     \
+    X(HPKE_SHORT, MALFORMED, 0x02c2, "an HPKE message is shorter than its key and tag",            \
+      "fetch the data again from its source")                                                      \
     /* pki: 0x0301 */                                                                              \
     X(KEY_MALFORMED, MALFORMED, 0x0301, "the key is not well-formed", "check that the file is complete, or export the key again") \
     X(KEY_ALGORITHM, UNSUPPORTED, 0x0302, "the key's algorithm or encoding is not supported", "convert it with `openssl pkcs8 -topk8`, or generate another") \
