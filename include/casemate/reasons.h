@@ -29,6 +29,22 @@
     X(FILE_EXISTS, CONFLICT, 0x0013, "the output exists already", "choose another name, or --force to replace it") \
     X(FILE_BUSY, CONFLICT, 0x0014, "another process is writing this output", "wait for it, or choose another name") \
     /* codec: 0x0101 */                                                                            \
+    X(HEX_MALFORMED, MALFORMED, 0x0101, "the text is not hexadecimal", "write two digits of 0-9, a-f a byte, with nothing between them") \
+    X(BASE64_MALFORMED, MALFORMED, 0x0102, "the text is not strict base64", "copy it again whole: no spaces or line ends, the right alphabet and padding") \
+    X(PEM_NO_BLOCK, NOTFOUND, 0x0103, "no PEM block was found", "check that a line begins with `-----BEGIN`; a DER file needs no armour") \
+    X(PEM_MALFORMED, MALFORMED, 0x0104, "the PEM armour is damaged", "copy the block again, from its BEGIN to its END line, in lines of 64 without spaces") \
+    X(NUMBER_MALFORMED, MALFORMED, 0x0105, "the text is not a whole number in range", "write digits only, no sign or leading zero; a size may end in K, M, G, T, P, E or KiB, MiB, ...") \
+    X(CBOR_MALFORMED, MALFORMED, 0x0110, "the CBOR encoding is damaged or ends early", "fetch the data again from its source") \
+    X(CBOR_NOT_CANONICAL, MALFORMED, 0x0111, "the CBOR encoding is not the deterministic one", "encode by RFC 8949 section 4.2.1: shortest heads, definite lengths, sorted keys, none twice") \
+    X(CBOR_KIND, MALFORMED, 0x0112, "the CBOR holds a tag, a float or another kind of item that is not used here", "use integers, byte and text strings, arrays, maps, booleans and null; as map keys the first three") \
+    X(CBOR_TOO_DEEP, MALFORMED, 0x0113, "the CBOR is nested more than 16 levels deep", "flatten the structure") \
+    X(CBOR_TRAILING, MALFORMED, 0x0114, "something follows the CBOR item", "remove what stands behind it") \
+    X(CBOR_TYPE, MALFORMED, 0x0115, "a CBOR item is of another type than the format says", "check which format and version the data is in") \
+    X(CBOR_FIELD, MALFORMED, 0x0116, "a field of a record is unknown, missing, of another type or out of bounds", "check which format and version the data is in; a newer casemate may know it") \
+    X(JSON_MALFORMED, MALFORMED, 0x0120, "the text is not JSON", "mend the text at the given place; comments and trailing commas are not JSON") \
+    X(JSON_DUPLICATE, MALFORMED, 0x0121, "a JSON object has the same key twice", "remove one of them") \
+    X(JSON_LIMIT, LIMIT, 0x0122, "the JSON text is longer, deeper or has more values than allowed", "send less, or raise the limit") \
+    X(JSON_TYPE, MALFORMED, 0x0123, "a JSON value is of another type or range than expected", "mend the value at the given place") \
     /* crypt: 0x0201 */                                                                            \
     X(CRYPT_TAG, UNAUTHENTIC, 0x0201, "does not decrypt: wrong key or altered data",               \
       "check the key; fetch the data again from its source")                                       \
