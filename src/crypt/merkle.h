@@ -13,7 +13,7 @@
 
 #define CM_MERKLE_HASH      32u
 #define CM_MERKLE_SALT_MAX  32u
-/* Longest inclusion proof: a tree of 2^63 leaves. */
+/* Hashes of the longest inclusion proof. */
 #define CM_MERKLE_PROOF_MAX 64u
 
 /** out = one leaf. salt is at most 32 bytes, here and below; a longer one is a bug of the caller's

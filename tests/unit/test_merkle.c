@@ -237,12 +237,51 @@ static void absurd_sizes(void **state)
     assert_int_equal((uint64_t)1 << 48, cm_merkle_leaf_count(top, 1 << 16));
 }
 
+/* The longest proof there is: leaf 0 of 2^64 - 2, every neighbour on its right. The same width from
+ * 1 on is no subtree, however well the hashes fit. */
+static void longest_proof(void **state)
+{
+    const uint64_t size = UINT64_MAX - 1;
+    uint8_t proof[CM_MERKLE_PROOF_MAX][32] = {{0}}, root[32];
+    cm_view p = CM_VIEW(proof);
+
+    (void)state;
+    memcpy(root, leaves[0], 32);
+    for (size_t i = 0; i < CM_MERKLE_PROOF_MAX; i++) {
+        cm_merkle_node(root, root, proof[i]);
+    }
+    assert_true(cm_ok(cm_merkle_check_inclusion(root, 0, size, leaves[0], p)));
+    assert_true(cm_ok(cm_merkle_check_subtree_inclusion(root, 0, size, 0, leaves[0], p)));
+    REFUSED(cm_merkle_check_subtree_inclusion(root, 1, size + 1, 1, leaves[0], p));
+}
+
+/* Proofs that are right but for their length: they stop at an inner node passed off as the root, or
+ * carry a piece of a hash more. */
+static void right_hashes_wrong_length(void **state)
+{
+    uint8_t n01[32], n23[32], root[32], proof[65] = {0};
+
+    (void)state;
+    cm_merkle_node(n01, leaves[0], leaves[1]);
+    cm_merkle_node(n23, leaves[2], leaves[3]);
+    cm_merkle_node(root, n01, n23);
+    memcpy(proof, leaves[1], 32);
+    memcpy(proof + 32, n23, 32);
+    assert_true(cm_ok(cm_merkle_check_inclusion(root, 0, 4, leaves[0], cm_view_of(proof, 64))));
+    REFUSED(cm_merkle_check_inclusion(root, 0, 4, leaves[0], cm_view_of(proof, 65)));
+    REFUSED(cm_merkle_check_inclusion(n01, 0, 4, leaves[0], cm_view_of(proof, 32)));
+    assert_true(cm_ok(cm_merkle_check_consistency(n01, 2, root, 4, CM_VIEW(n23))));
+    REFUSED(cm_merkle_check_consistency(n01, 2, n01, 4, (cm_view){0}));
+    REFUSED(cm_merkle_check_consistency(n01, 2, root, 4, cm_view_of(proof + 32, 33)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(leaves_of_a_span),    cmocka_unit_test(roots_of_each_size),
         cmocka_unit_test(roots_of_subtrees),   cmocka_unit_test(node_in_place),
         cmocka_unit_test(proofs_of_each_size), cmocka_unit_test(absurd_sizes),
+        cmocka_unit_test(longest_proof),       cmocka_unit_test(right_hashes_wrong_length),
     };
 
     for (size_t i = 0; i < sizeof data; i++) {
