@@ -123,6 +123,10 @@ cm_err cm_merkle_check_subtree(const uint8_t sub[32], uint64_t start, uint64_t e
     walk w = {.fn = start, .sn = end - 1, .tn = size - 1};
     uint8_t f[32], s[32];
 
+    if (start == end && end <= size && proof.n == 0) {
+        cm_merkle_root(f, NULL, 0);
+        return equal(f, sub) ? CM_OKAY : CM_FAIL(MERKLE_PROOF);
+    }
     if (!valid_subtree(start, end) || end > size || !begin(&w, proof)) {
         return CM_FAIL(MERKLE_PROOF);
     }
@@ -144,5 +148,6 @@ cm_err cm_merkle_check_subtree(const uint8_t sub[32], uint64_t start, uint64_t e
 cm_err cm_merkle_check_consistency(const uint8_t root1[32], uint64_t size1, const uint8_t root2[32],
                                    uint64_t size2, cm_view proof)
 {
-    return cm_merkle_check_subtree(root1, 0, size1, root2, size2, proof);
+    return size1 == 0 ? CM_FAIL(MERKLE_PROOF)
+                      : cm_merkle_check_subtree(root1, 0, size1, root2, size2, proof);
 }

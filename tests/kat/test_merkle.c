@@ -36,8 +36,8 @@ static uint64_t number_of(const cm_json_node *n, const char *key)
 }
 
 /* The cases have hashes of other lengths, some of which are to be accepted because nothing looks
- * into them. They fill a hash from its beginning. */
-static void hash_of(uint8_t out[32], const cm_json_node *n, const char *key)
+ * into them: they fill a hash from its beginning. None at all is refused here, by whoever reads. */
+static bool hash_of(uint8_t out[32], const cm_json_node *n, const char *key)
 {
     CM_AUTO(cm_buf_free)
     cm_buf b = {.max = 64};
@@ -48,6 +48,7 @@ static void hash_of(uint8_t out[32], const cm_json_node *n, const char *key)
     if (b.n > 0) {
         memcpy(out, b.p, b.n);
     }
+    return b.n > 0;
 }
 
 /* False if an element is no hash at all: a reader of proofs would have refused it. */
@@ -78,8 +79,9 @@ static cm_err check_inclusion(const cm_json_node *n, cm_view proof)
 {
     uint8_t root[32], leaf[32];
 
-    hash_of(root, n, "root");
-    hash_of(leaf, n, "leafHash");
+    if (!hash_of(root, n, "root") || !hash_of(leaf, n, "leafHash")) {
+        return CM_FAIL(MERKLE_PROOF);
+    }
     if (cm_json_get(n, "treeSize") == NULL) {
         return cm_merkle_check_subtree_inclusion(root, number_of(n, "start"), number_of(n, "end"),
                                                  number_of(n, "leafIdx"), leaf, proof);
@@ -92,8 +94,9 @@ static cm_err check_consistency(const cm_json_node *n, cm_view proof)
 {
     uint8_t root1[32], root2[32];
 
-    hash_of(root1, n, "root1");
-    hash_of(root2, n, "root2");
+    if (!hash_of(root1, n, "root1") || !hash_of(root2, n, "root2")) {
+        return CM_FAIL(MERKLE_PROOF);
+    }
     if (cm_json_get(n, "size1") == NULL) {
         return cm_merkle_check_subtree(root1, number_of(n, "start"), number_of(n, "end"), root2,
                                        number_of(n, "size"), proof);

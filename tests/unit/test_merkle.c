@@ -216,7 +216,7 @@ static void proofs_of_each_size(void **state)
 static void absurd_sizes(void **state)
 {
     const uint64_t top = UINT64_MAX;
-    uint8_t proof[70][32] = {{0}};
+    uint8_t proof[70][32] = {{0}}, empty[32];
     cm_view p = CM_VIEW(proof), none = {0};
 
     (void)state;
@@ -232,6 +232,10 @@ static void absurd_sizes(void **state)
     REFUSED(cm_merkle_check_inclusion(salt, 0, 0, leaves[0], none));
     REFUSED(cm_merkle_check_subtree(salt, 1, top, leaves[0], top, none));
     REFUSED(cm_merkle_check_subtree(salt, 4, 4, leaves[0], 8, none));
+    ref_root(empty, NULL, 0);
+    assert_true(cm_ok(cm_merkle_check_subtree(empty, 8, 8, leaves[0], 8, none)));
+    REFUSED(cm_merkle_check_subtree(empty, 9, 9, leaves[0], 8, none));
+    REFUSED(cm_merkle_check_consistency(empty, 0, leaves[0], 8, none));
     REFUSED(cm_merkle_check_subtree_inclusion(salt, 4, 8, 3, leaves[0], none));
     REFUSED(cm_merkle_check_subtree_inclusion(salt, 4, 8, 8, leaves[0], none));
     assert_int_equal((uint64_t)1 << 48, cm_merkle_leaf_count(top, 1 << 16));
