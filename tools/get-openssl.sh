@@ -173,8 +173,20 @@ from_system() {
     system_new_enough || return 1
     mkdir -p "$PREFIX/bin"
     ln -sf "$(command -v openssl || echo /usr/bin/openssl)" "$PREFIX/bin/openssl"
+    system_fips || :
     VERSION=$(pkg-config --modversion libcrypto)
     PACKAGE=$(dpkg-query -W -f '${Version}' libssl-dev 2>/dev/null || echo "$VERSION")
+}
+
+system_fips_module() { find /usr/lib -path '*/ossl-modules/fips.so' 2>/dev/null | head -n 1; }
+
+system_fips() {
+    local so
+    so=$(system_fips_module)
+    [ -n "$so" ] || return 1
+    mkdir -p "$PREFIX/lib/ossl-modules" "$PREFIX/etc"
+    ln -sf "$so" "$PREFIX/lib/ossl-modules/fips.so"
+    "$PREFIX/bin/openssl" fipsinstall -module "$so" -out "$PREFIX/etc/fipsmodule.cnf" >>"$LOG" 2>&1
 }
 
 # What a glibc before 2.38 lacks of the names that newer headers redirect to. The assembler names
@@ -361,7 +373,9 @@ finish() {
 }
 
 # A system OpenSSL that appears, or one that goes, makes the stamp stale; so does a new script.
-WANTED="$MODE $(system_new_enough && echo system || echo none) $(cksum <"$SELF" | cut -d' ' -f1)"
+found=none
+! system_new_enough || found="system $(system_fips_module)"
+WANTED="$MODE $found $(cksum <"$SELF" | cut -d' ' -f1)"
 exec 8>"$PREFIX/lock"
 flock -w 900 8 2>/dev/null || :
 if [ -r "$PREFIX/stamp" ] && grep -qxF "want=$WANTED" "$PREFIX/stamp"; then
