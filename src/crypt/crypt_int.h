@@ -55,10 +55,10 @@ static inline const uint8_t *cm_crypt_bytes(cm_view v)
 }
 
 /* For CM_AUTO. */
-#define CM_CRYPT_SCOPED(type, name)               \
-    static inline void cm_##name##_done(type **p) \
-    {                                             \
-        type##_free(*p);                          \
+#define CM_CRYPT_SCOPED(type, name)                                       \
+    static inline __attribute__((unused)) void cm_##name##_done(type **p) \
+    {                                                                     \
+        type##_free(*p);                                                  \
     }
 CM_CRYPT_SCOPED(EVP_MD_CTX, evp_md_ctx)
 CM_CRYPT_SCOPED(EVP_CIPHER_CTX, evp_cipher_ctx)
