@@ -15,9 +15,9 @@ export LC_ALL=C.UTF-8
     PKG_build='gcc libc6-dev make meson ninja-build pkg-config libsecp256k1-dev'
     PKG_up="$PKG_build"
     PKG_docs="$PKG_build"
-    PKG_test="$PKG_build libcmocka-dev python3 ?libsofthsm2 ?openssl-provider-fips"
+    PKG_test="$PKG_build libcmocka-dev zlib1g-dev python3 ?libsofthsm2 ?openssl-provider-fips"
     PKG_bench="$PKG_build python3 ?age ?gpg ?python3-matplotlib"
-    PKG_lint="$PKG_build libcmocka-dev python3 git ?clang-format-14 ?pmccabe ?shellcheck"
+    PKG_lint="$PKG_build libcmocka-dev zlib1g-dev python3 git ?clang-format-14 ?pmccabe ?shellcheck"
     PKG_fuzz="$PKG_build clang llvm libclang-rt-dev python3"
     PKG_ci="$PKG_test $PKG_lint $PKG_fuzz g++ valgrind"
 }
