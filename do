@@ -90,11 +90,13 @@ apt_install() {
         install --no-install-recommends "$@"
 }
 
-# Expand the list of a verb into what is missing and can be had; dies on what cannot.
+# missing_packages LIST [required]: what is not installed, each once; of the optional ones only
+# what can be had.
 missing_packages() {
     local want p
     for want in $1; do
         any_installed "${want#\?}" && continue
+        [ "${want:0:1}" != '?' ] || [ -z "${2:-}" ] || continue
         for p in $(tr '|' ' ' <<<"${want#\?}"); do
             if available "$p"; then
                 say "$p"
@@ -102,7 +104,7 @@ missing_packages() {
             fi
         done
         [ "${want:0:1}" = '?' ] || say "$p"
-    done
+    done | awk '!seen[$0]++' | tr '\n' ' '
 }
 
 need() {
@@ -128,9 +130,15 @@ need() {
 install_missing() {
     local verb=$1 list=$2
     shift 2
-    can_install || die "these packages are missing: $*
+    if ! can_install; then
+        [ -n "$(missing_packages "$list" required)" ] || {
+            say "do: going on without $*: what needs them is skipped"
+            return 0
+        }
+        die "these packages are missing: $*
     install them as root, then run ./do $verb again:
         apt-get install --no-install-recommends $*"
+    fi
     say "installing for ./do $verb: $*"
     quiet apt-update root_run apt-get -qq update || say 'do: going on with the package lists at hand'
     # The lists may have been empty until now.
