@@ -103,6 +103,28 @@
     X(CERT_NAME, UNAUTHENTIC, 0x0329, "the certificate is for another name", "connect to a name that it carries, or have it issued for this one") \
     X(CERT_CLASSICAL, DENIED, 0x032a, "the chain depends on a classical algorithm", "issue it anew with ML-DSA or SLH-DSA, or allow classical certificates") \
     /* envelope: 0x0401 */                                                                         \
+    X(ENVELOPE_MALFORMED, MALFORMED, 0x0401, "the list of recipients is damaged",                  \
+      "fetch the file again")                                                                      \
+    X(ENVELOPE_NO_RECIPIENT, INVALID, 0x0402, "there is no recipient",                             \
+      "name at least one public key (--to) or a passphrase")                                       \
+    X(ENVELOPE_TOO_MANY, LIMIT, 0x0403, "more than 1024 recipients",                               \
+      "seal to a key of a key service and let it decide who may open")                             \
+    X(ENVELOPE_MIXED, DENIED, 0x0404, "classical and post-quantum recipients don't go together",   \
+      "give every recipient an X-Wing or ML-KEM key: casemate key new --type x-wing")              \
+    X(ENVELOPE_CLASSICAL, DENIED, 0x0405, "a recipient's key falls to a quantum computer",         \
+      "use an X-Wing or ML-KEM key, or say --allow-classical")                                     \
+    X(ENVELOPE_LEVEL, DENIED, 0x0406, "a recipient's key is weaker than the tier demands",         \
+      "tiers 0-2 take X-Wing, ML-KEM-768 or -1024; tiers 3 and 4 take ML-KEM-1024")                \
+    X(ENVELOPE_PASSPHRASE, DENIED, 0x0407, "this tier does not allow a passphrase",                \
+      "use ML-KEM-1024 keys for tiers 3 and 4")                                                    \
+    X(ENVELOPE_NOT_FOR_US, DENIED, 0x0408, "none of your keys is among the recipients",            \
+      "give the right key (--identity), or ask a recipient to add yours: casemate rewrap --add")   \
+    X(ENVELOPE_COMMITMENT, UNAUTHENTIC, 0x0409, "the recipients were tampered with",               \
+      "do not use this file; fetch it from its publisher again")                                   \
+    X(ENVELOPE_COST, LIMIT, 0x040a, "the passphrase cost is outside the accepted range",           \
+      "the file may be hostile; casemate takes 8 MiB to 1 GiB, 1 to 16 passes and lanes")          \
+    X(ENVELOPE_WRONG_PASSPHRASE, UNAUTHENTIC, 0x040b, "wrong passphrase", "try again")             \
+    X(ENVELOPE_EMPTY_PASSPHRASE, INVALID, 0x040c, "the passphrase is empty", "give a longer one")  \
     /* sealed: 0x0501 */                                                                           \
     /* cmd: 0x0f01 */
 

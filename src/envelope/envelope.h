@@ -12,6 +12,8 @@ enum {
 };
 
 typedef enum { CM_STANZA_KEM = 1, CM_STANZA_PASSPHRASE = 2, CM_STANZA_EXTERNAL = 3 } cm_stanza_kind;
+/* In the number of an external stanza: the key behind it is RSA or EC. */
+#define CM_STANZA_CLASSICAL 0x80000000u
 typedef enum { CM_STRENGTH_PQ, CM_STRENGTH_SYMMETRIC, CM_STRENGTH_CLASSICAL } cm_strength;
 
 /** One way to reach the content key, as it stands in an envelope. Views borrow. */
@@ -46,7 +48,7 @@ typedef struct {
 
 typedef struct {
     /** Whether this opener could open st: no secret work yet. */
-    bool (*claims)(void *self, const cm_stanza *st);
+    bool (*claims)(void *self, const cm_crypt *c, const cm_stanza *st);
     cm_err (*unwrap)(void *self, const cm_crypt *c, cm_key32 *key, const cm_stanza *st,
                      cm_view context);
     void *self;
