@@ -127,6 +127,53 @@
     X(ENVELOPE_EMPTY_PASSPHRASE, INVALID, 0x040c, "the passphrase is empty", "give a longer one")  \
     /* sealed: 0x0501 */                                                                           \
     /* cmd: 0x0f01 */
+    X(FLOE_PARAMS, UNSUPPORTED, 0x0501, "the encrypted part has other parameters than its header", \
+      "fetch the file again")                                                                      \
+    X(FLOE_HEADER, UNAUTHENTIC, 0x0502, "the encrypted part does not belong to this key and header", \
+      "do not use this file; fetch it from its publisher again")                                   \
+    X(FLOE_SEGMENT, UNAUTHENTIC, 0x0503, "a piece was altered, cut off or moved",                  \
+      "fetch the file again; casemate verify shows where it is damaged")                           \
+    X(SEALED_NOT, MALFORMED, 0x0504, "this is not a sealed model",                                 \
+      "check the path; casemate seal makes one")                                                   \
+    X(SEALED_VERSION, UNSUPPORTED, 0x0505, "made by a newer casemate", "update casemate")          \
+    X(SEALED_HEADER, MALFORMED, 0x0506, "the header is damaged", "fetch the file again")           \
+    X(SEALED_SUITE, UNSUPPORTED, 0x0507, "the header names a suite, tier or size unknown here",    \
+      "update casemate")                                                                           \
+    X(SEALED_SLOTS, MALFORMED, 0x0508, "the list of recipients is damaged", "fetch the file again") \
+    X(SEALED_FOOTER, MALFORMED, 0x0509, "the file is cut off or something was appended to it",     \
+      "fetch it again; its end is missing or wrong")                                               \
+    X(SEALED_MANIFEST, MALFORMED, 0x050a, "the manifest is damaged or of another container",       \
+      "fetch the file again")                                                                      \
+    X(SEALED_SIGNATURES, MALFORMED, 0x050b, "the signature block is damaged",                      \
+      "fetch the file again")                                                                      \
+    X(SEALED_UNSIGNED, DENIED, 0x050c, "nobody signed this model",                                 \
+      "get a signed one, or say --unsigned to trust whoever gave you the file")                    \
+    X(SEALED_UNTRUSTED, DENIED, 0x050d, "signed, but by nobody you trust",                         \
+      "give the publisher's public key (--from), or say --any-publisher")                          \
+    X(SEALED_SIGNATURE, UNAUTHENTIC, 0x050e, "a publisher's signature does not verify",            \
+      "do not use this file; fetch it from its publisher again")                                   \
+    X(SEALED_WEAK_SIGNATURE, DENIED, 0x050f, "the signature is weaker than the tier demands",      \
+      "tiers 0-2 need ML-DSA-65, tiers 3 and 4 ML-DSA-87")                                         \
+    X(SEALED_NO_SIGNER, INVALID, 0x0510, "no key to sign with",                                    \
+      "give one (--sign), or say --unsigned")                                                      \
+    X(SEALED_DIGEST, UNAUTHENTIC, 0x0511, "the content is not what the publisher signed",          \
+      "do not use this file: a recipient may have altered it; fetch it from its publisher")        \
+    X(SEALED_TREE, UNAUTHENTIC, 0x0512, "the tree of hashes does not fit the signed digest",       \
+      "fetch the file again")                                                                      \
+    X(SEALED_CHANGED, CONFLICT, 0x0513, "the model changed while it was being sealed",             \
+      "stop what writes to it and seal again")                                                     \
+    X(SEALED_KIND, INVALID, 0x0514, "neither a regular file nor a folder",                         \
+      "give a file, a folder, or - for a stream")                                                  \
+    X(SEALED_NOT_DIRECTORY, INVALID, 0x0515, "this container holds one file, not a folder", "")    \
+    X(SEALED_NEEDS_FILE, INVALID, 0x0516, "this needs a regular file, not a pipe",                 \
+      "save the container to a file first, or say --stream-unverified")                            \
+    X(SEALED_JOURNAL, CONFLICT, 0x0517, "an interrupted run left a journal that does not fit",     \
+      "remove the .part files, or say --no-resume")                                                \
+    X(SEALED_LOCKED, INVALID, 0x0518, "the container is not unlocked", "")                         \
+    X(SEALED_NAME, INVALID, 0x0519, "a name, version or note is empty, too long or not UTF-8",     \
+      "names take 1 to 256 bytes, versions 1 to 128")                                              \
+    X(SEALED_TOO_LARGE, LIMIT, 0x051a, "larger than a container can be", "")                       \
+    /* cmd: 0x0f01 */                                                                              \
 
 /* clang-format on */
 #endif
