@@ -129,7 +129,7 @@
     /* cmd: 0x0f01 */
     X(FLOE_PARAMS, UNSUPPORTED, 0x0501, "the encrypted part has other parameters than its header", \
       "fetch the file again")                                                                      \
-    X(FLOE_HEADER, UNAUTHENTIC, 0x0502, "the encrypted part does not belong to this key and header", \
+    X(FLOE_MISMATCH, UNAUTHENTIC, 0x0502, "the encrypted part does not belong to this key and header", \
       "do not use this file; fetch it from its publisher again")                                   \
     X(FLOE_SEGMENT, UNAUTHENTIC, 0x0503, "a piece was altered, cut off or moved",                  \
       "fetch the file again; casemate verify shows where it is damaged")                           \

@@ -67,7 +67,7 @@ cm_err cm_floe_open_start(cm_floe *f, const uint8_t *header, const cm_crypt *c, 
         return CM_FAIL(FLOE_PARAMS);
     CM_TRY(start(&g, tag, c, key, header + PARAMS, aad, segment));
     if (!cm_ct_equal(CM_VIEW(tag), cm_view_of(header + sizeof g.prefix, TAG))) /* S-6 */
-        return CM_FAIL(FLOE_HEADER);
+        return CM_FAIL(FLOE_MISMATCH);
     *f = g;
     return CM_OKAY;
 }

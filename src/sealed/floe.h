@@ -32,7 +32,7 @@ typedef struct {
  * BAD_ARGUMENT for a segment without room for a byte or a longer aad. */
 CM_MUST cm_err cm_floe_seal_start(cm_floe *f, uint8_t *header, const cm_crypt *c,
                                   const cm_key32 *key, cm_view aad, uint32_t segment);
-/** FLOE_HEADER (UNAUTHENTIC) when key, aad or header differ from what sealed it; FLOE_PARAMS when
+/** FLOE_MISMATCH (UNAUTHENTIC) when key, aad or header differ from what sealed it; FLOE_PARAMS when
  * it names other parameters than segment. */
 CM_MUST cm_err cm_floe_open_start(cm_floe *f, const uint8_t *header, const cm_crypt *c,
                                   const cm_key32 *key, cm_view aad, uint32_t segment);
