@@ -91,7 +91,7 @@ typedef struct {
     bool valid, trusted, detached;
 } cm_sealed_signature;
 
-enum { CM_SEALED_SIGNATURES = 8, CM_SEALED_PAIRS = 64 };
+enum { CM_SIGNATURES_PER_MODEL = 8, CM_SEALED_PAIRS = 64 };
 
 /** Everything that can be known without a key. Views and strings live as long as the container. */
 typedef struct {
@@ -110,7 +110,7 @@ typedef struct {
     } provenance[CM_SEALED_PAIRS];
     size_t provenance_n;
     /* signatures and recipients */
-    cm_sealed_signature signatures[CM_SEALED_SIGNATURES];
+    cm_sealed_signature signatures[CM_SIGNATURES_PER_MODEL];
     size_t signatures_n;
     const cm_stanza *stanzas;
     size_t stanzas_n;
