@@ -259,7 +259,7 @@ static cm_err wrap_one(cm_buf *out, struct mix *m, const cm_crypt *c, const cm_k
 static cm_err finish(cm_buf *out, const cm_crypt *c, const cm_key32 *key, cm_view stanzas,
                      cm_view context)
 {
-    uint8_t mac[MAC];
+    uint8_t mac[MAC] = {0};
     cm_cbor_value v[CM_COUNT(envelope_fields)] = {
         {.present = true, .u = VERSION},
         {.present = true, .v = stanzas},

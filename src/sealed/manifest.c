@@ -294,7 +294,7 @@ cm_err cm_signatures_decode(cm_sealed_signature *list, size_t *n, const cm_crypt
 
 cm_err cm_detached_encode(cm_buf *out, const cm_crypt *c, cm_view manifest, cm_view signatures)
 {
-    uint8_t h[32];
+    uint8_t h[32] = {0};
     cm_cbor_value v[CM_COUNT(detached_fields)] = {
         {.present = true, .u = VERSION},
         {.present = true, .v = CM_VIEW(h)},

@@ -63,7 +63,8 @@ static cm_err push_root(cm_buf *level, const uint8_t *nodes, size_t n)
     uint8_t root[32];
 
     CM_TRY(cm_alloc_array(&copy, n, sizeof *copy));
-    memcpy(copy, nodes, n * sizeof *copy);
+    if (n)
+        memcpy(copy, nodes, n * sizeof *copy);
     cm_merkle_root(root, copy, n);
     return cm_buf_append(level, CM_VIEW(root));
 }
