@@ -4,7 +4,7 @@
 #include "base/os.h"
 #include "base/secret.h"
 #include "crypt/merkle.h"
-#include "sealed/open_int.h"
+#include "sealed/extract_int.h"
 
 enum { INDEX_MAX = 256 << 20, FRONT_MAX = CM_PRELUDE + CM_CORE_MAX + CM_SLOT_ALIGN };
 
@@ -312,8 +312,7 @@ cm_err cm_sealed_fetch(struct cm_sealed *s, cm_floe_worker *w, uint8_t *buf, uin
     atomic_fetch_add_explicit(&s->segments_read, 1, memory_order_relaxed);
     if (n == 0)
         return CM_OKAY;
-    CM_TRY(cm_segment_root(root, cm_view_of(s->salt, s->core.salted ? sizeof s->salt : 0),
-                           buf + CM_FLOE_HEAD, n, s->core.leaf));
+    CM_TRY(cm_segment_root(root, cm_sealed_salt(s), buf + CM_FLOE_HEAD, n, s->core.leaf));
     CM_TRY(cm_tree_reader_node(s->tree, want, i));
     if (memcmp(root, want, sizeof root) != 0) { /* S-9 */
         cm_wipe(buf, n + CM_FLOE_OVERHEAD);
@@ -349,17 +348,36 @@ static cm_err read_locked(struct cm_sealed *s, uint8_t *p, size_t n, uint64_t of
     return CM_OKAY;
 }
 
+struct span {
+    uint8_t *p;
+    uint64_t off;
+};
+
+static cm_err put_span(void *arg, uint64_t off, const uint8_t *p, size_t n)
+{
+    const struct span *d = arg;
+
+    memcpy(d->p + (off - d->off), p, n);
+    return CM_OKAY;
+}
+
+/* Small reads share the segment at hand; large ones go to all threads. */
 cm_err cm_sealed_read(cm_sealed *s, void *p, size_t n, uint64_t off)
 {
+    struct span d = {p, off};
     cm_err e;
 
     if (!s->unlocked)
         return CM_FAIL(SEALED_LOCKED);
     if (off > s->manifest.size || n > s->manifest.size - off)
         return CM_FAIL(BAD_ARGUMENT);
-    pthread_mutex_lock(&s->lock);
-    e = read_locked(s, p, n, off);
-    pthread_mutex_unlock(&s->lock);
+    if (n > 2 * (size_t)s->core.segment) {
+        e = cm_sealed_each(s, off, off + n, false, put_span, &d);
+    } else {
+        pthread_mutex_lock(&s->lock);
+        e = read_locked(s, p, n, off);
+        pthread_mutex_unlock(&s->lock);
+    }
     if (cm_failed(e))
         cm_wipe(p, n);
     return e;
