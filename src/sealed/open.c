@@ -102,7 +102,7 @@ static cm_err load_detached(struct cm_sealed *s, cm_view manifest)
                                 manifest, s->o.trusted, s->o.trusted_n, true);
 }
 
-static cm_err load_manifest(struct cm_sealed *s)
+cm_err cm_sealed_load_manifest(struct cm_sealed *s)
 {
     cm_view manifest = cm_view_of(s->back.p, s->footer.manifest);
     cm_view signatures = cm_view_of(s->back.p + s->footer.manifest, s->footer.signatures);
@@ -153,15 +153,14 @@ static cm_err load(struct cm_sealed *s)
     CM_TRY(cm_front_read(&s->front, &s->core, s->crypt, s->fd));
     CM_TRY(load_back(s));
     CM_TRY(load_slots(s));
-    CM_TRY(load_manifest(s));
+    CM_TRY(cm_sealed_load_manifest(s));
     fill_info(s);
     return CM_OKAY;
 }
 
-cm_err cm_sealed_load(cm_sealed **out, const cm_crypt *c, int fd, const cm_open_options *o)
+cm_err cm_sealed_alloc(struct cm_sealed **out, const cm_crypt *c, int fd, const cm_open_options *o)
 {
     struct cm_sealed *s;
-    cm_err e;
 
     CM_TRY(cm_secret_new(&s, sizeof *s));
     s->crypt = c;
@@ -172,6 +171,16 @@ cm_err cm_sealed_load(cm_sealed **out, const cm_crypt *c, int fd, const cm_open_
     s->back.max = CM_MANIFEST_MAX + CM_SIGNATURES_MAX;
     s->detached.max = CM_SIGNATURES_MAX;
     pthread_mutex_init(&s->lock, NULL);
+    *out = s;
+    return CM_OKAY;
+}
+
+cm_err cm_sealed_load(cm_sealed **out, const cm_crypt *c, int fd, const cm_open_options *o)
+{
+    struct cm_sealed *s;
+    cm_err e;
+
+    CM_TRY(cm_sealed_alloc(&s, c, fd, o));
     e = load(s);
     if (cm_failed(e)) {
         cm_sealed_free(s);
@@ -239,14 +248,16 @@ cm_err cm_sealed_trust(const cm_sealed *s)
 
 /* ---- unlock -------------------------------------------------------------------------------- */
 
-static cm_err open_envelope(struct cm_sealed *s)
+cm_err cm_sealed_open_envelope(struct cm_sealed *s)
 {
     CM_AUTO(cm_buf_free) cm_buf context = {.max = 64};
     cm_envelope_policy policy = cm_tier_policy(s->core.tier, s->o.allow_classical);
 
     CM_TRY(cm_sealed_context(&context, &s->core));
-    return cm_envelope_open(&s->content, s->crypt, s->slots.envelope, s->o.openers,
-                            s->o.openers_n, &policy, cm_buf_view(&context));
+    CM_TRY(cm_envelope_open(&s->content, s->crypt, s->slots.envelope, s->o.openers,
+                            s->o.openers_n, &policy, cm_buf_view(&context)));
+    CM_TRY(cm_sealed_keys_derive(&s->keys, s->crypt, &s->core, &s->content));
+    return s->core.salted ? cm_salt_open(s->salt, s->crypt, &s->content, &s->core) : CM_OKAY;
 }
 
 static cm_err start_body(struct cm_sealed *s)
@@ -288,10 +299,7 @@ cm_err cm_sealed_unlock(cm_sealed *s)
     if (s->unlocked)
         return CM_OKAY;
     CM_TRY(cm_sealed_trust(s));
-    CM_TRY(open_envelope(s));
-    CM_TRY(cm_sealed_keys_derive(&s->keys, s->crypt, &s->core, &s->content));
-    if (s->core.salted)
-        CM_TRY(cm_salt_open(s->salt, s->crypt, &s->content, &s->core));
+    CM_TRY(cm_sealed_open_envelope(s));
     CM_TRY(start_body(s));
     CM_TRY(start_tree(s));
     CM_TRY(check_empty_last(s));

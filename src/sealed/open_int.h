@@ -55,6 +55,14 @@ static inline uint64_t cm_sealed_last(const struct cm_sealed *s)
     return s->manifest.size / s->core.segment;
 }
 
+/** A zeroed container over fd: nothing read yet. */
+CM_MUST cm_err cm_sealed_alloc(struct cm_sealed **out, const cm_crypt *c, int fd,
+                               const cm_open_options *o);
+/** Parse manifest and signatures from back, where footer says they are. */
+CM_MUST cm_err cm_sealed_load_manifest(struct cm_sealed *s);
+/** Content key, the keys derived from it, salt. */
+CM_MUST cm_err cm_sealed_open_envelope(struct cm_sealed *s);
+
 /** Read segment i into buf, decrypt it there and check it against the tree: S-6, S-9. */
 CM_MUST cm_err cm_sealed_fetch(struct cm_sealed *s, cm_floe_worker *w, uint8_t *buf, uint64_t i);
 
