@@ -61,9 +61,9 @@ cm_opener cm_opener_kem(const cm_kem_key *key);
 typedef struct {
     cm_view text;
     cm_argon2 cost; /* zero: 256 MiB, 3 passes, 4 lanes */
-} cm_passphrase;
-cm_recipient cm_recipient_passphrase(cm_passphrase *p);
-cm_opener cm_opener_passphrase(cm_passphrase *p);
+} cm_envelope_passphrase;
+cm_recipient cm_recipient_passphrase(cm_envelope_passphrase *p);
+cm_opener cm_opener_passphrase(cm_envelope_passphrase *p);
 
 /** E-3 info for a stanza kind: "casemate-envelope-v1" 0x00 kind SHA-256(context). */
 CM_MUST cm_err cm_envelope_info(const cm_crypt *c, cm_buf *out, uint8_t kind, cm_view context);

@@ -112,7 +112,7 @@ static cm_err phrase_wrap(void *self, const cm_crypt *c, cm_stanza *st, cm_buf *
     cm_gcm *g = NULL;
     CM_AUTO(cm_buf_free)
     cm_buf info = {.max = INFO_MAX};
-    const cm_passphrase *p = self;
+    const cm_envelope_passphrase *p = self;
     uint8_t salt[SALT], out[WRAPPED];
 
     if (p->text.n == 0)
@@ -144,7 +144,7 @@ static cm_err phrase_unwrap(void *self, const cm_crypt *c, cm_key32 *key, const 
     cm_buf info = {.max = INFO_MAX};
     CM_AUTO(cm_key32_wipe)
     cm_key32 got = {{0}};
-    const cm_passphrase *p = self;
+    const cm_envelope_passphrase *p = self;
     const uint8_t *b = st->body.p;
 
     CM_TRY(phrase_cipher(&g, &info, c, p->text, st->id, &st->cost, context));
@@ -155,13 +155,13 @@ static cm_err phrase_unwrap(void *self, const cm_crypt *c, cm_key32 *key, const 
     return CM_OKAY;
 }
 
-cm_recipient cm_recipient_passphrase(cm_passphrase *p)
+cm_recipient cm_recipient_passphrase(cm_envelope_passphrase *p)
 {
     return (cm_recipient){
         .strength = CM_STRENGTH_SYMMETRIC, .level = 5, .wrap = phrase_wrap, .self = p};
 }
 
-cm_opener cm_opener_passphrase(cm_passphrase *p)
+cm_opener cm_opener_passphrase(cm_envelope_passphrase *p)
 {
     return (cm_opener){.claims = phrase_claims, .unwrap = phrase_unwrap, .self = p};
 }

@@ -83,7 +83,7 @@ cm_err cm_input_unchanged(cm_input *in)
 {
     struct stat now;
 
-    if (in->stream)
+    if (in->stream || in->index)
         return CM_OKAY;
     if (in->directory)
         return cm_dir_source_check(in->dir_source);
@@ -98,8 +98,8 @@ cm_err cm_input_identity(const cm_input *in, const cm_crypt *c, uint8_t id[32], 
 {
     uint8_t b[40];
 
-    *has = !in->stream;
-    if (in->stream)
+    *has = !in->stream && !in->index;
+    if (!*has)
         return CM_OKAY;
     if (in->directory)
         return cm_dir_identity(&in->dir, c, id);

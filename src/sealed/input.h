@@ -19,6 +19,8 @@ typedef struct {
     uint8_t *prefix;        /* stream: its first bytes, kept to find the tensors in */
     size_t prefix_n;
     const char *name;       /* the file's own name or NULL; borrowed */
+    const cm_index *index;  /* known already, with format; borrowed */
+    cm_format format;
 } cm_input;
 
 /** path NULL: descriptor fd, which is a stream unless it is a regular file. SEALED_KIND. Keeps
@@ -31,8 +33,12 @@ CM_MUST cm_err cm_input_take(cm_input *in, uint8_t *p, size_t n, uint64_t off, s
 CM_MUST cm_err cm_input_unchanged(cm_input *in);
 /** 32 bytes that tell this input from another and from a changed one; false for streams. */
 CM_MUST cm_err cm_input_identity(const cm_input *in, const cm_crypt *c, uint8_t id[32], bool *has);
-/** Format and tensors: of the file, of every file of the folder, or of a stream's first bytes. What
+/** Format and tensors, into an index that borrows nothing: of the file, of every file of the folder, or of a stream's first bytes. What
  * looks broken is raw, never an error. */
 CM_MUST cm_err cm_input_index(cm_input *in, uint64_t size, cm_format *format, cm_index *x);
+
+/** cm_seal() of an input that is open already. */
+CM_MUST cm_err cm_seal_input(cm_seal_result *r, const cm_crypt *c, const cm_seal_options *o,
+                             cm_input *in, const char *out, int out_fd);
 
 #endif

@@ -3,6 +3,7 @@
 #include "codec/cbor.h"
 #include "codec/text.h"
 #include "crypt/merkle.h"
+#include "pki/keyfile.h"
 #include "sealed/floe.h"
 
 enum { VERSION = 1, FIELDS = 14, DETACHED_MAX = CM_SIGNATURES_MAX + 128 };
@@ -199,7 +200,7 @@ static cm_err sign_one(cm_buf *out, cm_view manifest, const cm_sig_key *key)
     };
 
     CM_TRY(cm_alloc(&sig, info->sig));
-    CM_TRY(cm_sign(key, sig, CM_LIT("casemate/model/v1"), manifest));
+    CM_TRY(cm_sign(key, sig, cm_view_of(context, sizeof context - 1), manifest));
     v[2].v = cm_view_of(sig, info->sig);
     return cm_cbor_put_record(out, signature_fields, v, CM_COUNT(v));
 }
@@ -226,32 +227,30 @@ static bool is_trusted(const cm_sealed_signature *s, const cm_sig_key *const *tr
     return false;
 }
 
-static cm_err fingerprint(const cm_crypt *c, cm_sealed_signature *s)
+/* What a bad key or signature causes is "not valid"; only a failure of the machine is an error. */
+static cm_err machine_only(cm_err e)
 {
-    CM_AUTO(cm_buf_free) cm_buf b = {.max = 2 + 8192};
+    cm_class k = cm_err_class(e);
 
-    CM_TRY(cm_buf_be16(&b, (uint16_t)s->alg));
-    CM_TRY(cm_buf_append(&b, s->pk));
-    return cm_hash_once(c, CM_SHA256, s->fingerprint, cm_buf_view(&b));
+    return k == CM_CLASS_EXHAUSTED || k == CM_CLASS_INTERNAL ? e : CM_OKAY;
 }
 
-/* A failure of the machine is an error; anything that the bytes can cause is "not valid". */
-static cm_err verify_one(bool *valid, const cm_crypt *c, const cm_sealed_signature *s, cm_view sig,
-                         cm_view manifest)
+static cm_err check_one(cm_sealed_signature *s, const cm_crypt *c, cm_view sig, cm_view manifest)
 {
     CM_AUTO(cm_sig_key_free_ptr) cm_sig_key *key = NULL;
+    CM_AUTO(cm_pkey_free_ptr) cm_pkey *pkey = NULL;
     cm_err e;
 
-    *valid = false;
     if (!s->info)
         return CM_OKAY;
     e = cm_sig_from_public(&key, c, s->alg, s->pk);
-    if (cm_ok(e))
-        e = cm_verify(key, cm_view_of(context, sizeof context - 1), manifest, sig);
-    if (cm_err_class(e) == CM_CLASS_EXHAUSTED || cm_err_class(e) == CM_CLASS_INTERNAL)
-        return e;
-    *valid = cm_ok(e);
-    return CM_OKAY;
+    if (cm_failed(e))
+        return machine_only(e);
+    CM_TRY(cm_pkey_from_sig(&pkey, &key));
+    CM_TRY(cm_pkey_fingerprint(s->fingerprint, c, pkey));
+    e = cm_verify(cm_pkey_sig(pkey), cm_view_of(context, sizeof context - 1), manifest, sig);
+    s->valid = cm_ok(e);
+    return machine_only(e);
 }
 
 static cm_err read_signature(cm_sealed_signature *s, const cm_crypt *c, cm_cbor *cur,
@@ -263,8 +262,7 @@ static cm_err read_signature(cm_sealed_signature *s, const cm_crypt *c, cm_cbor 
         return CM_FAIL(SEALED_SIGNATURES);
     *s = (cm_sealed_signature){
         .alg = (cm_sig_id)v[0].u, .info = cm_sig_info_of((uint32_t)v[0].u), .pk = v[1].v};
-    CM_TRY(fingerprint(c, s));
-    return verify_one(&s->valid, c, s, v[2].v, manifest);
+    return check_one(s, c, v[2].v, manifest);
 }
 
 cm_err cm_signatures_decode(cm_sealed_signature *list, size_t *n, const cm_crypt *c, cm_view v,

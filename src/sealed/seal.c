@@ -26,7 +26,7 @@ enum {
 struct sealer {
     const cm_crypt *crypt;
     const cm_seal_options *o;
-    cm_input in;
+    cm_input *in;
     cm_core core;
     cm_key32 content;
     cm_sealed_keys keys;
@@ -111,7 +111,7 @@ static cm_err make_core(struct sealer *s)
         .tier = o->tier,
         .segment = o->segment ? o->segment : SEGMENT,
         .leaf = o->leaf ? o->leaf : LEAF,
-        .directory = s->in.directory,
+        .directory = s->in->directory,
         .salted = o->private_digest,
         .policy_n = o->policy ? strlen(o->policy) : 0,
     };
@@ -174,7 +174,7 @@ static cm_err start_journal(struct sealer *s, const char *part, const uint8_t he
     uint8_t identity[32];
     cm_journal_id id = {s->crypt, s->o->resume_key, identity, s->core.hd};
 
-    CM_TRY(cm_input_identity(&s->in, s->crypt, identity, &s->journaled));
+    CM_TRY(cm_input_identity(s->in, s->crypt, identity, &s->journaled));
     s->journaled = s->journaled && part && s->o->resume_key;
     return cm_journal_new(&s->journal, s->journaled ? part : NULL, &id, &s->content, header);
 }
@@ -200,7 +200,7 @@ static bool core_fits(const struct sealer *s, const cm_core *h)
     const cm_seal_options *o = s->o;
 
     return h->tier == o->tier && h->segment == (o->segment ? o->segment : SEGMENT) &&
-           h->leaf == (o->leaf ? o->leaf : LEAF) && h->directory == s->in.directory &&
+           h->leaf == (o->leaf ? o->leaf : LEAF) && h->directory == s->in->directory &&
            h->salted == o->private_digest && h->policy_n == (o->policy ? strlen(o->policy) : 0) &&
            (h->policy_n == 0 || memcmp(h->policy, o->policy, h->policy_n) == 0);
 }
@@ -283,7 +283,7 @@ static cm_err resume(struct sealer *s, const char *part)
     uint64_t runs;
 
     CM_TRY(read_core(s, &s->core));
-    CM_TRY(cm_input_identity(&s->in, s->crypt, identity, &s->journaled));
+    CM_TRY(cm_input_identity(s->in, s->crypt, identity, &s->journaled));
     CM_TRY(cm_journal_open(&s->journal, part, &id, &s->content));
     runs = (s->journal.size - CM_FLOE_HEADER) / TREE_SEG;
     CM_TRY(cm_journal_cut(&s->journal, CM_FLOE_HEADER + runs * TREE_SEG));
@@ -318,7 +318,7 @@ static void forget(struct sealer *s)
 static cm_err start(struct sealer *s, const char *part)
 {
     struct stat st;
-    bool again = part && s->o->resume_key && !s->o->no_resume && !s->in.stream &&
+    bool again = part && s->o->resume_key && !s->o->no_resume && !s->in->stream &&
                  fstat(s->out, &st) == 0 && st.st_size > 0;
 
     if (again && cm_failed(resume(s, part))) {
@@ -347,10 +347,10 @@ static cm_err take(void *arg, cm_item *it)
     uint64_t off = it->i * s->core.segment;
     size_t want = s->core.segment;
 
-    if (!s->in.stream)
-        want = (size_t)CM_MIN((uint64_t)want, s->in.src.size - off);
-    CM_TRY(cm_input_take(&s->in, plain_of(it), want, off, &it->n));
-    if (s->in.stream)
+    if (!s->in->stream)
+        want = (size_t)CM_MIN((uint64_t)want, s->in->src.size - off);
+    CM_TRY(cm_input_take(s->in, plain_of(it), want, off, &it->n));
+    if (s->in->stream)
         it->last = it->n < want;
     else if (it->n < want)
         return CM_FAIL(SEALED_CHANGED);
@@ -406,8 +406,8 @@ static cm_err run(struct sealer *s)
         .ops = &ops,
         .arg = s,
         .first = s->first,
-        .total = s->in.stream ? UINT64_MAX : s->in.src.size / s->core.segment + 1, /* S-5 */
-        .ordered_in = s->in.stream,
+        .total = s->in->stream ? UINT64_MAX : s->in->src.size / s->core.segment + 1, /* S-5 */
+        .ordered_in = s->in->stream,
         .ordered_out = s->ordered_out,
         .threads = s->o->threads,
         .buf = s->core.segment + CM_FLOE_OVERHEAD,
@@ -415,9 +415,9 @@ static cm_err run(struct sealer *s)
         .cancel = s->o->watch.cancel,
     };
 
-    s->total = s->in.stream ? 0 : s->in.src.size;
+    s->total = s->in->stream ? 0 : s->in->src.size;
     CM_TRY(cm_line_run(&line));
-    return cm_input_unchanged(&s->in);
+    return cm_input_unchanged(s->in);
 }
 
 /* ---- back: tree, index, manifest, signatures, footer ---------------------------------------- */
@@ -447,16 +447,19 @@ static cm_err put_tree(struct sealer *s)
 
 static cm_err put_index(struct sealer *s, cm_footer *f, uint8_t digest[32])
 {
-    CM_AUTO(cm_index_free) cm_index x = {0};
+    CM_AUTO(cm_index_free) cm_index own = {0};
+    const cm_index *x = s->in->index ? s->in->index : &own;
     CM_AUTO(cm_buf_free) cm_buf plain = {.max = INDEX_MAX};
     CM_AUTO(cm_buf_free) cm_buf sealed = {.max = INDEX_MAX + (1 << 20)};
     CM_AUTO(cm_buf_free) cm_buf aad = {.max = 128};
     uint8_t nonce[32];
 
-    CM_TRY(cm_input_index(&s->in, s->done, &s->r.format, &x));
-    s->r.tensors = x.tensors.n;
+    s->r.format = s->in->format;
+    if (!s->in->index)
+        CM_TRY(cm_input_index(s->in, s->done, &s->r.format, &own));
+    s->r.tensors = x->tensors.n;
     CM_TRY(cm_random(s->crypt, nonce, sizeof nonce));
-    CM_TRY(cm_index_encode(&plain, &x, nonce));
+    CM_TRY(cm_index_encode(&plain, x, nonce));
     CM_TRY(cm_hash_once(s->crypt, CM_SHA256, digest, cm_buf_view(&plain)));
     CM_TRY(cm_sealed_aad(&aad, &s->core, "index"));
     CM_TRY(cm_floe_seal_all(&sealed, s->crypt, &s->keys.index, cm_buf_view(&aad),
@@ -561,22 +564,32 @@ static cm_err seal_to_path(struct sealer *s, const char *out)
     return e;
 }
 
-cm_err cm_seal(cm_seal_result *r, const cm_crypt *c, const cm_seal_options *o, const char *in,
-               int in_fd, const char *out, int out_fd)
+cm_err cm_seal_input(cm_seal_result *r, const cm_crypt *c, const cm_seal_options *o, cm_input *in,
+                     const char *out, int out_fd)
 {
     struct sealer *s;
     cm_err e;
 
     CM_TRY(check_options(o));
     CM_TRY(cm_secret_new(&s, sizeof *s));
-    *s = (struct sealer){.crypt = c, .o = o, .out = out_fd, .ordered_out = !out, .journal.fd = -1};
-    e = cm_input_open(&s->in, in, in_fd);
-    if (cm_ok(e))
-        e = out ? seal_to_path(s, out) : seal_to_fd(s, NULL);
+    *s = (struct sealer){
+        .crypt = c, .o = o, .in = in, .out = out_fd, .ordered_out = !out, .journal.fd = -1};
+    e = out ? seal_to_path(s, out) : seal_to_fd(s, NULL);
     if (cm_ok(e))
         *r = s->r;
     forget(s);
-    cm_input_done(&s->in);
     cm_secret_free(s, sizeof *s);
+    return e;
+}
+
+cm_err cm_seal(cm_seal_result *r, const cm_crypt *c, const cm_seal_options *o, const char *in,
+               int in_fd, const char *out, int out_fd)
+{
+    cm_input input;
+    cm_err e;
+
+    CM_TRY(cm_input_open(&input, in, in_fd));
+    e = cm_seal_input(r, c, o, &input, out, out_fd);
+    cm_input_done(&input);
     return e;
 }

@@ -86,7 +86,7 @@ typedef struct {
 typedef struct {
     cm_sig_id alg;
     const cm_sig_info *info; /* NULL: unknown algorithm */
-    uint8_t fingerprint[32]; /* SHA-256 of algorithm as u16 and public key */
+    uint8_t fingerprint[32]; /* as pki's; zeros for a key that can't be read */
     cm_view pk;
     bool valid, trusted, detached;
 } cm_sealed_signature;
