@@ -5,30 +5,29 @@
  * Numbers are part of the ABI: never reused, a block of 256 per module.
  */
 /* clang-format off */
-#define CM_REASONS(X)                                                                              \
-    /* base: 0x0001 */                                                                             \
+#define CM_REASONS(X) \
+    /* base: 0x0001 */ \
     X(NO_MEMORY, EXHAUSTED, 0x0001, "out of memory", "free memory or lower the number of threads") \
-    X(NO_LOCKED_MEMORY, EXHAUSTED, 0x0002, "no locked memory left for secrets",                    \
-      "raise the memlock limit (ulimit -l, LimitMEMLOCK=)")                                        \
-    X(TOO_BIG, LIMIT, 0x0003, "a value is larger than its limit", "")                              \
-    X(OVERFLOW, LIMIT, 0x0004, "a size does not fit the machine's integers", "")                   \
-    X(BAD_ARGUMENT, INVALID, 0x0005, "an argument is out of range", "")                            \
+    X(NO_LOCKED_MEMORY, EXHAUSTED, 0x0002, "no locked memory left for secrets", "raise the memlock limit (ulimit -l, LimitMEMLOCK=)") \
+    X(TOO_BIG, LIMIT, 0x0003, "a value is larger than its limit", "") \
+    X(OVERFLOW, LIMIT, 0x0004, "a size does not fit the machine's integers", "") \
+    X(BAD_ARGUMENT, INVALID, 0x0005, "an argument is out of range", "") \
     X(NO_THREAD, EXHAUSTED, 0x0006, "could not start a thread", "raise the process limit (ulimit -u)") \
     X(NO_ENTROPY, INTERNAL, 0x0007, "the random generator failed", "check the system's entropy source") \
-    X(CANCELLED, CONFLICT, 0x0008, "stopped on request", "")                                       \
-    X(IO_READ, IO, 0x0009, "reading failed", "check the disk or the pipe")                         \
-    X(IO_WRITE, IO, 0x000a, "writing failed", "check the disk or the pipe")                        \
+    X(CANCELLED, CONFLICT, 0x0008, "stopped on request", "") \
+    X(IO_READ, IO, 0x0009, "reading failed", "check the disk or the pipe") \
+    X(IO_WRITE, IO, 0x000a, "writing failed", "check the disk or the pipe") \
     X(IO_SYNC, IO, 0x000b, "flushing to disk failed", "check the disk; the file may not be durable") \
-    X(IO_OPEN, IO, 0x000c, "opening failed", "check the path and its permissions")                 \
+    X(IO_OPEN, IO, 0x000c, "opening failed", "check the path and its permissions") \
     X(IO_RENAME, IO, 0x000d, "moving the finished file into place failed", "check the folder's permissions") \
-    X(NO_SPACE, IO, 0x000e, "the disk is full", "free space and run the same command again")       \
-    X(NO_FILE, NOTFOUND, 0x000f, "no such file", "check the path")                                 \
+    X(NO_SPACE, IO, 0x000e, "the disk is full", "free space and run the same command again") \
+    X(NO_FILE, NOTFOUND, 0x000f, "no such file", "check the path") \
     X(NO_PERMISSION, DENIED, 0x0010, "permission denied", "check the owner and mode of the file and its folder") \
-    X(IO_PIPE_CLOSED, IO, 0x0011, "the reader closed the pipe", "")                                \
-    X(IO_SHORT, IO, 0x0012, "the file ended early", "check that nothing else writes to it")        \
+    X(IO_PIPE_CLOSED, IO, 0x0011, "the reader closed the pipe", "") \
+    X(IO_SHORT, IO, 0x0012, "the file ended early", "check that nothing else writes to it") \
     X(FILE_EXISTS, CONFLICT, 0x0013, "the output exists already", "choose another name, or --force to replace it") \
     X(FILE_BUSY, CONFLICT, 0x0014, "another process is writing this output", "wait for it, or choose another name") \
-    /* codec: 0x0101 */                                                                            \
+    /* codec: 0x0101 */ \
     X(HEX_MALFORMED, MALFORMED, 0x0101, "the text is not hexadecimal", "write two digits of 0-9, a-f a byte, with nothing between them") \
     X(BASE64_MALFORMED, MALFORMED, 0x0102, "the text is not strict base64", "copy it again whole: no spaces or line ends, the right alphabet and padding") \
     X(PEM_NO_BLOCK, NOTFOUND, 0x0103, "no PEM block was found", "check that a line begins with `-----BEGIN`; a DER file needs no armour") \
@@ -45,36 +44,23 @@
     X(JSON_DUPLICATE, MALFORMED, 0x0121, "a JSON object has the same key twice", "remove one of them") \
     X(JSON_LIMIT, LIMIT, 0x0122, "the JSON text is longer, deeper or has more values than allowed", "send less, or raise the limit") \
     X(JSON_TYPE, MALFORMED, 0x0123, "a JSON value is of another type or range than expected", "mend the value at the given place") \
-    /* crypt: 0x0201 */                                                                            \
-    X(CRYPT_TAG, UNAUTHENTIC, 0x0201, "does not decrypt: wrong key or altered data",               \
-      "check the key; fetch the data again from its source")                                       \
-    X(CRYPT_SIGNATURE, UNAUTHENTIC, 0x0202, "the signature does not verify",                       \
-      "check the signer's public key; fetch the data again from its source")                       \
-    X(CRYPT_BAD_KEY, MALFORMED, 0x0203, "not a valid key of its kind",                             \
-      "check that key and algorithm belong together")                                              \
-    X(CRYPT_PROFILE, UNSUPPORTED, 0x0204, "this algorithm is not allowed in the fips profile",     \
-      "use an approved algorithm, or the default profile")                                         \
-    X(CRYPT_NO_FIPS, UNSUPPORTED, 0x0205, "the OpenSSL FIPS provider could not be loaded",         \
-      "install it with its fipsmodule.cnf (openssl fipsinstall), or use the default profile")      \
-    X(CRYPT_ALGORITHM, UNSUPPORTED, 0x0206, "unknown algorithm, or one without this operation",    \
-      "use another algorithm or a newer build")                                                    \
-    X(CRYPT_PROVIDER, INTERNAL, 0x0207, "the cryptographic library failed",                        \
-      "report it with the output of: casemate version --deps")                                     \
-    X(CRYPT_NO_PRIVATE, INVALID, 0x0208, "this key has no private part",                           \
-      "use the private key file")                                                                  \
-    X(CRYPT_CONTEXT_LONG, INVALID, 0x0209, "a signature context is longer than 255 bytes", "")     \
-    X(CRYPT_CONTEXT_RESERVED, INVALID, 0x020a, "this signature context is reserved",               \
-      "choose another context string")                                                             \
-    X(CRYPT_COST, LIMIT, 0x020b, "a password-hashing cost is out of bounds",                       \
-      "change memory, passes or lanes")                                                            \
+    /* crypt: 0x0201 */ \
+    X(CRYPT_TAG, UNAUTHENTIC, 0x0201, "does not decrypt: wrong key or altered data", "check the key; fetch the data again from its source") \
+    X(CRYPT_SIGNATURE, UNAUTHENTIC, 0x0202, "the signature does not verify", "check the signer's public key; fetch the data again from its source") \
+    X(CRYPT_BAD_KEY, MALFORMED, 0x0203, "not a valid key of its kind", "check that key and algorithm belong together") \
+    X(CRYPT_PROFILE, UNSUPPORTED, 0x0204, "this algorithm is not allowed in the fips profile", "use an approved algorithm, or the default profile") \
+    X(CRYPT_NO_FIPS, UNSUPPORTED, 0x0205, "the OpenSSL FIPS provider could not be loaded", "install it with its fipsmodule.cnf (openssl fipsinstall), or use the default profile") \
+    X(CRYPT_ALGORITHM, UNSUPPORTED, 0x0206, "unknown algorithm, or one without this operation", "use another algorithm or a newer build") \
+    X(CRYPT_PROVIDER, INTERNAL, 0x0207, "the cryptographic library failed", "report it with the output of: casemate version --deps") \
+    X(CRYPT_NO_PRIVATE, INVALID, 0x0208, "this key has no private part", "use the private key file") \
+    X(CRYPT_CONTEXT_LONG, INVALID, 0x0209, "a signature context is longer than 255 bytes", "") \
+    X(CRYPT_CONTEXT_RESERVED, INVALID, 0x020a, "this signature context is reserved", "choose another context string") \
+    X(CRYPT_COST, LIMIT, 0x020b, "a password-hashing cost is out of bounds", "change memory, passes or lanes") \
     X(MERKLE_PROOF, UNAUTHENTIC, 0x0240, "a Merkle proof does not lead to the expected root", "fetch the proof and the signed root again from their source") \
-    X(KEM_LENGTH, MALFORMED, 0x02c0, "a KEM ciphertext has the wrong length",                      \
-      "check that key and ciphertext belong together")                                             \
-    X(KEM_LOW_ORDER, MALFORMED, 0x02c1, "an X25519 share is a point of low order",                 \
-      "treat the sender as hostile or broken")                                                     \
-    X(HPKE_SHORT, MALFORMED, 0x02c2, "an HPKE message is shorter than its key and tag",            \
-      "fetch the data again from its source")                                                      \
-    /* pki: 0x0301 */                                                                              \
+    X(KEM_LENGTH, MALFORMED, 0x02c0, "a KEM ciphertext has the wrong length", "check that key and ciphertext belong together") \
+    X(KEM_LOW_ORDER, MALFORMED, 0x02c1, "an X25519 share is a point of low order", "treat the sender as hostile or broken") \
+    X(HPKE_SHORT, MALFORMED, 0x02c2, "an HPKE message is shorter than its key and tag", "fetch the data again from its source") \
+    /* pki: 0x0301 */ \
     X(KEY_MALFORMED, MALFORMED, 0x0301, "the key is not well-formed", "check that the file is complete, or export the key again") \
     X(KEY_ALGORITHM, UNSUPPORTED, 0x0302, "the key's algorithm or encoding is not supported", "convert it with `openssl pkcs8 -topk8`, or generate another") \
     X(KEY_INCONSISTENT, MALFORMED, 0x0303, "the parts of the key contradict each other", "do not use it: export or generate the key again") \
@@ -102,78 +88,47 @@
     X(CERT_PURPOSE, UNAUTHENTIC, 0x0328, "the certificate is not meant for this use", "use one issued for it") \
     X(CERT_NAME, UNAUTHENTIC, 0x0329, "the certificate is for another name", "connect to a name that it carries, or have it issued for this one") \
     X(CERT_CLASSICAL, DENIED, 0x032a, "the chain depends on a classical algorithm", "issue it anew with ML-DSA or SLH-DSA, or allow classical certificates") \
-    /* envelope: 0x0401 */                                                                         \
-    X(ENVELOPE_MALFORMED, MALFORMED, 0x0401, "the list of recipients is damaged",                  \
-      "fetch the file again")                                                                      \
-    X(ENVELOPE_NO_RECIPIENT, INVALID, 0x0402, "there is no recipient",                             \
-      "name at least one public key (--to) or a passphrase")                                       \
-    X(ENVELOPE_TOO_MANY, LIMIT, 0x0403, "more than 1024 recipients",                               \
-      "seal to a key of a key service and let it decide who may open")                             \
-    X(ENVELOPE_MIXED, DENIED, 0x0404, "classical and post-quantum recipients don't go together",   \
-      "give every recipient an X-Wing or ML-KEM key: casemate key new --type x-wing")              \
-    X(ENVELOPE_CLASSICAL, DENIED, 0x0405, "a recipient's key falls to a quantum computer",         \
-      "use an X-Wing or ML-KEM key, or say --allow-classical")                                     \
-    X(ENVELOPE_LEVEL, DENIED, 0x0406, "a recipient's key is weaker than the tier demands",         \
-      "tiers 0-2 take X-Wing, ML-KEM-768 or -1024; tiers 3 and 4 take ML-KEM-1024")                \
-    X(ENVELOPE_PASSPHRASE, DENIED, 0x0407, "this tier does not allow a passphrase",                \
-      "use ML-KEM-1024 keys for tiers 3 and 4")                                                    \
-    X(ENVELOPE_NOT_FOR_US, DENIED, 0x0408, "none of your keys is among the recipients",            \
-      "give the right key (--identity), or ask a recipient to add yours: casemate rewrap --add")   \
-    X(ENVELOPE_COMMITMENT, UNAUTHENTIC, 0x0409, "the recipients were tampered with",               \
-      "do not use this file; fetch it from its publisher again")                                   \
-    X(ENVELOPE_COST, LIMIT, 0x040a, "the passphrase cost is outside the accepted range",           \
-      "the file may be hostile; casemate takes 8 MiB to 1 GiB, 1 to 16 passes and lanes")          \
-    X(ENVELOPE_WRONG_PASSPHRASE, UNAUTHENTIC, 0x040b, "wrong passphrase", "try again")             \
-    X(ENVELOPE_EMPTY_PASSPHRASE, INVALID, 0x040c, "the passphrase is empty", "give a longer one")  \
-    /* sealed: 0x0501 */                                                                           \
-    /* cmd: 0x0f01 */
-    X(FLOE_PARAMS, UNSUPPORTED, 0x0501, "the encrypted part has other parameters than its header", \
-      "fetch the file again")                                                                      \
-    X(FLOE_MISMATCH, UNAUTHENTIC, 0x0502, "the encrypted part does not belong to this key and header", \
-      "do not use this file; fetch it from its publisher again")                                   \
-    X(FLOE_SEGMENT, UNAUTHENTIC, 0x0503, "a piece was altered, cut off or moved",                  \
-      "fetch the file again; casemate verify shows where it is damaged")                           \
-    X(SEALED_NOT, MALFORMED, 0x0504, "this is not a sealed model",                                 \
-      "check the path; casemate seal makes one")                                                   \
-    X(SEALED_VERSION, UNSUPPORTED, 0x0505, "made by a newer casemate", "update casemate")          \
-    X(SEALED_HEADER, MALFORMED, 0x0506, "the header is damaged", "fetch the file again")           \
-    X(SEALED_SUITE, UNSUPPORTED, 0x0507, "the header names a suite, tier or size unknown here",    \
-      "update casemate")                                                                           \
+    /* envelope: 0x0401 */ \
+    X(ENVELOPE_MALFORMED, MALFORMED, 0x0401, "the list of recipients is damaged", "fetch the file again") \
+    X(ENVELOPE_NO_RECIPIENT, INVALID, 0x0402, "there is no recipient", "name at least one public key (--to) or a passphrase") \
+    X(ENVELOPE_TOO_MANY, LIMIT, 0x0403, "more than 1024 recipients", "seal to a key of a key service and let it decide who may open") \
+    X(ENVELOPE_MIXED, DENIED, 0x0404, "classical and post-quantum recipients don't go together", "give every recipient an X-Wing or ML-KEM key: casemate key new --type x-wing") \
+    X(ENVELOPE_CLASSICAL, DENIED, 0x0405, "a recipient's key falls to a quantum computer", "use an X-Wing or ML-KEM key, or say --allow-classical") \
+    X(ENVELOPE_LEVEL, DENIED, 0x0406, "a recipient's key is weaker than the tier demands", "tiers 0-2 take X-Wing, ML-KEM-768 or -1024; tiers 3 and 4 take ML-KEM-1024") \
+    X(ENVELOPE_PASSPHRASE, DENIED, 0x0407, "this tier does not allow a passphrase", "use ML-KEM-1024 keys for tiers 3 and 4") \
+    X(ENVELOPE_NOT_FOR_US, DENIED, 0x0408, "none of your keys is among the recipients", "give the right key (--identity), or ask a recipient to add yours: casemate rewrap --add") \
+    X(ENVELOPE_COMMITMENT, UNAUTHENTIC, 0x0409, "the recipients were tampered with", "do not use this file; fetch it from its publisher again") \
+    X(ENVELOPE_COST, LIMIT, 0x040a, "the passphrase cost is outside the accepted range", "the file may be hostile; casemate takes 8 MiB to 1 GiB, 1 to 16 passes and lanes") \
+    X(ENVELOPE_WRONG_PASSPHRASE, UNAUTHENTIC, 0x040b, "wrong passphrase", "try again") \
+    X(ENVELOPE_EMPTY_PASSPHRASE, INVALID, 0x040c, "the passphrase is empty", "give a longer one") \
+    /* sealed: 0x0501 */ \
+    X(FLOE_PARAMS, UNSUPPORTED, 0x0501, "the encrypted part has other parameters than its header", "fetch the file again") \
+    X(FLOE_MISMATCH, UNAUTHENTIC, 0x0502, "the encrypted part does not belong to this key and header", "do not use this file; fetch it from its publisher again") \
+    X(FLOE_SEGMENT, UNAUTHENTIC, 0x0503, "a piece was altered, cut off or moved", "fetch the file again; casemate verify shows where it is damaged") \
+    X(SEALED_NOT, MALFORMED, 0x0504, "this is not a sealed model", "check the path; casemate seal makes one") \
+    X(SEALED_VERSION, UNSUPPORTED, 0x0505, "made by a newer casemate", "update casemate") \
+    X(SEALED_HEADER, MALFORMED, 0x0506, "the header is damaged", "fetch the file again") \
+    X(SEALED_SUITE, UNSUPPORTED, 0x0507, "the header names a suite, tier or size unknown here", "update casemate") \
     X(SEALED_SLOTS, MALFORMED, 0x0508, "the list of recipients is damaged", "fetch the file again") \
-    X(SEALED_FOOTER, MALFORMED, 0x0509, "the file is cut off or something was appended to it",     \
-      "fetch it again; its end is missing or wrong")                                               \
-    X(SEALED_MANIFEST, MALFORMED, 0x050a, "the manifest is damaged or of another container",       \
-      "fetch the file again")                                                                      \
-    X(SEALED_SIGNATURES, MALFORMED, 0x050b, "the signature block is damaged",                      \
-      "fetch the file again")                                                                      \
-    X(SEALED_UNSIGNED, DENIED, 0x050c, "nobody signed this model",                                 \
-      "get a signed one, or say --unsigned to trust whoever gave you the file")                    \
-    X(SEALED_UNTRUSTED, DENIED, 0x050d, "signed, but by nobody you trust",                         \
-      "give the publisher's public key (--from), or say --any-publisher")                          \
-    X(SEALED_SIGNATURE, UNAUTHENTIC, 0x050e, "a publisher's signature does not verify",            \
-      "do not use this file; fetch it from its publisher again")                                   \
-    X(SEALED_WEAK_SIGNATURE, DENIED, 0x050f, "the signature is weaker than the tier demands",      \
-      "tiers 0-2 need ML-DSA-65, tiers 3 and 4 ML-DSA-87")                                         \
-    X(SEALED_NO_SIGNER, INVALID, 0x0510, "no key to sign with",                                    \
-      "give one (--sign), or say --unsigned")                                                      \
-    X(SEALED_DIGEST, UNAUTHENTIC, 0x0511, "the content is not what the publisher signed",          \
-      "do not use this file: a recipient may have altered it; fetch it from its publisher")        \
-    X(SEALED_TREE, UNAUTHENTIC, 0x0512, "the tree of hashes does not fit the signed digest",       \
-      "fetch the file again")                                                                      \
-    X(SEALED_CHANGED, CONFLICT, 0x0513, "the model changed while it was being sealed",             \
-      "stop what writes to it and seal again")                                                     \
-    X(SEALED_KIND, INVALID, 0x0514, "neither a regular file nor a folder",                         \
-      "give a file, a folder, or - for a stream")                                                  \
-    X(SEALED_NOT_DIRECTORY, INVALID, 0x0515, "this container holds one file, not a folder", "")    \
-    X(SEALED_NEEDS_FILE, INVALID, 0x0516, "this needs a regular file, not a pipe",                 \
-      "save the container to a file first, or say --stream-unverified")                            \
-    X(SEALED_JOURNAL, CONFLICT, 0x0517, "an interrupted run left a journal that does not fit",     \
-      "remove the .part files, or say --no-resume")                                                \
-    X(SEALED_LOCKED, INVALID, 0x0518, "the container is not unlocked", "")                         \
-    X(SEALED_NAME, INVALID, 0x0519, "a name, version or note is empty, too long or not UTF-8",     \
-      "names take 1 to 256 bytes, versions 1 to 128")                                              \
-    X(SEALED_TOO_LARGE, LIMIT, 0x051a, "larger than a container can be", "")                       \
-    /* cmd: 0x0f01 */                                                                              \
+    X(SEALED_FOOTER, MALFORMED, 0x0509, "the file is cut off or something was appended to it", "fetch it again; its end is missing or wrong") \
+    X(SEALED_MANIFEST, MALFORMED, 0x050a, "the manifest is damaged or of another container", "fetch the file again") \
+    X(SEALED_SIGNATURES, MALFORMED, 0x050b, "the signature block is damaged", "fetch the file again") \
+    X(SEALED_UNSIGNED, DENIED, 0x050c, "nobody signed this model", "get a signed one, or say --unsigned to trust whoever gave you the file") \
+    X(SEALED_UNTRUSTED, DENIED, 0x050d, "signed, but by nobody you trust", "give the publisher's public key (--from), or say --any-publisher") \
+    X(SEALED_SIGNATURE, UNAUTHENTIC, 0x050e, "a publisher's signature does not verify", "do not use this file; fetch it from its publisher again") \
+    X(SEALED_WEAK_SIGNATURE, DENIED, 0x050f, "the signature is weaker than the tier demands", "tiers 0-2 need ML-DSA-65, tiers 3 and 4 ML-DSA-87") \
+    X(SEALED_NO_SIGNER, INVALID, 0x0510, "no key to sign with", "give one (--sign), or say --unsigned") \
+    X(SEALED_DIGEST, UNAUTHENTIC, 0x0511, "the content is not what the publisher signed", "do not use this file: a recipient may have altered it; fetch it from its publisher") \
+    X(SEALED_TREE, UNAUTHENTIC, 0x0512, "the tree of hashes does not fit the signed digest", "fetch the file again") \
+    X(SEALED_CHANGED, CONFLICT, 0x0513, "the model changed while it was being sealed", "stop what writes to it and seal again") \
+    X(SEALED_KIND, INVALID, 0x0514, "neither a regular file nor a folder", "give a file, a folder, or - for a stream") \
+    X(SEALED_NOT_DIRECTORY, INVALID, 0x0515, "this container holds one file, not a folder", "") \
+    X(SEALED_NEEDS_FILE, INVALID, 0x0516, "this needs a regular file, not a pipe", "save the container to a file first, or say --stream-unverified") \
+    X(SEALED_JOURNAL, CONFLICT, 0x0517, "an interrupted run left a journal that does not fit", "remove the .part files, or say --no-resume") \
+    X(SEALED_LOCKED, INVALID, 0x0518, "the container is not unlocked", "") \
+    X(SEALED_NAME, INVALID, 0x0519, "a name, version or note is empty, too long or not UTF-8", "names take 1 to 256 bytes, versions 1 to 128") \
+    X(SEALED_TOO_LARGE, LIMIT, 0x051a, "larger than a container can be", "") \
+    /* cmd: 0x0f01 */ \
 
 /* clang-format on */
 #endif
