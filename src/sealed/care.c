@@ -14,7 +14,8 @@ enum { COPY = 8 << 20 };
 
 static cm_err make_envelope(struct cm_sealed *s, const cm_rewrap *w, cm_buf *env)
 {
-    CM_AUTO(cm_buf_free) cm_buf context = {.max = 64};
+    CM_AUTO(cm_buf_free)
+    cm_buf context = {.max = 64};
     cm_envelope_policy policy = cm_tier_policy(s->core.tier, s->o.allow_classical);
 
     CM_TRY(cm_sealed_context(&context, &s->core));
@@ -25,7 +26,8 @@ static cm_err make_envelope(struct cm_sealed *s, const cm_rewrap *w, cm_buf *env
 /* S-4: the other slot first and durable, then the old one cleared. */
 static cm_err write_slots(struct cm_sealed *s, cm_view env)
 {
-    CM_AUTO(cm_buf_free) cm_buf slot = {.max = CM_SLOT_MAX};
+    CM_AUTO(cm_buf_free)
+    cm_buf slot = {.max = CM_SLOT_MAX};
     unsigned now = s->slots.which, next = !now;
     uint64_t at[2] = {s->core.slots_at, s->core.slots_at + s->core.slot};
 
@@ -41,7 +43,8 @@ static cm_err write_slots(struct cm_sealed *s, cm_view env)
 /* In the kernel where the file system can share or move the bytes itself, else through memory. */
 static cm_err copy_range(int in, int out, uint64_t from, uint64_t to, uint64_t n)
 {
-    CM_AUTO(cm_buf_free) cm_buf b = {.max = COPY};
+    CM_AUTO(cm_buf_free)
+    cm_buf b = {.max = COPY};
     off_t a = (off_t)from, z = (off_t)to;
 
     while (n) {
@@ -67,7 +70,8 @@ static cm_err copy_range(int in, int out, uint64_t from, uint64_t to, uint64_t n
 /* The same container with longer slots: hd does not cover them, so nothing else changes. */
 static cm_err copy_with_room(struct cm_sealed *s, int out, cm_view env)
 {
-    CM_AUTO(cm_buf_free) cm_buf front = {.max = CM_PRELUDE + CM_CORE_MAX + 4096 + 2ull * CM_SLOT_MAX};
+    CM_AUTO(cm_buf_free)
+    cm_buf front = {.max = CM_PRELUDE + CM_CORE_MAX + 4096 + 2ull * CM_SLOT_MAX};
     cm_core h = s->core;
 
     h.slot = cm_slot_size(2 * env.n);
@@ -79,8 +83,7 @@ static cm_err copy_with_room(struct cm_sealed *s, int out, cm_view env)
     CM_TRY(cm_slot_encode(front.p + front.n, s->crypt, &h, s->slots.sequence + 1, env));
     front.n += 2 * (size_t)h.slot;
     CM_TRY(cm_os_pwrite(out, front.p, front.n, 0));
-    return copy_range(s->fd, out, s->core.body_at, h.body_at,
-                      s->info.file_size - s->core.body_at);
+    return copy_range(s->fd, out, s->core.body_at, h.body_at, s->info.file_size - s->core.body_at);
 }
 
 static cm_err copy_container(struct cm_sealed *s, const char *path, cm_view env)
@@ -102,7 +105,8 @@ static cm_err copy_container(struct cm_sealed *s, const char *path, cm_view env)
 
 static cm_err rewrap(struct cm_sealed *s, const char *path, cm_rewrap *w)
 {
-    CM_AUTO(cm_buf_free) cm_buf env = {.max = CM_ENVELOPE_MAX};
+    CM_AUTO(cm_buf_free)
+    cm_buf env = {.max = CM_ENVELOPE_MAX};
 
     CM_TRY(cm_sealed_open_envelope(s));
     CM_TRY(make_envelope(s, w, &env));
@@ -113,8 +117,10 @@ static cm_err rewrap(struct cm_sealed *s, const char *path, cm_rewrap *w)
 
 cm_err cm_sealed_rewrap(const cm_crypt *c, const char *path, const cm_open_options *o, cm_rewrap *w)
 {
-    CM_AUTO(cm_sealed_free_ptr) cm_sealed *s = NULL;
-    CM_AUTO(cm_os_close_fd) int fd = open(path, O_RDWR | O_CLOEXEC);
+    CM_AUTO(cm_sealed_free_ptr)
+    cm_sealed *s = NULL;
+    CM_AUTO(cm_os_close_fd)
+    int fd = open(path, O_RDWR | O_CLOEXEC);
 
     if (fd < 0)
         return cm_os_err(errno, CM_IO_OPEN);
@@ -129,9 +135,12 @@ cm_err cm_sealed_rewrap(const cm_crypt *c, const char *path, const cm_open_optio
 cm_err cm_sealed_sign(const cm_crypt *c, int fd, const cm_sig_key *const *signers, size_t n,
                       const char *out, bool replace)
 {
-    CM_AUTO(cm_sealed_free_ptr) cm_sealed *s = NULL;
-    CM_AUTO(cm_buf_free) cm_buf signatures = {.max = CM_SIGNATURES_MAX};
-    CM_AUTO(cm_buf_free) cm_buf file = {.max = CM_SIGNATURES_MAX + 128};
+    CM_AUTO(cm_sealed_free_ptr)
+    cm_sealed *s = NULL;
+    CM_AUTO(cm_buf_free)
+    cm_buf signatures = {.max = CM_SIGNATURES_MAX};
+    CM_AUTO(cm_buf_free)
+    cm_buf file = {.max = CM_SIGNATURES_MAX + 128};
     cm_open_options o = {0};
     cm_view manifest;
 

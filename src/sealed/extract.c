@@ -153,7 +153,8 @@ cm_err cm_sealed_write_to(cm_sealed *s, int fd)
 
 cm_err cm_sealed_memfd(cm_sealed *s, int *fd)
 {
-    CM_AUTO(cm_os_close_fd) int m = memfd_create("weights", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    CM_AUTO(cm_os_close_fd)
+    int m = memfd_create("weights", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     struct target t = {.fd = m};
 
     if (m < 0)
@@ -172,7 +173,8 @@ cm_err cm_sealed_memfd(cm_sealed *s, int *fd)
 
 static cm_err extract_file(struct cm_sealed *s, const char *out, bool replace, uint64_t *kept)
 {
-    CM_AUTO(cm_os_out_close) cm_os_out o = {.fd = -1};
+    CM_AUTO(cm_os_out_close)
+    cm_os_out o = {.fd = -1};
     struct target t;
     struct job j = {.s = s, .to = s->manifest.size, .have = have_at, .put = put_at, .arg = &t};
     struct stat st;

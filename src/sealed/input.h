@@ -9,17 +9,17 @@
 enum { CM_INPUT_PREFIX = 8 << 20 };
 
 typedef struct {
-    cm_source src;          /* file and folder: size known, any offset */
+    cm_source src; /* file and folder: size known, any offset */
     bool stream, directory;
     int fd;
     bool own_fd;
     struct stat st;
     cm_dir dir;
     cm_dir_source *dir_source;
-    uint8_t *prefix;        /* stream: its first bytes, kept to find the tensors in */
+    uint8_t *prefix; /* stream: its first bytes, kept to find the tensors in */
     size_t prefix_n;
-    const char *name;       /* the file's own name or NULL; borrowed */
-    const cm_index *index;  /* known already, with format; borrowed */
+    const char *name;      /* the file's own name or NULL; borrowed */
+    const cm_index *index; /* known already, with format; borrowed */
     cm_format format;
 } cm_input;
 
@@ -33,8 +33,8 @@ CM_MUST cm_err cm_input_take(cm_input *in, uint8_t *p, size_t n, uint64_t off, s
 CM_MUST cm_err cm_input_unchanged(cm_input *in);
 /** 32 bytes that tell this input from another and from a changed one; false for streams. */
 CM_MUST cm_err cm_input_identity(const cm_input *in, const cm_crypt *c, uint8_t id[32], bool *has);
-/** Format and tensors, into an index that borrows nothing: of the file, of every file of the folder, or of a stream's first bytes. What
- * looks broken is raw, never an error. */
+/** Format and tensors, into an index that borrows nothing: of the file, of every file of the
+ * folder, or of a stream's first bytes. What looks broken is raw, never an error. */
 CM_MUST cm_err cm_input_index(cm_input *in, uint64_t size, cm_format *format, cm_index *x);
 
 /** cm_seal() of an input that is open already. */

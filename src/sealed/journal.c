@@ -13,7 +13,8 @@ static const uint8_t magic[8] = {'C', 'S', 'M', 'J', '0', '0', '0', '1'};
 
 static cm_err name_of(char **out, const char *part)
 {
-    CM_AUTO(cm_buf_free) cm_buf b = {.max = 8192};
+    CM_AUTO(cm_buf_free)
+    cm_buf b = {.max = 8192};
 
     CM_TRY(cm_buf_append(&b, cm_view_str(part)));
     CM_TRY(cm_buf_append(&b, CM_LIT(".journal")));
@@ -27,7 +28,8 @@ static uint64_t start_of(const cm_journal *j)
 
 static cm_err cipher(cm_gcm **g, const cm_journal_id *id)
 {
-    CM_AUTO(cm_key32_wipe) cm_key32 k = {{0}};
+    CM_AUTO(cm_key32_wipe)
+    cm_key32 k = {{0}};
 
     memcpy(k.b, id->resume_key, sizeof k.b);
     return cm_gcm_new(g, id->crypt, &k);
@@ -42,7 +44,8 @@ static void put_aad(uint8_t *head, const cm_journal_id *id)
 
 static cm_err write_head(const cm_journal *j, const cm_journal_id *id, const cm_key32 *content)
 {
-    CM_AUTO(cm_gcm_free_ptr) cm_gcm *g = NULL;
+    CM_AUTO(cm_gcm_free_ptr)
+    cm_gcm *g = NULL;
     uint8_t head[CM_JOURNAL_HEAD], *nonce = head + AAD;
 
     put_aad(head, id);
@@ -56,7 +59,8 @@ static cm_err write_head(const cm_journal *j, const cm_journal_id *id, const cm_
 cm_err cm_journal_new(cm_journal *j, const char *part, const cm_journal_id *id,
                       const cm_key32 *content, const uint8_t floe_header[CM_FLOE_HEADER])
 {
-    CM_AUTO(cm_journal_drop) cm_journal n = {.fd = -1};
+    CM_AUTO(cm_journal_drop)
+    cm_journal n = {.fd = -1};
 
     if (part) {
         CM_TRY(name_of(&n.path, part));
@@ -76,8 +80,10 @@ cm_err cm_journal_new(cm_journal *j, const char *part, const cm_journal_id *id,
 
 static cm_err read_head(const cm_journal *j, const cm_journal_id *id, cm_key32 *content)
 {
-    CM_AUTO(cm_gcm_free_ptr) cm_gcm *g = NULL;
-    CM_AUTO(cm_key32_wipe) cm_key32 k = {{0}};
+    CM_AUTO(cm_gcm_free_ptr)
+    cm_gcm *g = NULL;
+    CM_AUTO(cm_key32_wipe)
+    cm_key32 k = {{0}};
     uint8_t head[CM_JOURNAL_HEAD], want[AAD], *nonce = head + AAD;
 
     CM_TRY(cm_os_pread_all(j->fd, head, sizeof head, 0));
@@ -93,7 +99,8 @@ static cm_err read_head(const cm_journal *j, const cm_journal_id *id, cm_key32 *
 
 cm_err cm_journal_open(cm_journal *j, const char *part, const cm_journal_id *id, cm_key32 *content)
 {
-    CM_AUTO(cm_journal_close) cm_journal n = {.fd = -1};
+    CM_AUTO(cm_journal_close)
+    cm_journal n = {.fd = -1};
     struct stat st;
 
     CM_TRY(name_of(&n.path, part));

@@ -25,7 +25,8 @@ typedef struct {
     const uint8_t *hd;         /* 32 bytes */
 } cm_journal_id;
 
-/** A fresh journal beside part (PART.journal), or in memory when part is NULL. floe_header starts it. */
+/** A fresh journal beside part (PART.journal), or in memory when part is NULL. floe_header starts
+ * it. */
 CM_MUST cm_err cm_journal_new(cm_journal *j, const char *part, const cm_journal_id *id,
                               const cm_key32 *content, const uint8_t floe_header[CM_FLOE_HEADER]);
 /** One left by an earlier run. SEALED_JOURNAL when it is of another input, header or user. */

@@ -171,7 +171,8 @@ static void work(void *arg)
 
 static cm_err run_threads(struct state *s, unsigned threads)
 {
-    CM_AUTO(cm_pool_free_ptr) cm_pool *pool = NULL;
+    CM_AUTO(cm_pool_free_ptr)
+    cm_pool *pool = NULL;
 
     CM_TRY(cm_pool_new(&pool, threads, threads));
     for (unsigned i = 0; i < threads; i++)

@@ -10,10 +10,10 @@
 typedef struct {
     uint64_t i;
     uint8_t *buf;
-    size_t n;           /* plaintext bytes */
-    bool last;          /* take() sets it: no segment follows; where total is known, the line does */
-    bool skip;          /* take() sets it: nothing to work on or to give, only to settle */
-    uint8_t node[32];   /* root of its leaves, when n > 0 */
+    size_t n;         /* plaintext bytes */
+    bool last;        /* take() sets it: no segment follows; where total is known, the line does */
+    bool skip;        /* take() sets it: nothing to work on or to give, only to settle */
+    uint8_t node[32]; /* root of its leaves, when n > 0 */
     uint8_t cipher[32]; /* leaf of the encrypted segment, where asked for */
     void *worker;       /* this thread's own state */
 } cm_item;
@@ -33,8 +33,8 @@ typedef struct {
 typedef struct {
     const cm_line_ops *ops;
     void *arg;
-    uint64_t first;     /* number of the first segment */
-    uint64_t total;     /* segments there are; UINT64_MAX: until take() says last (ordered_in) */
+    uint64_t first; /* number of the first segment */
+    uint64_t total; /* segments there are; UINT64_MAX: until take() says last (ordered_in) */
     bool ordered_in, ordered_out;
     unsigned threads;   /* 0: one per processor */
     size_t buf, worker; /* bytes of a buffer, of a thread's state (zeroed) */

@@ -24,10 +24,11 @@ CM_MUST cm_err cm_manifest_decode(cm_manifest *out, cm_view v);
 CM_MUST cm_err cm_manifest_check(const cm_manifest *m, const cm_core *h, const cm_footer *f);
 
 /** Append the array of signatures of manifest by n signers (0 to 8). */
-CM_MUST cm_err cm_signatures_encode(cm_buf *out, cm_view manifest,
-                                    const cm_sig_key *const *signers, size_t n);
+CM_MUST cm_err cm_signatures_encode(cm_buf *out, cm_view manifest, const cm_sig_key *const *signers,
+                                    size_t n);
 /** Read an array, verify each signature over manifest, mark those by trusted keys. Appends to list,
- * which holds *n of at most CM_SIGNATURES_PER_MODEL. An unknown algorithm is listed as not valid. */
+ * which holds *n of at most CM_SIGNATURES_PER_MODEL. An unknown algorithm is listed as not valid.
+ */
 CM_MUST cm_err cm_signatures_decode(cm_sealed_signature *list, size_t *n, const cm_crypt *c,
                                     cm_view v, cm_view manifest, const cm_sig_key *const *trusted,
                                     size_t trusted_n, bool detached);

@@ -22,7 +22,8 @@ cm_envelope_policy cm_tier_policy(unsigned tier, bool allow_classical)
 
 cm_err cm_segment_root(uint8_t root[32], cm_view salt, const uint8_t *p, size_t n, uint32_t leaf)
 {
-    CM_AUTO(cm_free_ptr) uint8_t(*leaves)[32] = NULL;
+    CM_AUTO(cm_free_ptr)
+    uint8_t(*leaves)[32] = NULL;
     size_t count;
 
     CM_TRY(cm_alloc_array(&leaves, (size_t)cm_merkle_leaf_count(n, leaf), sizeof *leaves));
@@ -57,8 +58,8 @@ cm_err cm_front_read(cm_buf *b, cm_core *h, const cm_crypt *c, int fd)
 
 static cm_err load_slots(struct cm_sealed *s)
 {
-    cm_view both = cm_view_sub(cm_buf_view(&s->front), (size_t)s->core.slots_at,
-                               2 * (size_t)s->core.slot);
+    cm_view both =
+        cm_view_sub(cm_buf_view(&s->front), (size_t)s->core.slots_at, 2 * (size_t)s->core.slot);
 
     CM_TRY(cm_slots_decode(&s->slots, s->crypt, &s->core, both));
     CM_TRY(cm_alloc_array(&s->stanzas, CM_STANZAS_MAX, sizeof *s->stanzas));
@@ -250,19 +251,21 @@ cm_err cm_sealed_trust(const cm_sealed *s)
 
 cm_err cm_sealed_open_envelope(struct cm_sealed *s)
 {
-    CM_AUTO(cm_buf_free) cm_buf context = {.max = 64};
+    CM_AUTO(cm_buf_free)
+    cm_buf context = {.max = 64};
     cm_envelope_policy policy = cm_tier_policy(s->core.tier, s->o.allow_classical);
 
     CM_TRY(cm_sealed_context(&context, &s->core));
-    CM_TRY(cm_envelope_open(&s->content, s->crypt, s->slots.envelope, s->o.openers,
-                            s->o.openers_n, &policy, cm_buf_view(&context)));
+    CM_TRY(cm_envelope_open(&s->content, s->crypt, s->slots.envelope, s->o.openers, s->o.openers_n,
+                            &policy, cm_buf_view(&context)));
     CM_TRY(cm_sealed_keys_derive(&s->keys, s->crypt, &s->core, &s->content));
     return s->core.salted ? cm_salt_open(s->salt, s->crypt, &s->content, &s->core) : CM_OKAY;
 }
 
 static cm_err start_body(struct cm_sealed *s)
 {
-    CM_AUTO(cm_buf_free) cm_buf aad = {.max = 128};
+    CM_AUTO(cm_buf_free)
+    cm_buf aad = {.max = 128};
     uint8_t header[CM_FLOE_HEADER];
 
     CM_TRY(cm_os_pread_all(s->fd, header, sizeof header, s->core.body_at));
@@ -273,7 +276,8 @@ static cm_err start_body(struct cm_sealed *s)
 
 static cm_err start_tree(struct cm_sealed *s)
 {
-    CM_AUTO(cm_buf_free) cm_buf aad = {.max = 128};
+    CM_AUTO(cm_buf_free)
+    cm_buf aad = {.max = 128};
     uint64_t nodes = cm_merkle_leaf_count(s->manifest.size, s->core.segment);
 
     CM_TRY(cm_sealed_aad(&aad, &s->core, "tree"));
@@ -285,7 +289,8 @@ static cm_err start_tree(struct cm_sealed *s)
 /* An empty last segment has no node, but its tag still says that the body ends here. */
 static cm_err check_empty_last(struct cm_sealed *s)
 {
-    CM_AUTO(cm_floe_worker_done) cm_floe_worker w = {0};
+    CM_AUTO(cm_floe_worker_done)
+    cm_floe_worker w = {0};
     uint8_t seg[CM_FLOE_OVERHEAD];
 
     if (cm_sealed_plain(s, cm_sealed_last(s)) > 0)
@@ -400,9 +405,12 @@ uint64_t cm_sealed_segments_read(const cm_sealed *s)
 
 static cm_err load_index(struct cm_sealed *s)
 {
-    CM_AUTO(cm_buf_free) cm_buf sealed = {.max = INDEX_MAX + (1 << 20)};
-    CM_AUTO(cm_buf_free) cm_buf plain = {.max = INDEX_MAX};
-    CM_AUTO(cm_buf_free) cm_buf aad = {.max = 128};
+    CM_AUTO(cm_buf_free)
+    cm_buf sealed = {.max = INDEX_MAX + (1 << 20)};
+    CM_AUTO(cm_buf_free)
+    cm_buf plain = {.max = INDEX_MAX};
+    CM_AUTO(cm_buf_free)
+    cm_buf aad = {.max = 128};
     uint8_t h[32];
 
     if (s->footer.index > sealed.max)

@@ -27,9 +27,9 @@ struct cm_sealed {
     cm_tree_reader *tree;
     atomic_uint_fast64_t segments_read;
 
-    pthread_mutex_t lock;         /* guards what follows */
-    cm_floe_worker worker;        /* for cm_sealed_read() */
-    uint8_t *seg;                 /* the segment it read last: */
+    pthread_mutex_t lock;  /* guards what follows */
+    cm_floe_worker worker; /* for cm_sealed_read() */
+    uint8_t *seg;          /* the segment it read last: */
     uint64_t seg_i;
     bool index_loaded, dir_loaded;
     cm_index index;

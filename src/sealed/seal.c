@@ -35,10 +35,10 @@ struct sealer {
     uint8_t body_header[CM_FLOE_HEADER];
     cm_tree_writer nodes;
     cm_journal journal;
-    cm_merkle_acc cipher;   /* sealed root, where asked for */
+    cm_merkle_acc cipher; /* sealed root, where asked for */
     int out;
     bool ordered_out;
-    uint64_t out_at;        /* ordered: what went out; else where the body ends */
+    uint64_t out_at; /* ordered: what went out; else where the body ends */
     uint64_t first, done, total;
     bool journaled;
     cm_seal_result r;
@@ -94,7 +94,8 @@ static cm_err check_options(const cm_seal_options *o)
 
 static cm_err make_envelope(struct sealer *s, cm_buf *env)
 {
-    CM_AUTO(cm_buf_free) cm_buf context = {.max = 64};
+    CM_AUTO(cm_buf_free)
+    cm_buf context = {.max = 64};
     cm_envelope_policy policy = cm_tier_policy(s->o->tier, s->o->allow_classical);
 
     CM_TRY(cm_sealed_context(&context, &s->core));
@@ -130,8 +131,10 @@ static cm_err make_core(struct sealer *s)
 /* Everything before the body. Encoding also tells hd, so the envelope comes after the core. */
 static cm_err write_front(struct sealer *s)
 {
-    CM_AUTO(cm_buf_free) cm_buf b = {.max = CM_CORE_MAX + 4096 + 2ull * CM_SLOT_MAX};
-    CM_AUTO(cm_buf_free) cm_buf env = {.max = CM_ENVELOPE_MAX};
+    CM_AUTO(cm_buf_free)
+    cm_buf b = {.max = CM_CORE_MAX + 4096 + 2ull * CM_SLOT_MAX};
+    CM_AUTO(cm_buf_free)
+    cm_buf env = {.max = CM_ENVELOPE_MAX};
 
     CM_TRY(cm_core_encode(&b, s->crypt, &s->core));
     CM_TRY(make_envelope(s, &env));
@@ -145,7 +148,8 @@ static cm_err write_front(struct sealer *s)
 
 static cm_err start_floe(struct sealer *s, uint8_t tree_header[CM_FLOE_HEADER])
 {
-    CM_AUTO(cm_buf_free) cm_buf aad = {.max = 128};
+    CM_AUTO(cm_buf_free)
+    cm_buf aad = {.max = 128};
 
     CM_TRY(cm_sealed_keys_derive(&s->keys, s->crypt, &s->core, &s->content));
     CM_TRY(cm_sealed_aad(&aad, &s->core, "body"));
@@ -169,7 +173,8 @@ static cm_err sink(void *arg, cm_view bytes)
     return cm_journal_append(&s->journal, bytes);
 }
 
-static cm_err start_journal(struct sealer *s, const char *part, const uint8_t header[CM_FLOE_HEADER])
+static cm_err start_journal(struct sealer *s, const char *part,
+                            const uint8_t header[CM_FLOE_HEADER])
 {
     uint8_t identity[32];
     cm_journal_id id = {s->crypt, s->o->resume_key, identity, s->core.hd};
@@ -207,7 +212,8 @@ static bool core_fits(const struct sealer *s, const cm_core *h)
 
 static cm_err read_core(struct sealer *s, cm_core *h)
 {
-    CM_AUTO(cm_buf_free) cm_buf b = {.max = CM_PRELUDE + CM_CORE_MAX + CM_SLOT_ALIGN};
+    CM_AUTO(cm_buf_free)
+    cm_buf b = {.max = CM_PRELUDE + CM_CORE_MAX + CM_SLOT_ALIGN};
     size_t got, need;
 
     CM_TRY(cm_buf_reserve(&b, b.max));
@@ -218,7 +224,8 @@ static cm_err read_core(struct sealer *s, cm_core *h)
 
 static cm_err resume_floe(struct sealer *s)
 {
-    CM_AUTO(cm_buf_free) cm_buf aad = {.max = 128};
+    CM_AUTO(cm_buf_free)
+    cm_buf aad = {.max = 128};
     uint8_t header[CM_FLOE_HEADER];
 
     CM_TRY(cm_sealed_keys_derive(&s->keys, s->crypt, &s->core, &s->content));
@@ -235,8 +242,10 @@ static cm_err resume_floe(struct sealer *s)
 
 static cm_err resume_runs(struct sealer *s, uint64_t runs)
 {
-    CM_AUTO(cm_floe_worker_done) cm_floe_worker w = {0};
-    CM_AUTO(cm_buf_free) cm_buf seg = {.max = TREE_SEG};
+    CM_AUTO(cm_floe_worker_done)
+    cm_floe_worker w = {0};
+    CM_AUTO(cm_buf_free)
+    cm_buf seg = {.max = TREE_SEG};
 
     CM_TRY(cm_buf_reserve(&seg, TREE_SEG));
     for (uint64_t i = 0; i < runs; i++) {
@@ -252,7 +261,8 @@ static cm_err resume_runs(struct sealer *s, uint64_t runs)
 /* The sealed root covers ciphertext, so what is there already is read once more. */
 static cm_err resume_cipher(struct sealer *s)
 {
-    CM_AUTO(cm_buf_free) cm_buf b = {.max = CM_SEGMENT_MAX + CM_FLOE_OVERHEAD};
+    CM_AUTO(cm_buf_free)
+    cm_buf b = {.max = CM_SEGMENT_MAX + CM_FLOE_OVERHEAD};
     size_t n = s->core.segment + CM_FLOE_OVERHEAD;
     uint8_t leaf[32];
 
@@ -276,8 +286,10 @@ static void start_cipher(struct sealer *s)
 
 static cm_err resume(struct sealer *s, const char *part)
 {
-    CM_AUTO(cm_buf_free) cm_buf env = {.max = CM_ENVELOPE_MAX};
-    CM_AUTO(cm_buf_free) cm_buf slots = {.max = 2ull * CM_SLOT_MAX};
+    CM_AUTO(cm_buf_free)
+    cm_buf env = {.max = CM_ENVELOPE_MAX};
+    CM_AUTO(cm_buf_free)
+    cm_buf slots = {.max = 2ull * CM_SLOT_MAX};
     uint8_t identity[32];
     cm_journal_id id = {s->crypt, s->o->resume_key, identity, s->core.hd};
     uint64_t runs;
@@ -432,7 +444,8 @@ static cm_err put(struct sealer *s, cm_view v)
 
 static cm_err put_tree(struct sealer *s)
 {
-    CM_AUTO(cm_buf_free) cm_buf b = {.max = 1 << 18};
+    CM_AUTO(cm_buf_free)
+    cm_buf b = {.max = 1 << 18};
 
     CM_TRY(cm_buf_reserve(&b, b.max));
     for (uint64_t at = 0; at < s->journal.size;) {
@@ -447,11 +460,15 @@ static cm_err put_tree(struct sealer *s)
 
 static cm_err put_index(struct sealer *s, cm_footer *f, uint8_t digest[32])
 {
-    CM_AUTO(cm_index_free) cm_index own = {0};
+    CM_AUTO(cm_index_free)
+    cm_index own = {0};
     const cm_index *x = s->in->index ? s->in->index : &own;
-    CM_AUTO(cm_buf_free) cm_buf plain = {.max = INDEX_MAX};
-    CM_AUTO(cm_buf_free) cm_buf sealed = {.max = INDEX_MAX + (1 << 20)};
-    CM_AUTO(cm_buf_free) cm_buf aad = {.max = 128};
+    CM_AUTO(cm_buf_free)
+    cm_buf plain = {.max = INDEX_MAX};
+    CM_AUTO(cm_buf_free)
+    cm_buf sealed = {.max = INDEX_MAX + (1 << 20)};
+    CM_AUTO(cm_buf_free)
+    cm_buf aad = {.max = 128};
     uint8_t nonce[32];
 
     s->r.format = s->in->format;
@@ -493,8 +510,10 @@ static void describe(const struct sealer *s, cm_manifest *m)
 
 static cm_err put_back(struct sealer *s)
 {
-    CM_AUTO(cm_buf_free) cm_buf manifest = {.max = CM_MANIFEST_MAX};
-    CM_AUTO(cm_buf_free) cm_buf signatures = {.max = CM_SIGNATURES_MAX};
+    CM_AUTO(cm_buf_free)
+    cm_buf manifest = {.max = CM_MANIFEST_MAX};
+    CM_AUTO(cm_buf_free)
+    cm_buf signatures = {.max = CM_SIGNATURES_MAX};
     cm_footer f = {.body = s->out_at - s->core.body_at};
     uint8_t last[CM_FOOTER];
     cm_manifest m = {0};
@@ -505,8 +524,8 @@ static cm_err put_back(struct sealer *s)
     CM_TRY(put_index(s, &f, m.index_digest));
     describe(s, &m);
     CM_TRY(cm_manifest_encode(&manifest, &m));
-    CM_TRY(cm_signatures_encode(&signatures, cm_buf_view(&manifest), s->o->signers,
-                                s->o->signers_n));
+    CM_TRY(
+        cm_signatures_encode(&signatures, cm_buf_view(&manifest), s->o->signers, s->o->signers_n));
     f.manifest = (uint32_t)manifest.n;
     f.signatures = (uint32_t)signatures.n;
     CM_TRY(cm_footer_encode(last, s->crypt, &f));

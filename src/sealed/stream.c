@@ -1,5 +1,5 @@
-/* A container from a pipe to a pipe. Its end, and so its signature, is known last: each segment goes
- * out once its own tag was checked, and the rest is checked against what went out. */
+/* A container from a pipe to a pipe. Its end, and so its signature, is known last: each segment
+ * goes out once its own tag was checked, and the rest is checked against what went out. */
 #include "base/os.h"
 #include "base/secret.h"
 #include "crypt/merkle.h"
@@ -10,7 +10,7 @@ enum { BACK_MAX = CM_MANIFEST_MAX + CM_SIGNATURES_MAX + CM_FOOTER, TREE_CHUNK = 
 struct stream {
     struct cm_sealed *s;
     int in, out;
-    bool read_last;      /* the last segment was taken */
+    bool read_last; /* the last segment was taken */
     cm_merkle_acc nodes;
     uint64_t size, body;
 };
@@ -51,15 +51,16 @@ static cm_err read_front(struct stream *t)
 
 static cm_err start_body(struct stream *t)
 {
-    CM_AUTO(cm_buf_free) cm_buf aad = {.max = 128};
+    CM_AUTO(cm_buf_free)
+    cm_buf aad = {.max = 128};
     uint8_t header[CM_FLOE_HEADER];
 
     CM_TRY(cm_sealed_open_envelope(t->s));
     CM_TRY(read_exact(t->in, header, sizeof header));
     CM_TRY(cm_sealed_aad(&aad, &t->s->core, "body"));
     t->body = sizeof header;
-    return cm_floe_open_start(&t->s->body, header, t->s->crypt, &t->s->keys.body,
-                              cm_buf_view(&aad), t->s->core.segment + CM_FLOE_OVERHEAD);
+    return cm_floe_open_start(&t->s->body, header, t->s->crypt, &t->s->keys.body, cm_buf_view(&aad),
+                              t->s->core.segment + CM_FLOE_OVERHEAD);
 }
 
 /* ---- body ---------------------------------------------------------------------------------- */
@@ -141,7 +142,8 @@ static cm_err run_body(struct stream *t)
 /* Tree and index pass by; only the last BACK_MAX bytes before the end are kept. */
 static cm_err read_back(struct stream *t, cm_buf *tail, uint64_t *total)
 {
-    CM_AUTO(cm_buf_free) cm_buf chunk = {.max = TREE_CHUNK};
+    CM_AUTO(cm_buf_free)
+    cm_buf chunk = {.max = TREE_CHUNK};
     size_t got;
 
     CM_TRY(cm_buf_reserve(&chunk, TREE_CHUNK));
@@ -163,7 +165,8 @@ static cm_err read_back(struct stream *t, cm_buf *tail, uint64_t *total)
 
 static cm_err check_back(struct stream *t)
 {
-    CM_AUTO(cm_buf_free) cm_buf tail = {.max = BACK_MAX + TREE_CHUNK};
+    CM_AUTO(cm_buf_free)
+    cm_buf tail = {.max = BACK_MAX + TREE_CHUNK};
     struct cm_sealed *s = t->s;
     uint64_t total = s->core.body_at + t->body;
     uint8_t root[32];

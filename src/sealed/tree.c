@@ -40,11 +40,10 @@ static uint8_t *run_of(cm_tree_writer *w)
     return w->seg + CM_FLOE_HEAD;
 }
 
-cm_err cm_tree_writer_init(cm_tree_writer *w, const cm_floe *floe,
-                           cm_err (*sink)(void *, cm_view), void *arg)
+cm_err cm_tree_writer_init(cm_tree_writer *w, const cm_floe *floe, cm_err (*sink)(void *, cm_view),
+                           void *arg)
 {
-    *w = (cm_tree_writer){
-        .floe = floe, .sink = sink, .sink_arg = arg, .upper = {.max = UPPER_MAX}};
+    *w = (cm_tree_writer){.floe = floe, .sink = sink, .sink_arg = arg, .upper = {.max = UPPER_MAX}};
     return cm_alloc(&w->seg, SEG);
 }
 
@@ -59,7 +58,8 @@ void cm_tree_writer_done(cm_tree_writer *w)
 /* The root is taken from a copy, since hashing uses its nodes up. */
 static cm_err push_root(cm_buf *level, const uint8_t *nodes, size_t n)
 {
-    CM_AUTO(cm_free_ptr) uint8_t(*copy)[32] = NULL;
+    CM_AUTO(cm_free_ptr)
+    uint8_t(*copy)[32] = NULL;
     uint8_t root[32];
 
     CM_TRY(cm_alloc_array(&copy, n, sizeof *copy));
@@ -126,7 +126,8 @@ static cm_err send_level(cm_tree_writer *w, const cm_buf *level, cm_buf *next, b
 
 static cm_err root_of(uint8_t digest[32], const uint8_t *nodes, size_t n)
 {
-    CM_AUTO(cm_buf_free) cm_buf root = {.max = 32};
+    CM_AUTO(cm_buf_free)
+    cm_buf root = {.max = 32};
 
     CM_TRY(push_root(&root, nodes, n));
     memcpy(digest, root.p, 32);
@@ -148,7 +149,8 @@ static cm_err finish_small(cm_tree_writer *w, uint8_t digest[32])
 
 cm_err cm_tree_writer_finish(cm_tree_writer *w, uint8_t digest[32])
 {
-    CM_AUTO(cm_buf_free) cm_buf level = {.max = UPPER_MAX};
+    CM_AUTO(cm_buf_free)
+    cm_buf level = {.max = UPPER_MAX};
 
     if (w->count <= CM_TREE_RUN)
         return finish_small(w, digest);

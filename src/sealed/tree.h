@@ -10,7 +10,7 @@ enum { CM_TREE_LEVELS = 4 };
 
 /** Where each level's runs begin, counted in FLOE segments. */
 typedef struct {
-    unsigned levels;               /* 0 for an empty model */
+    unsigned levels; /* 0 for an empty model */
     uint64_t nodes[CM_TREE_LEVELS];
     uint64_t base[CM_TREE_LEVELS];
     uint64_t plain_size;
@@ -29,8 +29,8 @@ typedef struct {
     cm_err (*sink)(void *arg, cm_view bytes);
     void *sink_arg;
     uint64_t count, position;
-    uint8_t *seg;                  /* one FLOE segment; the run in progress is its plaintext */
-    cm_buf upper;                  /* level 1: roots of the runs that went out */
+    uint8_t *seg; /* one FLOE segment; the run in progress is its plaintext */
+    cm_buf upper; /* level 1: roots of the runs that went out */
 } cm_tree_writer;
 CM_MUST cm_err cm_tree_writer_init(cm_tree_writer *w, const cm_floe *floe,
                                    cm_err (*sink)(void *arg, cm_view bytes), void *arg);

@@ -179,7 +179,8 @@ static cm_err check_content(struct report *r, struct cm_sealed *s)
 cm_err cm_sealed_verify(const cm_crypt *c, int fd, const cm_open_options *o, cm_report_fn report,
                         void *arg, unsigned *failed)
 {
-    CM_AUTO(cm_sealed_free_ptr) cm_sealed *s = NULL;
+    CM_AUTO(cm_sealed_free_ptr)
+    cm_sealed *s = NULL;
     struct report r = {.fn = report, .arg = arg};
     cm_err e = cm_sealed_load(&s, c, fd, o);
 
