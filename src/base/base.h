@@ -66,6 +66,15 @@ static inline bool cm_view_eq(cm_view a, cm_view b)
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
+/** Order of public bytes, as memcmp() has it; of two that begin alike the shorter comes first. */
+static inline int cm_view_compare(cm_view a, cm_view b)
+{
+    size_t n = CM_MIN(a.n, b.n);
+    int d = n ? memcmp(a.p, b.p, n) : 0;
+
+    return d ? d : (a.n > b.n) - (a.n < b.n);
+}
+
 /* ---- checked integers --------------------------------------------------------------------- */
 
 static inline bool cm_add_u64(uint64_t *out, uint64_t a, uint64_t b)

@@ -88,20 +88,13 @@ struct frame {
     cm_view key; /* the last one, encoded */
 };
 
-static int compare_bytes(cm_view a, cm_view b)
-{
-    int d = memcmp(a.p, b.p, CM_MIN(a.n, b.n));
-
-    return d ? d : (a.n > b.n) - (a.n < b.n);
-}
-
 static cm_err check_key(struct frame *f, const struct item *it, const uint8_t *p)
 {
     cm_view key = cm_view_of(p, (size_t)(it->next - p));
 
     if (it->type > CM_CBOR_TEXT)
         return CM_FAIL(CBOR_KIND);
-    if (f->key.n && compare_bytes(f->key, key) >= 0)
+    if (f->key.n && cm_view_compare(f->key, key) >= 0)
         return CM_FAIL(CBOR_NOT_CANONICAL);
     f->key = key;
     return CM_OKAY;

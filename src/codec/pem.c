@@ -6,9 +6,9 @@ static const char begin_mark[] = "-----BEGIN ", end_mark[] = "-----END ", dashes
 
 static bool starts(cm_view v, const char *s)
 {
-    size_t n = strlen(s);
+    cm_view head = cm_view_str(s);
 
-    return v.n >= n && memcmp(v.p, s, n) == 0;
+    return v.n >= head.n && cm_view_eq(cm_view_sub(v, 0, head.n), head);
 }
 
 /* RFC 7468 section 3: printable characters, with single spaces or hyphens between them. */
@@ -83,7 +83,7 @@ static cm_err parse_mark(cm_view *label, cm_view line, const char *mark)
     size_t head = strlen(mark), tail = strlen(dashes);
 
     if (!starts(line, mark) || line.n < head + tail ||
-        memcmp(line.p + line.n - tail, dashes, tail) != 0)
+        !cm_view_eq(cm_view_sub(line, line.n - tail, tail), cm_view_str(dashes)))
         return CM_FAIL(PEM_MALFORMED);
     *label = cm_view_sub(line, head, line.n - head - tail);
     return label_ok(*label) ? CM_OKAY : CM_FAIL(PEM_MALFORMED);
