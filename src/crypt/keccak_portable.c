@@ -43,7 +43,9 @@ void cm_keccak_blocks_portable(cm_keccak_state *s, const uint8_t *const *data, s
         for (size_t i = 0; i < words; i++) {
             a[i] ^= cm_get_le64(data[0] + 8 * (words * b + i));
         }
-        permute(a);
+        for (size_t i = 0; i < 24; i += 2) {
+            two_rounds(a, i);
+        }
     }
     for (size_t i = 0; i < 25; i++) {
         s->w[i][0] = a[i];

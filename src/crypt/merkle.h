@@ -71,9 +71,9 @@ CM_MUST cm_err cm_merkle_check_subtree_inclusion(const uint8_t root[32], uint64_
                                                  uint64_t end, uint64_t index,
                                                  const uint8_t leaf[32], cm_view proof);
 
-/** That the subtree [start, end) with root sub is part of the tree of size leaves with that root. An
- * empty one, with the empty tree's root and no proof, is part of every tree.
- * MERKLE_PROOF as above, and if [start, end) is no valid subtree of that tree. */
+/** That the subtree [start, end) with root sub is part of the tree of size leaves with that root.
+ * An empty one, with the empty tree's root and no proof, is part of every tree. MERKLE_PROOF as
+ * above, and if [start, end) is no valid subtree of that tree. */
 CM_MUST cm_err cm_merkle_check_subtree(const uint8_t sub[32], uint64_t start, uint64_t end,
                                        const uint8_t root[32], uint64_t size, cm_view proof);
 

@@ -19,6 +19,7 @@ extern const uint32_t cm_sha256_k[64];
 cm_sha256_blocks_fn cm_sha256_blocks_portable;   /* 1 lane */
 cm_sha256_blocks_fn cm_sha256_blocks_shani_x1;   /* 1 lane */
 cm_sha256_blocks_fn cm_sha256_blocks_shani_x2;   /* 2 lanes */
+cm_sha256_blocks_fn cm_sha256_blocks_shani_x4;   /* 4 lanes */
 cm_sha256_blocks_fn cm_sha256_blocks_avx2_x8;    /* 8 lanes */
 cm_sha256_blocks_fn cm_sha256_blocks_avx512_x16; /* 16 lanes */
 

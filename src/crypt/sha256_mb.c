@@ -11,8 +11,8 @@ typedef struct {
     size_t lanes;
 } kernel;
 
-/* wide takes groups of at least wide_min messages, narrow the rest. A group that does not fill the
- * wide kernel still costs a full pass of it. */
+/* wide takes groups of at least wide_min messages, narrow two or more, single one. A group that
+ * does not fill a kernel still costs a full pass of it. */
 typedef struct {
     kernel wide, narrow, single;
     size_t wide_min;
@@ -148,9 +148,10 @@ static plan plan_for(cm_cpu_kind kind)
 #if defined(__x86_64__)
     switch (kind) {
     case CM_CPU_SHANI:
-        p.wide = p.narrow = (kernel){cm_sha256_blocks_shani_x2, 2};
+        p.wide = (kernel){cm_sha256_blocks_shani_x4, 4};
+        p.narrow = (kernel){cm_sha256_blocks_shani_x2, 2};
         p.single = (kernel){cm_sha256_blocks_shani_x1, 1};
-        p.wide_min = 2;
+        p.wide_min = 3;
         break;
     case CM_CPU_AVX2:
         p.wide = (kernel){cm_sha256_blocks_avx2_x8, 8};

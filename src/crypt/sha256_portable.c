@@ -1,5 +1,6 @@
 /* SHA-256 compression in plain C: the reference the other kernels must equal. */
 #include "base/base.h"
+#include "crypt/kernel_int.h"
 #include "crypt/sha256_int.h"
 
 /* FIPS 180-4, 4.2.2. */
@@ -13,47 +14,50 @@ const uint32_t cm_sha256_k[64] __attribute__((aligned(64))) = {
     0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
 
-static uint32_t ror(uint32_t x, unsigned n)
+INLINE uint32_t ror(uint32_t x, unsigned n)
 {
     return x >> n | x << (32 - n);
 }
 
-static void schedule(uint32_t w[64], const uint8_t *block)
+/* Word t + 16 takes the place of word t. */
+INLINE void extend(uint32_t w[16], size_t t)
 {
-    for (size_t t = 0; t < 16; t++) {
-        w[t] = cm_get_be32(block + 4 * t);
-    }
-    for (size_t t = 16; t < 64; t++) {
-        uint32_t s0 = ror(w[t - 15], 7) ^ ror(w[t - 15], 18) ^ w[t - 15] >> 3;
-        uint32_t s1 = ror(w[t - 2], 17) ^ ror(w[t - 2], 19) ^ w[t - 2] >> 10;
+    uint32_t x = w[(t + 1) & 15], y = w[(t + 14) & 15];
 
-        w[t] = w[t - 16] + s0 + w[t - 7] + s1;
-    }
+    w[t] +=
+        w[(t + 9) & 15] + (ror(x, 7) ^ ror(x, 18) ^ x >> 3) + (ror(y, 17) ^ ror(y, 19) ^ y >> 10);
+}
+
+/* Instead of moving a to h along, round t finds them t places further back. */
+INLINE void round_at(uint32_t v[8], uint32_t kw, size_t t)
+{
+    uint32_t a = v[(0 - t) & 7], b = v[(1 - t) & 7], c = v[(2 - t) & 7];
+    uint32_t e = v[(4 - t) & 7], f = v[(5 - t) & 7], g = v[(6 - t) & 7];
+    uint32_t *d = &v[(3 - t) & 7], *h = &v[(7 - t) & 7];
+
+    *h += (ror(e, 6) ^ ror(e, 11) ^ ror(e, 25)) + (g ^ (e & (f ^ g))) + kw;
+    *d += *h;
+    *h += (ror(a, 2) ^ ror(a, 13) ^ ror(a, 22)) + ((a & b) | (c & (a | b)));
 }
 
 static void compress(uint32_t h[8], const uint8_t *block)
 {
-    uint32_t w[64], v[8];
+    uint32_t w[16], v[8];
 
-    schedule(w, block);
-    for (size_t i = 0; i < 8; i++) {
-        v[i] = h[i];
+    memcpy(v, h, sizeof v);
+    for (size_t t = 0; t < 16; t++) {
+        w[t] = cm_get_be32(block + 4 * t);
     }
-    for (size_t t = 0; t < 64; t++) {
-        uint32_t a = v[0], e = v[4];
-        uint32_t ch = (e & v[5]) ^ (~e & v[6]);
-        uint32_t maj = (a & v[1]) ^ (a & v[2]) ^ (v[1] & v[2]);
-        uint32_t t1 = v[7] + (ror(e, 6) ^ ror(e, 11) ^ ror(e, 25)) + ch + cm_sha256_k[t] + w[t];
-        uint32_t t2 = (ror(a, 2) ^ ror(a, 13) ^ ror(a, 22)) + maj;
-
-        v[7] = v[6];
-        v[6] = v[5];
-        v[5] = e;
-        v[4] = v[3] + t1;
-        v[3] = v[2];
-        v[2] = v[1];
-        v[1] = a;
-        v[0] = t1 + t2;
+    for (size_t r = 0; r < 48; r += 16) {
+        UNROLL
+        for (size_t t = 0; t < 16; t++) {
+            round_at(v, cm_sha256_k[r + t] + w[t], t);
+            extend(w, t);
+        }
+    }
+    UNROLL
+    for (size_t t = 0; t < 16; t++) {
+        round_at(v, cm_sha256_k[48 + t] + w[t], t);
     }
     for (size_t i = 0; i < 8; i++) {
         h[i] += v[i];

@@ -58,7 +58,9 @@ void cm_keccak_blocks_avx2_x4(cm_keccak_state *s, const uint8_t *const *data, si
             absorb(a + at, data, 8 * (words * b + at),
                    _mm256_cmpgt_epi64(_mm256_set1_epi64x((long long)(words - at)), index));
         }
-        permute(a);
+        for (size_t i = 0; i < 24; i += 2) {
+            two_rounds(a, i);
+        }
     }
     for (size_t i = 0; i < 25; i++) {
         _mm256_store_si256((__m256i *)s->w[i], (__m256i)a[i]);

@@ -4,6 +4,7 @@
  */
 #include <immintrin.h>
 
+#include "base/base.h"
 #include "crypt/keccak_int.h"
 #include "crypt/kernel_int.h"
 
@@ -26,65 +27,52 @@ INLINE word splat(uint64_t v)
 
 #include "crypt/keccak_round_int.h"
 
-/* Rows of 8 messages become words of 8 lanes. */
-INLINE void transpose(__m512i r[8])
+INLINE long long load(const uint8_t *p)
 {
-    __m512i t[8], u[8];
+    long long v;
 
-    UNROLL
-    for (size_t i = 0; i < 8; i += 2) {
-        t[i] = _mm512_unpacklo_epi64(r[i], r[i + 1]);
-        t[i + 1] = _mm512_unpackhi_epi64(r[i], r[i + 1]);
-    }
-    UNROLL
-    for (size_t i = 0; i < 2; i++) {
-        u[i] = _mm512_shuffle_i64x2(t[i], t[2 + i], 0x88);
-        u[2 + i] = _mm512_shuffle_i64x2(t[i], t[2 + i], 0xdd);
-        u[4 + i] = _mm512_shuffle_i64x2(t[4 + i], t[6 + i], 0x88);
-        u[6 + i] = _mm512_shuffle_i64x2(t[4 + i], t[6 + i], 0xdd);
-    }
-    UNROLL
-    for (size_t i = 0; i < 4; i++) {
-        r[i] = _mm512_shuffle_i64x2(u[i], u[4 + i], 0x88);
-        r[4 + i] = _mm512_shuffle_i64x2(u[i], u[4 + i], 0xdd);
-    }
+    memcpy(&v, p, sizeof v);
+    return v;
 }
 
-/* Eight words from each message at off, or as many as the mask says and zeros. */
-INLINE void absorb(word a[8], const uint8_t *const *data, size_t off, __mmask8 mask)
+/* The word at off of every message. */
+INLINE word gather(const uint8_t *const *p, size_t off)
 {
-    __m512i r[8];
+    return (word)_mm512_set_epi64(load(p[7] + off), load(p[6] + off), load(p[5] + off),
+                                  load(p[4] + off), load(p[3] + off), load(p[2] + off),
+                                  load(p[1] + off), load(p[0] + off));
+}
 
-    UNROLL
-    for (size_t l = 0; l < 8; l++) {
-        r[l] = _mm512_maskz_loadu_epi64(mask, data[l] + off);
-    }
-    transpose(r);
-    UNROLL
-    for (size_t i = 0; i < 8; i++) {
-        a[i] ^= (word)r[i];
+/* Each round waits for the column sums of theta; fetching two words of the next block after every
+ * two rounds costs next to nothing there, and a sixth of the time in one piece. */
+INLINE void permute(word a[25], word *next, const uint8_t *const *data, size_t off, size_t words)
+{
+    for (size_t i = 0; i < 24; i += 2) {
+        two_rounds(a, i);
+        for (size_t k = i; k < i + 2 && k < words; k++) {
+            next[k] = gather(data, off + 8 * k);
+        }
     }
 }
 
 void cm_keccak_blocks_avx512_x8(cm_keccak_state *s, const uint8_t *const *data, size_t blocks,
                                 size_t words)
 {
-    word a[25];
+    word a[25], next[CM_KECCAK_WORDS_MAX] = {{0}};
 
     for (size_t i = 0; i < 25; i++) {
         a[i] = (word)_mm512_load_si512(s->w[i]);
     }
+    for (size_t i = 0; i < words && blocks > 0; i++) {
+        next[i] = gather(data, 8 * i);
+    }
     for (size_t b = 0; b < blocks; b++) {
         UNROLL
-        for (size_t at = 0; at < 24; at += 8) {
-            if (at < words) {
-                size_t left = words - at;
-
-                absorb(a + at, data, 8 * (words * b + at),
-                       left < 8 ? (__mmask8)((1u << left) - 1) : (__mmask8)0xff);
-            }
+        for (size_t i = 0; i < CM_KECCAK_WORDS_MAX; i++) {
+            a[i] ^= next[i];
         }
-        permute(a);
+        /* The last one fetches itself again, and nobody looks. */
+        permute(a, next, data, 8 * words * CM_MIN(b + 1, blocks - 1), words);
     }
     for (size_t i = 0; i < 25; i++) {
         _mm512_store_si512(s->w[i], (__m512i)a[i]);

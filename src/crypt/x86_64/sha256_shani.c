@@ -1,12 +1,15 @@
 /*
- * SHA-256 with the SHA extensions. SHA256RNDS2 has latency 4 and throughput 2 on the processors of
- * today and each depends on the one before it, so one message leaves half of the unit idle: the
- * two-lane form runs two messages through it in turn.
+ * SHA-256 with the SHA extensions. Each SHA256RNDS2 of a message waits for the one before it, four
+ * cycles on the processors of today, while the unit could start one every cycle or two: a single
+ * message leaves most of it idle. Two in turn double the speed; with four the adds, shuffles and
+ * SHA256MSG2 around it are the limit, and more than four would only spill more registers.
  */
 #include <immintrin.h>
 
 #include "crypt/kernel_int.h"
 #include "crypt/sha256_int.h"
+
+#define MOST 4
 
 /* The instructions want the chaining words as A B E F and C D G H, most significant first. */
 typedef struct {
@@ -40,7 +43,7 @@ INLINE void load_block(__m128i m[4], const uint8_t *p)
     }
 }
 
-/* Words 4g to 4g+3 of the schedule replace those of four groups ago. */
+/* Words 4g + 16 to 4g + 19 take the place of words 4g to 4g + 3. */
 INLINE void extend(__m128i m[4], size_t g)
 {
     __m128i last = m[(g + 3) & 3];
@@ -58,7 +61,7 @@ INLINE void four_rounds(hash *h, __m128i m, size_t g)
     h->abef = _mm_sha256rnds2_epu32(h->abef, h->cdgh, _mm_shuffle_epi32(k, 0x0e));
 }
 
-/* Keeps the compiler from running one message to its end before the other. */
+/* Keeps the compiler from running one message to its end before the others. */
 INLINE void in_turn(hash *h)
 {
     __asm__ volatile("" : "+x"(h->abef));
@@ -66,8 +69,8 @@ INLINE void in_turn(hash *h)
 
 INLINE void run(cm_sha256_state *s, const uint8_t *const *data, size_t blocks, const size_t lanes)
 {
-    hash h[2], was[2];
-    __m128i m[2][4];
+    hash h[MOST], was[MOST];
+    __m128i m[MOST][4];
 
     for (size_t l = 0; l < lanes; l++) {
         load_state(&h[l], s, l);
@@ -81,10 +84,10 @@ INLINE void run(cm_sha256_state *s, const uint8_t *const *data, size_t blocks, c
         for (size_t g = 0; g < 16; g++) {
             UNROLL
             for (size_t l = 0; l < lanes; l++) {
-                if (g >= 4) {
+                four_rounds(&h[l], m[l][g & 3], g);
+                if (g < 12) {
                     extend(m[l], g);
                 }
-                four_rounds(&h[l], m[l][g & 3], g);
                 in_turn(&h[l]);
             }
         }
@@ -106,4 +109,9 @@ void cm_sha256_blocks_shani_x1(cm_sha256_state *s, const uint8_t *const *data, s
 void cm_sha256_blocks_shani_x2(cm_sha256_state *s, const uint8_t *const *data, size_t blocks)
 {
     run(s, data, blocks, 2);
+}
+
+void cm_sha256_blocks_shani_x4(cm_sha256_state *s, const uint8_t *const *data, size_t blocks)
+{
+    run(s, data, blocks, 4);
 }
