@@ -318,6 +318,7 @@ do_ci() {
     lint_checks
     check headers tools/lint/headers.sh
     check symbols tools/lint/symbols.sh build/main
+    check install tools/check-install.sh build/main
     check regenerate regenerated
     ci_compiler gcc gcc 1
     ci_compiler clang clang 1

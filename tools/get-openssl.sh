@@ -301,32 +301,45 @@ get_fips() {
     fi
 }
 
+# The newest source package that the mirror really has: some list sources they do not keep.
+fetch_source() {
+    local dir=$1 v
+    for v in $(APT_CONFIG=$APT/apt.conf apt-cache showsrc openssl 2>>"$LOG" |
+        sed -n 's/^Version: //p' | sort -Vru); do
+        rm -rf "$dir" && mkdir -p "$dir/tree"
+        (cd "$dir" && APT_CONFIG=$APT/apt.conf apt-get -qq --download-only source "openssl=$v") \
+            >>"$LOG" 2>&1 && return 0
+        say "the mirror does not have the source of $v"
+    done
+    return 1
+}
+
 from_source() {
-    local src=$PREFIX/src tar p jobs
+    local src=$PREFIX/src tar jobs
     apt_ready || return 1
     command -v perl >/dev/null && command -v make >/dev/null || return 1
     jobs=$(nproc 2>/dev/null || echo 2)
-    rm -rf "$src" && mkdir -p "$src/tree"
+    fetch_source "$src" || return 1
     say 'building the source package: this takes some minutes'
-    (cd "$src" && APT_CONFIG=$APT/apt.conf apt-get -qq --download-only source openssl) \
-        >>"$LOG" 2>&1 || return 1
     tar=$(find "$src" -maxdepth 1 -name '*.orig.tar.*' ! -name '*.asc' | head -n 1)
     tar -xf "$tar" -C "$src/tree" --strip-components=1
     tar -xf "$(find "$src" -maxdepth 1 -name '*.debian.tar.*' | head -n 1)" -C "$src/tree"
     PACKAGE=$(basename "$(find "$src" -maxdepth 1 -name '*.dsc')" .dsc)
     PACKAGE=${PACKAGE#openssl_}
     VERSION=${PACKAGE%%-*}
-    (
-        cd "$src/tree"
-        grep -v '^ *#' debian/patches/series | while read -r p; do
-            [ -z "$p" ] || patch -s -p1 <"debian/patches/$p"
-        done
-        ./Configure --prefix="$PREFIX" --libdir=lib --openssldir=/usr/lib/ssl no-shared no-tests \
-            no-docs enable-fips -fPIC
-        make -s -j"$jobs"
-        make -s install_sw install_fips
-    ) >>"$LOG" 2>&1 || return 1
-    [ ! -e "$PREFIX/ssl/fipsmodule.cnf" ] || mv "$PREFIX/ssl/fipsmodule.cnf" "$PREFIX/etc/"
+    (cd "$src/tree" && bash -euo pipefail -s "$PREFIX" "$jobs") >>"$LOG" 2>&1 <<'END' || return 1
+sed '/^ *#/d; /^$/d' debian/patches/series | while read -r p; do
+    patch -s -p1 <"debian/patches/$p"
+done
+./Configure --prefix="$1" --libdir=lib --openssldir=/usr/lib/ssl no-shared no-tests no-docs \
+    enable-fips -fPIC </dev/null
+make -s -j"$2" </dev/null
+make -s install_sw </dev/null
+# Not install_fips: it writes below openssldir, which is not ours.
+mkdir -p "$1/lib/ossl-modules" "$1/etc"
+cp providers/fips.so "$1/lib/ossl-modules/"
+"$1/bin/openssl" fipsinstall -module "$1/lib/ossl-modules/fips.so" -out "$1/etc/fipsmodule.cnf"
+END
     rm -rf "$src"
     write_pc ''
 }
