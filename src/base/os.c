@@ -135,6 +135,16 @@ cm_err cm_os_open_read(int *fd, const char *path)
     return CM_OKAY;
 }
 
+cm_err cm_os_is_shared(int fd, bool *shared)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) != 0)
+        return cm_os_err(errno, CM_IO_READ);
+    *shared = S_ISREG(st.st_mode) && (st.st_mode & (S_IRWXG | S_IRWXO)) != 0;
+    return CM_OKAY;
+}
+
 cm_err cm_os_slurp(cm_buf *out, const char *path, size_t max)
 {
     CM_AUTO(cm_os_close_fd)

@@ -24,6 +24,8 @@ CM_MUST cm_err cm_os_sync(int fd);
 
 /** Open for reading, O_CLOEXEC. NO_FILE, NO_PERMISSION, IO_OPEN. */
 CM_MUST cm_err cm_os_open_read(int *fd, const char *path);
+/** Whether fd is a regular file on which group or others have any permission. IO_READ. */
+CM_MUST cm_err cm_os_is_shared(int fd, bool *shared);
 /** A whole small file, at most max bytes (TOO_BIG). Appends to out, whose own max holds too. */
 CM_MUST cm_err cm_os_slurp(cm_buf *out, const char *path, size_t max);
 /** Put bytes under a name at once: temp file in the same folder, fsync, rename, fsync folder.
