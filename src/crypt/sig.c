@@ -116,7 +116,21 @@ cm_err cm_sig_from_seed(cm_sig_key **out, const cm_crypt *c, cm_sig_id id, cm_vi
         return CM_FAIL(CRYPT_BAD_KEY);
     CM_TRY(cm_secret_new(&k->seed, seed.n));
     memcpy(k->seed, seed.p, seed.n);
+    k->has_private = true;
     CM_TRY(k->alg->family->from_seed(k, cm_sig_seed(k)));
+    return finish(out, &k);
+}
+
+cm_err cm_sig_from_expanded(cm_sig_key **out, const cm_crypt *c, cm_sig_id id, cm_view sk)
+{
+    CM_AUTO(cm_sig_key_free_ptr)
+    cm_sig_key *k = NULL;
+
+    CM_TRY(new_key(&k, c, id));
+    if (k->alg->family != &cm_sig_mldsa)
+        return CM_FAIL(CRYPT_ALGORITHM);
+    k->has_private = true;
+    CM_TRY(cm_sig_mldsa_expanded(k, sk));
     return finish(out, &k);
 }
 
@@ -186,7 +200,7 @@ cm_view cm_sig_public(const cm_sig_key *k)
 
 bool cm_sig_has_private(const cm_sig_key *k)
 {
-    return k->seed != NULL;
+    return k->has_private;
 }
 
 cm_view cm_sig_seed(const cm_sig_key *k)
@@ -254,7 +268,7 @@ static cm_err sign_to(const cm_sig_key *k, uint8_t *sig, cm_view ctx, cm_view ms
 {
     uint8_t made[CM_SIG_MAX];
 
-    if (!k->seed)
+    if (!k->has_private)
         return CM_FAIL(CRYPT_NO_PRIVATE);
     CM_TRY(k->alg->family->sign(k, made, ctx, msg, flags));
     memcpy(sig, made, k->alg->info.sig);

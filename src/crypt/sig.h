@@ -48,6 +48,9 @@ CM_MUST cm_err cm_sig_generate(cm_sig_key **out, const cm_crypt *c, cm_sig_id id
  * CRYPT_BAD_KEY: wrong length, or a scalar that is 0 or not below the order. CRYPT_ALGORITHM,
  * CRYPT_PROFILE. The seed is copied. Constant time in the seed but for CRYPT_BAD_KEY. */
 CM_MUST cm_err cm_sig_from_seed(cm_sig_key **out, const cm_crypt *c, cm_sig_id id, cm_view seed);
+/** ML-DSA from an expanded key that has lost its seed: it signs, and can't be written again. Public
+ * key and hash are recomputed and must fit. CRYPT_ALGORITHM for other keys, CRYPT_BAD_KEY. */
+CM_MUST cm_err cm_sig_from_expanded(cm_sig_key **out, const cm_crypt *c, cm_sig_id id, cm_view sk);
 /** Curves: 04 with both coordinates, or compressed. CRYPT_BAD_KEY: wrong length, not on the curve,
  * or an Ed25519 key that is not canonical or of small order (K-11). */
 CM_MUST cm_err cm_sig_from_public(cm_sig_key **out, const cm_crypt *c, cm_sig_id id, cm_view pk);
@@ -58,7 +61,7 @@ const cm_sig_info *cm_sig_key_info(const cm_sig_key *k);
 /** Borrowed from the key. Curves always uncompressed; dual: ML-DSA || Ed25519. */
 cm_view cm_sig_public(const cm_sig_key *k);
 bool cm_sig_has_private(const cm_sig_key *k);
-/** Borrowed from the locked arena; empty in a public key. */
+/** Borrowed from the locked arena; empty in a public key and in one that came expanded. */
 cm_view cm_sig_seed(const cm_sig_key *k);
 
 /* Signing fails with CRYPT_NO_PRIVATE for a public key and NO_ENTROPY or CRYPT_PROVIDER; sig holds

@@ -101,6 +101,14 @@ static cm_err mldsa_from_seed(cm_sig_key *k, cm_view seed)
     return read_public(k);
 }
 
+cm_err cm_sig_mldsa_expanded(cm_sig_key *k, cm_view sk)
+{
+    OSSL_PARAM params[] = {octets(OSSL_PKEY_PARAM_PRIV_KEY, sk), OSSL_PARAM_construct_end()};
+
+    CM_TRY(cm_sig_import(k, k->alg->key, EVP_PKEY_KEYPAIR, params));
+    return read_public(k);
+}
+
 /* Its import wants the root of the tree; generation from the three seeds computes it. */
 static cm_err slhdsa_from_seed(cm_sig_key *k, cm_view seed)
 {

@@ -42,13 +42,17 @@ struct cm_sig_key {
     EVP_SIGNATURE *method;
     secp256k1_pubkey point;
     cm_sig_key *part[2]; /* dual: ML-DSA, Ed25519 */
-    uint8_t *seed;       /* locked; NULL in a public key */
+    uint8_t *seed;       /* locked; NULL in a public key, or one that came expanded */
+    bool has_private;
     uint8_t pk_hash[32]; /* of algorithms without a context of their own: bound in statements */
     uint8_t pk[CM_SIG_PK_MAX];
 };
 
 extern const cm_sig_family cm_sig_mldsa, cm_sig_slhdsa, cm_sig_ed25519, cm_sig_nist, cm_sig_secp,
     cm_sig_dual;
+
+/** ML-DSA's expanded key in place of its seed. */
+CM_MUST cm_err cm_sig_mldsa_expanded(cm_sig_key *k, cm_view sk);
 
 /** The row of id; NULL when unknown. */
 const cm_sig_alg *cm_sig_alg_of(uint32_t id);
