@@ -72,7 +72,7 @@ static void see_seed(const char *path, const char *name)
     cm_buf file = {.max = CM_KEYFILE_MAX}, ours = {.max = CM_KEYFILE_MAX};
     const cm_protect none = {.mode = CM_PROTECT_NONE};
 
-    t_slurp(&file, path);
+    t_get_file(&file, path);
     assert_true(cm_ok(load(&k, path, false)));
     assert_named(k, name);
     assert_true(cm_ok(cm_pkey_write_private(&ours, c, k, &none)));
@@ -192,7 +192,7 @@ static void see_public(const char *path, const char *name)
     char seed[T_PATH];
 
     snprintf(seed, sizeof seed, "%.*s-seed.priv", (int)(strlen(path) - strlen(".pub")), path);
-    t_slurp(&file, path);
+    t_get_file(&file, path);
     assert_true(cm_ok(load(&k, path, false)));
     assert_named(k, name);
     assert_true(cm_ok(cm_pkey_write_public(&ours, k)));
@@ -218,7 +218,7 @@ static void see_root(const char *path, const char *name)
 
     if (strncmp(name, "ML-DSA-", 7) != 0)
         return;
-    t_slurp(&file, path);
+    t_get_file(&file, path);
     assert_true(cm_ok(cm_cert_read(&roots.v[roots.n++], c, cm_buf_view(&file))));
 }
 
@@ -236,7 +236,7 @@ static void see_cert(const char *path, const char *name)
     cm_cert_info info;
     cm_err e;
 
-    t_slurp(&file, path);
+    t_get_file(&file, path);
     assert_true(cm_ok(cm_cert_read(&cert, c, cm_buf_view(&file))));
     assert_true(cm_ok(cm_cert_write(&ours, cert)));
     assert_true(cm_view_eq(cm_buf_view(&file), cm_buf_view(&ours)));

@@ -51,7 +51,7 @@ const char *t_path(const char *dir, const char *name)
     return p;
 }
 
-void t_spit(const char *path, cm_view v)
+void t_put_file(const char *path, cm_view v)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
@@ -70,7 +70,7 @@ static void drain(cm_buf *b, int fd)
             must(cm_ok(cm_buf_append(b, cm_view_of(chunk, (size_t)n))), "too much output");
 }
 
-void t_slurp(cm_buf *b, const char *path)
+void t_get_file(cm_buf *b, const char *path)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
 

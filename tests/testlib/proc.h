@@ -13,9 +13,9 @@ void t_mkdir(char path[T_PATH]);
 void t_rmdir(const char *path);
 /** dir/name in one of a few static buffers, good for the next 15 calls. */
 const char *t_path(const char *dir, const char *name);
-void t_spit(const char *path, cm_view v);
+void t_put_file(const char *path, cm_view v);
 /** Appends a whole file to b. */
-void t_slurp(cm_buf *b, const char *path);
+void t_get_file(cm_buf *b, const char *path);
 
 /** Run argv[0] (looked up in PATH) with in on its standard input. Appends what it writes, errors
  * included, to out when out is not NULL. Its exit status, or 128 + the signal. */
