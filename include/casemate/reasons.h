@@ -129,6 +129,47 @@
     X(SEALED_NAME, INVALID, 0x0519, "a name, version or note is empty, too long or not UTF-8", "names take 1 to 256 bytes, versions 1 to 128") \
     X(SEALED_TOO_LARGE, LIMIT, 0x051a, "larger than a container can be", "") \
     /* cmd: 0x0f01 */ \
+    /* envelope: 0x0401 */                                                                         \
+    /* sealed: 0x0501 */                                                                           \
+    /* model formats and folders: 0x0540 */                                                        \
+    X(FORMAT_MALFORMED, MALFORMED, 0x0540, "the model file's header is not well-formed",           \
+      "check that the file is complete; download or convert it again")                             \
+    X(FORMAT_TRUNCATED, MALFORMED, 0x0541, "the model file ends early",                            \
+      "download it again; compare its size with the publisher's")                                  \
+    X(FORMAT_LIMIT, LIMIT, 0x0542, "the model file has more tensors or a longer header than is read", \
+      "split the model into several files")                                                        \
+    X(FORMAT_VERSION, UNSUPPORTED, 0x0543, "this version of GGUF is not read",                     \
+      "convert the file to GGUF version 3, or use a newer casemate")                               \
+    X(FORMAT_BIG_ENDIAN, UNSUPPORTED, 0x0544, "a big-endian GGUF file",                            \
+      "convert it to little-endian")                                                               \
+    X(FORMAT_TYPE, UNSUPPORTED, 0x0545, "a tensor has a type that is not known here",              \
+      "use a newer casemate; sealed as a raw file, it is as safe but has no index")                \
+    X(FORMAT_TENSOR, MALFORMED, 0x0546, "a tensor's type, shape, size and place contradict each other", \
+      "do not load this file; download or convert it again")                                       \
+    X(FORMAT_DUPLICATE, MALFORMED, 0x0547, "a name occurs twice in the model file's header",       \
+      "do not load this file: programs would not agree on what is in it")                          \
+    X(FORMAT_UNKNOWN, INVALID, 0x0548, "not the name of a model format",                           \
+      "use safetensors, gguf, directory or raw")                                                   \
+    X(SEALED_INDEX, MALFORMED, 0x0550, "the index of tensors is not well-formed or leads outside the model", \
+      "fetch the container again; if its signature is right, ask its publisher")                   \
+    X(SEALED_NO_TENSOR, NOTFOUND, 0x0551, "the model has no tensor of that name",                  \
+      "casemate inspect --tensors lists their names")                                              \
+    X(DIR_LINK, INVALID, 0x0560, "a symbolic link inside the folder",                              \
+      "replace it with what it points to: cp -rL makes such a copy of a folder")                   \
+    X(DIR_SPECIAL, INVALID, 0x0561, "a pipe, socket or device inside the folder",                  \
+      "remove it: only files and folders can be sealed")                                           \
+    X(DIR_PATH, INVALID, 0x0562, "a file name that can't be restored everywhere",                  \
+      "rename it: UTF-8 without control characters and backslashes, at most 1024 bytes with its folders") \
+    X(DIR_DEPTH, LIMIT, 0x0563, "folders inside each other more than 32 deep", "move them up")     \
+    X(DIR_LIMIT, LIMIT, 0x0564, "the folder has more than 65536 files or too many bytes",          \
+      "pack small files into an archive")                                                          \
+    X(DIR_EMPTY, INVALID, 0x0565, "there is no file in the folder", "check the path")              \
+    X(DIR_CHANGED, CONFLICT, 0x0566, "a file of the folder changed while it was read",             \
+      "stop whatever writes to it and run the same command again")                                 \
+    X(DIR_TABLE, MALFORMED, 0x0567, "the model's table of files is not well-formed",               \
+      "nothing was created; do not use this container, ask its publisher")                         \
+    X(DIR_NOT_EMPTY, CONFLICT, 0x0568, "the folder to write to is not empty", "choose another")    \
+    /* cmd: 0x0f01 */
 
 /* clang-format on */
 #endif

@@ -9,7 +9,9 @@
 
 #include "crypt/sig.h"
 #include "envelope/envelope.h"
+#include "sealed/dir.h"
 #include "sealed/format.h"
+#include "sealed/index.h"
 
 /** How long work is watched and stopped. Both optional; fn is called from any worker, serialised.
  */
