@@ -27,7 +27,7 @@ typedef struct {
     cm_view organization;           /* the same, or empty */
     const cm_view *dns, *ip;        /* subjectAltName; addresses as text: "10.0.0.1", "::1" */
     size_t n_dns, n_ip;             /* together at most CM_CERT_SANS_MAX */
-    uint64_t not_before, not_after; /* seconds since the epoch, both inclusive */
+    uint64_t not_before, not_after; /* seconds since the epoch; the end is late already */
     uint8_t pathlen;                /* ROOT, INTERMEDIATE: CAs that may follow below */
 } cm_cert_request;
 

@@ -22,6 +22,10 @@ static cm_err set_host(X509_VERIFY_PARAM *p, cm_view host)
                                            X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     if (X509_VERIFY_PARAM_set1_ip_asc(p, name) == 1)
         return CM_OKAY;
+    (void)cm_pki_fail(CM_CERT_NAME);
+    /* OpenSSL takes a leading dot for "any name below"; a host has none, and no wildcard. */
+    if (name[0] == '*' || cm_failed(cm_cert_dns_check(host)))
+        return CM_FAIL(CERT_NAME);
     CM_TRY_PKI(X509_VERIFY_PARAM_set1_host(p, name, host.n));
     return CM_OKAY;
 }
