@@ -114,29 +114,42 @@ static void climb(walk *w, uint8_t f[32], uint8_t s[32])
     up(w);
 }
 
-/* RFC 9162, 2.1.4.2, with its first tree moved from [0, size1) to [start, end): the proof begins at
- * the largest complete subtree that ends at end, which is the subtree itself when it is complete
- * or ends where the tree does. */
+static bool is_empty_root(const uint8_t h[32])
+{
+    uint8_t empty[32];
+
+    cm_merkle_root(empty, NULL, 0);
+    return equal(empty, h);
+}
+
+/* The proof begins at the largest complete subtree that ends where the walk does: the followed
+ * subtree itself when that is complete or ends where the tree does, and is then not in the proof.
+ */
+static bool first_hash(walk *w, uint8_t f[32], const uint8_t sub[32])
+{
+    while (w->fn != w->sn && (odd(w->sn) || w->sn == w->tn)) {
+        up(w);
+    }
+    if (w->fn != w->sn && w->left == 0) {
+        return false;
+    }
+    memcpy(f, w->fn == w->sn ? sub : next(w), 32);
+    return true;
+}
+
+/* RFC 9162, 2.1.4.2, with its first tree moved from [0, size1) to [start, end). */
 cm_err cm_merkle_check_subtree(const uint8_t sub[32], uint64_t start, uint64_t end,
                                const uint8_t root[32], uint64_t size, cm_view proof)
 {
     walk w = {.fn = start, .sn = end - 1, .tn = size - 1};
     uint8_t f[32], s[32];
 
-    if (start == end && end <= size && proof.n == 0) {
-        cm_merkle_root(f, NULL, 0);
-        return equal(f, sub) ? CM_OKAY : CM_FAIL(MERKLE_PROOF);
+    if (start == end && end <= size && proof.n == 0 && is_empty_root(sub)) {
+        return CM_OKAY;
     }
-    if (!valid_subtree(start, end) || end > size || !begin(&w, proof)) {
+    if (!valid_subtree(start, end) || end > size || !begin(&w, proof) || !first_hash(&w, f, sub)) {
         return CM_FAIL(MERKLE_PROOF);
     }
-    while (w.fn != w.sn && (odd(w.sn) || w.sn == w.tn)) {
-        up(&w);
-    }
-    if (w.fn != w.sn && w.left == 0) {
-        return CM_FAIL(MERKLE_PROOF);
-    }
-    memcpy(f, w.fn == w.sn ? sub : next(&w), 32);
     memcpy(s, f, 32);
     while (w.left > 0 && w.tn != 0) {
         climb(&w, f, s);
