@@ -2,7 +2,7 @@
 
 #include "sealed/tensors_int.h"
 
-enum { CHUNK = 1 << 16, NAMES_MAX = 1 << 16, NAMES_BYTES = 16 << 20 };
+enum { FIRST_CHUNK = 512, CHUNK = 1 << 16, NAMES_MAX = 1 << 16, NAMES_BYTES = 16 << 20 };
 
 struct chunk {
     struct chunk *next;
@@ -75,7 +75,7 @@ cm_err cm_tensors_keep(cm_tensors *t, cm_view *out, cm_view v)
     CM_TRY(arena_of(&a, t));
     c = a->chunks;
     if (!c || c->size - c->used < v.n) {
-        size_t size = CM_MAX(v.n, (size_t)CHUNK);
+        size_t size = CM_MAX(v.n, c ? CM_MIN(2 * c->size, (size_t)CHUNK) : (size_t)FIRST_CHUNK);
 
         CM_TRY(cm_alloc(&c, sizeof *c + size));
         c->size = size;
@@ -142,14 +142,12 @@ static int by_hash(const void *a, const void *b, void *arg)
     return cm_view_compare(v[x->i].name, v[y->i].name);
 }
 
-static void sort_by_offset(cm_tensors *t)
+bool cm_tensors_in_order(const cm_tensors *t)
 {
-    size_t i = 1;
-
-    while (i < t->n && by_offset(&t->v[i - 1], &t->v[i]) <= 0)
-        i++;
-    if (i < t->n)
-        qsort(t->v, t->n, sizeof *t->v, by_offset);
+    for (size_t i = 1; i < t->n; i++)
+        if (by_offset(&t->v[i - 1], &t->v[i]) > 0)
+            return false;
+    return true;
 }
 
 static cm_err make_keys(cm_tensors *t, struct arena *a)
@@ -166,14 +164,28 @@ static cm_err make_keys(cm_tensors *t, struct arena *a)
     return CM_OKAY;
 }
 
+static bool twins(const cm_tensors *t, const struct key *a, const struct key *b)
+{
+    return a->hash == b->hash && cm_view_eq(t->v[a->i].name, t->v[b->i].name);
+}
+
+cm_err cm_tensors_twins(cm_tensors *t, bool *twin)
+{
+    struct arena *a;
+
+    CM_TRY(arena_of(&a, t));
+    CM_TRY(make_keys(t, a));
+    for (size_t i = 1; i < t->n; i++)
+        if (twins(t, &a->keys[i - 1], &a->keys[i]))
+            twin[a->keys[i - 1].i] = twin[a->keys[i].i] = true;
+    return CM_OKAY;
+}
+
 static cm_err check_unique(const cm_tensors *t, const struct arena *a, uint64_t *at)
 {
     for (size_t i = 1; i < t->n; i++) {
-        const cm_tensor *x = &t->v[a->keys[i].i];
-
-        if (a->keys[i].hash == a->keys[i - 1].hash &&
-            cm_view_eq(x->name, t->v[a->keys[i - 1].i].name)) {
-            *at = x->offset;
+        if (twins(t, &a->keys[i - 1], &a->keys[i])) {
+            *at = t->v[a->keys[i].i].offset;
             return CM_FAIL(FORMAT_DUPLICATE);
         }
     }
@@ -185,7 +197,8 @@ cm_err cm_tensors_finish(cm_tensors *t, uint64_t *at)
     struct arena *a;
 
     CM_TRY(arena_of(&a, t));
-    sort_by_offset(t);
+    if (!cm_tensors_in_order(t))
+        qsort(t->v, t->n, sizeof *t->v, by_offset);
     for (size_t i = 1; i < t->n; i++) {
         if (t->v[i].offset - t->v[i - 1].offset < t->v[i - 1].size) {
             *at = t->v[i].offset;
@@ -205,7 +218,8 @@ const cm_tensor *cm_tensors_find(const cm_tensors *t, cm_view name)
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
         const struct key *k = &a->keys[mid];
-        int d = k->hash != hash ? (hash < k->hash ? -1 : 1) : cm_view_compare(name, t->v[k->i].name);
+        int d =
+            k->hash != hash ? (hash < k->hash ? -1 : 1) : cm_view_compare(name, t->v[k->i].name);
 
         if (d == 0)
             return &t->v[k->i];

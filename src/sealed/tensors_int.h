@@ -12,6 +12,10 @@ CM_MUST cm_err cm_tensors_keep(cm_tensors *t, cm_view *out, cm_view v);
 /** Sort by offset and make names findable. FORMAT_DUPLICATE, FORMAT_TENSOR when two overlap; the
  * offset of the culprit's bytes in *at. */
 CM_MUST cm_err cm_tensors_finish(cm_tensors *t, uint64_t *at);
+/** Whether they stand as cm_tensors_finish() would put them. */
+bool cm_tensors_in_order(const cm_tensors *t);
+/** Set twin[i], one of t->n, where another tensor has the same name. */
+CM_MUST cm_err cm_tensors_twins(cm_tensors *t, bool *twin);
 void cm_tensors_move(cm_tensors *to, cm_tensors *from);
 
 /** A set of names, to see that none comes twice. */
