@@ -388,7 +388,7 @@ static void offset_of_the_offender(void **state)
         const char *hex;
         size_t at;
     } t[] = {{"8301f903e8f4", 2}, {"a2010201f4", 3}, {"820001f4", 3}, {"83010261ff", 3},
-             {"8200", 0},         {"", 0},           {"82811800", 2}};
+             {"8200", 0},         {"a2010101", 0},   {"", 0},         {"82811800", 2}};
     cm_buf b = {.max = 64};
 
     (void)state;

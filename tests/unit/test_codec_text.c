@@ -318,6 +318,7 @@ static void pem_refuses(void **state)
         "-----BEGIN X-----\n" L64 "AAAA\n-----END X-----\n",
         "-----BEGIN X-----\n" L64 "A\nAAA\n-----END X-----\n",
         "-----BEGIN X-----\nAAAA\n" L64 "\n-----END X-----\n",
+        "-----BEGIN X-----\n" L64 "\n\n-----END X-----\n",
     };
 
     (void)state;
@@ -355,6 +356,29 @@ static void pem_truncations(void **state)
         assert_int_equal(b.n, 0);
         cm_buf_free(&b);
         cm_buf_free(&part);
+    }
+}
+
+/* However far it gets before the buffer is full. */
+static void pem_in_a_small_buffer(void **state)
+{
+    uint8_t der[50] = {0};
+
+    (void)state;
+    for (size_t max = 4;; max++) {
+        cm_buf b = {.max = max};
+        cm_err e;
+
+        OK(cm_buf_append(&b, CM_LIT("kept")));
+        e = cm_pem_encode(&b, CM_LIT("X"), CM_VIEW(der));
+        if (cm_ok(e)) {
+            assert_int_equal(b.n, max);
+            cm_buf_free(&b);
+            break;
+        }
+        IS(e, TOO_BIG);
+        assert_bytes(&b, "kept");
+        cm_buf_free(&b);
     }
 }
 
@@ -545,6 +569,7 @@ int main(void)
         cmocka_unit_test(pem_refuses),
         cmocka_unit_test(pem_truncations),
         cmocka_unit_test(pem_arguments),
+        cmocka_unit_test(pem_in_a_small_buffer),
         cmocka_unit_test(utf8_takes_every_scalar_value),
         cmocka_unit_test(utf8_has_no_other_forms),
         cmocka_unit_test(utf8_prefix_at_every_place),
