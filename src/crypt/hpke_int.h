@@ -40,7 +40,7 @@ void cm_hpke_keys_wipe(cm_hpke_keys *k);
 
 /* Sizes and method of a suite, before any secret is at hand. CRYPT_ALGORITHM, CRYPT_PROFILE. */
 CM_MUST cm_err cm_hpke_suite_check(cm_hpke_keys *k, const cm_crypt *c, cm_hpke_suite s);
-/* Base mode. k has been through cm_hpke_suite_check(). */
+/* Base mode. k has been through cm_hpke_suite_check(), info holds at most CM_HPKE_INFO_MAX. */
 CM_MUST cm_err cm_hpke_schedule(cm_hpke_keys *k, const cm_crypt *c, cm_kem_id kem, cm_hpke_suite s,
                                 const uint8_t ss[32], cm_view info);
 

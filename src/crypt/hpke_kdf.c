@@ -70,8 +70,6 @@ cm_err cm_hpke_expand(const cm_crypt *c, cm_hash h, uint8_t *out, size_t n,
 cm_err cm_hpke_derive(const cm_crypt *c, unsigned bits, uint8_t *out, size_t n,
                       const cm_hpke_suite_id *suite, cm_view label, cm_view ikm, cm_view context)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf b = {0};
     uint8_t label_n[2], length[2];
     const cm_view parts[] = {
         ikm,    CM_VIEW(version), suite_view(suite), CM_VIEW(label_n), label, CM_VIEW(length),
@@ -79,8 +77,7 @@ cm_err cm_hpke_derive(const cm_crypt *c, unsigned bits, uint8_t *out, size_t n,
 
     cm_put_be16(label_n, (uint16_t)label.n);
     cm_put_be16(length, (uint16_t)n);
-    CM_TRY(append_all(&b, parts, CM_COUNT(parts)));
-    return cm_shake(c, bits, out, n, cm_buf_view(&b));
+    return cm_shake_parts(c, bits, out, n, parts, CM_COUNT(parts));
 }
 
 /* ---- key schedule ------------------------------------------------------------------------- */
@@ -199,8 +196,6 @@ cm_err cm_hpke_schedule(cm_hpke_keys *k, const cm_crypt *c, cm_kem_id kem, cm_hp
     cm_hpke_suite_id id = hpke_suite(kem, s);
     cm_view secret = cm_view_of(ss, sizeof(cm_key32));
 
-    if (info.n > CM_HPKE_INFO_MAX)
-        return CM_FAIL(TOO_BIG);
     if (one_stage(s))
         return one_stage_keys(k, c, &id, shake_bits(s), secret, info);
     return two_stages(k, c, &id, hkdf_hash(s), secret, info);

@@ -60,7 +60,7 @@ CM_MUST cm_err cm_kem_encap(const cm_kem_key *k, uint8_t *ct, uint8_t *ss);
  * (32); BAD_ARGUMENT for other sizes. */
 CM_MUST cm_err cm_kem_encap_derand(const cm_kem_key *k, uint8_t *ct, uint8_t *ss, cm_view m);
 /** The secret in ct. Implicit rejection: a wrong ct of the right length yields another secret, not
- * an error.
+ * an error. So may want of memory inside the provider.
  * KEM_LENGTH for another length, KEM_LOW_ORDER for an X25519 share that any key maps to zero (both
  * show in ct alone), CRYPT_NO_PRIVATE. ss is untouched then.
  * Constant time in k and ss. Any thread. */

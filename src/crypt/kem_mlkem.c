@@ -9,8 +9,10 @@ static OSSL_PARAM bytes_param(const char *name, cm_view v)
     return OSSL_PARAM_construct_octet_string(name, (void *)(uintptr_t)v.p, v.n);
 }
 
-/* What the provider makes of one parameter of a key; it checks moduli and hashes. */
-static cm_err import(cm_kem_key *k, const char *name, int selection, const char *param, cm_view v)
+/* What the provider makes of one parameter of a key: bad when it refuses. It checks moduli and
+ * hashes, and tries a private key on a message of its own. */
+static cm_err import(cm_kem_key *k, const char *name, int selection, const char *param, cm_view v,
+                     cm_reason bad)
 {
     CM_AUTO(cm_evp_pkey_ctx_done)
     EVP_PKEY_CTX *ctx = NULL;
@@ -23,7 +25,7 @@ static cm_err import(cm_kem_key *k, const char *name, int selection, const char 
         return cm_crypt_fail(CM_CRYPT_PROVIDER);
     CM_TRY_SSL(EVP_PKEY_fromdata_init(ctx));
     if (EVP_PKEY_fromdata(ctx, &k->mlkem, selection, params) != 1)
-        return cm_crypt_fail(CM_CRYPT_BAD_KEY);
+        return cm_crypt_fail(bad);
     k->mlkem_ctx = EVP_PKEY_CTX_new_from_pkey(lib, k->mlkem, cm_crypt_propq(k->crypt));
     return k->mlkem_ctx ? CM_OKAY : cm_crypt_fail(CM_CRYPT_PROVIDER);
 }
@@ -39,20 +41,21 @@ static cm_err export_public(cm_kem_key *k)
 
 cm_err cm_mlkem_load_seed(cm_kem_key *k, const char *name, const uint8_t seed[64])
 {
+    /* Every seed is a good one. */
     CM_TRY(import(k, name, EVP_PKEY_KEYPAIR, OSSL_PKEY_PARAM_ML_KEM_SEED,
-                  cm_view_of(seed, CM_MLKEM_SEED)));
+                  cm_view_of(seed, CM_MLKEM_SEED), CM_CRYPT_PROVIDER));
     return export_public(k);
 }
 
 cm_err cm_mlkem_load_expanded(cm_kem_key *k, const char *name, cm_view dk)
 {
-    CM_TRY(import(k, name, EVP_PKEY_KEYPAIR, OSSL_PKEY_PARAM_PRIV_KEY, dk));
+    CM_TRY(import(k, name, EVP_PKEY_KEYPAIR, OSSL_PKEY_PARAM_PRIV_KEY, dk, CM_CRYPT_BAD_KEY));
     return export_public(k);
 }
 
 cm_err cm_mlkem_load_public(cm_kem_key *k, const char *name, cm_view pk)
 {
-    CM_TRY(import(k, name, EVP_PKEY_PUBLIC_KEY, OSSL_PKEY_PARAM_PUB_KEY, pk));
+    CM_TRY(import(k, name, EVP_PKEY_PUBLIC_KEY, OSSL_PKEY_PARAM_PUB_KEY, pk, CM_CRYPT_BAD_KEY));
     memcpy(k->pk, pk.p, pk.n);
     return CM_OKAY;
 }
@@ -73,7 +76,8 @@ cm_err cm_mlkem_encap(const cm_kem_key *k, uint8_t *ct, size_t ct_n, uint8_t ss[
     return CM_OKAY;
 }
 
-/* FIPS 203, 6.3: the provider's answer to a wrong ct is a secret too. Nothing here looks at it. */
+/* FIPS 203, 6.3: the provider's answer to a wrong ct is a secret too, and so is its answer when
+ * memory fails half-way. Nothing here looks at it. */
 cm_err cm_mlkem_decap(const cm_kem_key *k, uint8_t ss[32], cm_view ct)
 {
     CM_AUTO(cm_evp_pkey_ctx_done)

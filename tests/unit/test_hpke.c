@@ -199,6 +199,8 @@ static void limits(void **state)
     CM_AUTO(cm_buf_free)
     cm_buf small = {.max = 2};
     CM_AUTO(cm_buf_free)
+    cm_buf room = {.max = MAX};
+    CM_AUTO(cm_buf_free)
     cm_buf large = {.max = CM_HPKE_INFO_MAX + 1};
     static const cm_hpke_suite unknown[] = {{0, 2},      {4, 2}, {0x0f, 2}, {0x12, 2},
                                             {0xffff, 2}, {1, 0}, {1, 4},    {1, 0xffff}};
@@ -221,6 +223,9 @@ static void limits(void **state)
     refuses(k, cm_hpke_default, none, cm_view_of(out.p, SIZE_MAX), cm_buf_view(&out), CM_TOO_BIG);
 
     assert_true(cm_ok(cm_buf_reserve(&large, CM_HPKE_INFO_MAX + 1)));
+    assert_true(cm_is(cm_hpke_seal(&room, k, cm_hpke_default,
+                                   cm_view_of(large.p, CM_HPKE_INFO_MAX + 1), none, none),
+                      CM_TOO_BIG));
     refuses(k, cm_hpke_default, cm_view_of(large.p, CM_HPKE_INFO_MAX + 1), none, cm_buf_view(&out),
             CM_TOO_BIG);
     refuses(k, cm_hpke_default, cm_view_of(large.p, CM_HPKE_INFO_MAX), none, cm_buf_view(&out),
