@@ -69,7 +69,7 @@ CM_MUST cm_err cm_seal(cm_seal_result *r, const cm_crypt *c, const cm_seal_optio
                        const char *in, int in_fd, const char *out, int out_fd);
 
 /** The digest of a plaintext file or directory, as sealing would name it without a salt. */
-CM_MUST cm_err cm_seal_digest(cm_seal_result *r, const cm_crypt *c, const char *in, int in_fd,
+CM_MUST cm_err cm_seal_digest(cm_seal_result *r, const char *in, int in_fd,
                               uint32_t leaf, unsigned threads, cm_watch w);
 
 /* ---- opening ------------------------------------------------------------------------------ */

@@ -1,0 +1,739 @@
+/* Containers as their users meet them: round trips of every shape, everything that must be refused,
+ * and what a failed run leaves behind. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/os.h"
+#include "kit.h"
+#include "sealed/floe.h"
+#include "sealed/open_int.h"
+
+#define OK(x)        assert_string_equal(cm_err_name(x), "OK")
+#define FAILS(r, x)  assert_string_equal(cm_err_name(x), #r)
+
+static t_kit *kit;
+
+static int setup(void **state)
+{
+    (void)state;
+    kit = t_kit_new();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    t_kit_done(kit);
+    return 0;
+}
+
+/* Seal n bytes under name.sealed with what change makes of the options. */
+static const char *sealed_as(const char *name, size_t n, cm_seal_result *r,
+                             void (*change)(cm_seal_options *))
+{
+    char file[64];
+    cm_recipient to;
+    cm_seal_options o = t_seal_options(kit, &to);
+    cm_buf b = t_bytes(n, n);
+    cm_seal_result own;
+    const char *in, *out;
+
+    snprintf(file, sizeof file, "%s.plain", name);
+    in = t_path(kit, file);
+    t_write(in, cm_buf_view(&b));
+    snprintf(file, sizeof file, "%s.sealed", name);
+    out = t_path(kit, file);
+    o.replace = true;
+    if (change)
+        change(&o);
+    OK(cm_seal(r ? r : &own, kit->crypt, &o, in, -1, out, -1));
+    cm_buf_free(&b);
+    return out;
+}
+
+static void expect_plain(const char *path, size_t n)
+{
+    cm_buf want = t_bytes(n, n), got = {0};
+
+    OK(t_open(kit, path, &got));
+    assert_int_equal(got.n, n);
+    assert_memory_equal(got.p, want.p, n);
+    cm_buf_free(&want);
+    cm_buf_free(&got);
+}
+
+/* ---- round trips --------------------------------------------------------------------------- */
+
+static const size_t sizes[] = {0,       1,       4095,    4096,     4097,    65535,
+                               65536,   65537,   131072,  200000,   1048576, 3000001};
+
+static void test_sizes(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < CM_COUNT(sizes); i++) {
+        cm_seal_result r;
+        const char *path = sealed_as("size", sizes[i], &r, NULL);
+
+        assert_int_equal(r.size, sizes[i]);
+        expect_plain(path, sizes[i]);
+    }
+}
+
+static void salted(cm_seal_options *o)
+{
+    o->private_digest = true;
+    o->sealed_root = true;
+    o->policy = "team/weights";
+    o->licence = "Apache-2.0";
+    o->publisher = "Example";
+}
+
+static void test_private_digest(void **state)
+{
+    cm_seal_result plain, a, b;
+
+    (void)state;
+    sealed_as("plain", 100000, &plain, NULL);
+    sealed_as("salted", 100000, &a, salted);
+    expect_plain(sealed_as("salted", 100000, &b, salted), 100000);
+    assert_memory_not_equal(plain.digest, a.digest, 32);
+    assert_memory_not_equal(a.digest, b.digest, 32);
+}
+
+static void test_digest_names_content(void **state)
+{
+    cm_seal_result a, b, d;
+    const char *in;
+
+    (void)state;
+    sealed_as("same", 70000, &a, NULL);
+    sealed_as("same", 70000, &b, NULL);
+    assert_memory_equal(a.digest, b.digest, 32);
+    in = t_path(kit, "same.plain");
+    OK(cm_seal_digest(&d, in, -1, 4096, 2, (cm_watch){0}));
+    assert_memory_equal(a.digest, d.digest, 32);
+}
+
+static void test_random_access(void **state)
+{
+    cm_opener opener;
+    const cm_sig_key *trusted[1];
+    cm_open_options o = t_open_options(kit, &opener, trusted);
+    const char *path = sealed_as("random", 3000001, NULL, NULL);
+    cm_buf want = t_bytes(3000001, 3000001);
+    uint8_t *got = malloc(3000001);
+    cm_sealed *s;
+    int fd;
+
+    (void)state;
+    OK(cm_os_open_read(&fd, path));
+    OK(cm_sealed_load(&s, kit->crypt, fd, &o));
+    FAILS(SEALED_LOCKED, cm_sealed_read(s, got, 1, 0));
+    OK(cm_sealed_unlock(s));
+    OK(cm_sealed_read(s, got, 5, 2000000));
+    assert_memory_equal(got, want.p + 2000000, 5);
+    assert_int_equal(cm_sealed_segments_read(s), 1); /* the touched one and no other */
+    for (size_t i = 0, off = 0; i < 200; i++) {
+        size_t n = (i * 7919) % 400000;
+
+        off = (off + i * 104729) % (3000001 - n);
+        OK(cm_sealed_read(s, got, n, off));
+        assert_memory_equal(got, want.p + off, n);
+    }
+    OK(cm_sealed_read(s, got, 0, 3000001));
+    FAILS(BAD_ARGUMENT, cm_sealed_read(s, got, 1, 3000001));
+    FAILS(BAD_ARGUMENT, cm_sealed_read(s, got, 2, UINT64_MAX));
+    cm_sealed_free(s);
+    close(fd);
+    free(got);
+    cm_buf_free(&want);
+}
+
+/* ---- recipients, tiers, signatures --------------------------------------------------------- */
+
+static cm_err seal_to(const cm_recipient *to, size_t n, unsigned tier, const cm_sig_key *signer,
+                      bool classical)
+{
+    cm_recipient unused;
+    cm_seal_options o = t_seal_options(kit, &unused);
+    cm_seal_result r;
+    cm_buf b = t_bytes(1000, 1);
+
+    t_write(t_path(kit, "t.plain"), cm_buf_view(&b));
+    cm_buf_free(&b);
+    o.to = to;
+    o.to_n = n;
+    o.tier = tier;
+    o.signers = &signer;
+    o.allow_classical = classical;
+    o.replace = true;
+    return cm_seal(&r, kit->crypt, &o, t_path(kit, "t.plain"), -1, t_path(kit, "t.sealed"), -1);
+}
+
+static void test_tiers(void **state)
+{
+    cm_envelope_passphrase p = {.text = CM_LIT("correct horse"), .cost = {8 << 10, 1, 1}};
+    cm_recipient xwing = cm_recipient_kem(kit->xwing), strong = cm_recipient_kem(kit->mlkem1024);
+    cm_recipient phrase = cm_recipient_passphrase(&p), old = cm_recipient_kem(kit->x25519);
+    cm_recipient mixed[2] = {xwing, old};
+
+    (void)state;
+    OK(seal_to(&xwing, 1, 2, kit->dual, false));
+    FAILS(ENVELOPE_LEVEL, seal_to(&xwing, 1, 3, kit->mldsa87, false)); /* S-14 */
+    FAILS(SEALED_WEAK_SIGNATURE, seal_to(&strong, 1, 3, kit->mldsa65, false));
+    OK(seal_to(&strong, 1, 4, kit->mldsa87, false));
+    OK(seal_to(&phrase, 1, 0, kit->mldsa65, false));
+    FAILS(ENVELOPE_PASSPHRASE, seal_to(&phrase, 1, 3, kit->mldsa87, false));
+    FAILS(ENVELOPE_CLASSICAL, seal_to(&old, 1, 0, kit->dual, false)); /* E-9 */
+    OK(seal_to(&old, 1, 0, kit->dual, true));
+    FAILS(ENVELOPE_MIXED, seal_to(mixed, 2, 0, kit->dual, true)); /* E-8 */
+    FAILS(SEALED_WEAK_SIGNATURE, seal_to(&xwing, 1, 0, kit->ed25519, false));
+    FAILS(BAD_ARGUMENT, seal_to(&xwing, 1, 5, kit->mldsa87, false));
+    FAILS(ENVELOPE_NO_RECIPIENT, seal_to(NULL, 0, 0, kit->dual, false));
+}
+
+static void test_trust(void **state)
+{
+    const char *path = sealed_as("trust", 1000, NULL, NULL);
+    cm_opener opener;
+    const cm_sig_key *trusted[1];
+    cm_open_options o = t_open_options(kit, &opener, trusted);
+    cm_buf b = {0};
+
+    (void)state;
+    trusted[0] = kit->stranger; /* S-13 */
+    FAILS(SEALED_UNTRUSTED, t_open_with(kit, path, &o, &b));
+    o.any_publisher = true;
+    OK(t_open_with(kit, path, &o, &b));
+    o = t_open_options(kit, &opener, trusted);
+    opener = cm_opener_kem(kit->other);
+    FAILS(ENVELOPE_NOT_FOR_US, t_open_with(kit, path, &o, &b));
+    o.openers_n = 0;
+    FAILS(ENVELOPE_NOT_FOR_US, t_open_with(kit, path, &o, &b));
+    cm_buf_free(&b);
+}
+
+static void unsigned_model(cm_seal_options *o)
+{
+    o->signers_n = 0;
+    o->no_signature = true;
+}
+
+static void test_unsigned(void **state)
+{
+    const char *path = sealed_as("unsigned", 1000, NULL, unsigned_model);
+    cm_recipient to;
+    cm_seal_options so = t_seal_options(kit, &to);
+    cm_opener opener;
+    const cm_sig_key *trusted[1];
+    cm_open_options o = t_open_options(kit, &opener, trusted);
+    cm_seal_result r;
+    cm_buf b = {0};
+
+    (void)state;
+    FAILS(SEALED_UNSIGNED, t_open_with(kit, path, &o, &b));
+    o.any_publisher = true;
+    FAILS(SEALED_UNSIGNED, t_open_with(kit, path, &o, &b));
+    o.no_signature = true;
+    OK(t_open_with(kit, path, &o, &b));
+    so.signers_n = 0;
+    FAILS(SEALED_NO_SIGNER, cm_seal(&r, kit->crypt, &so, path, -1, t_path(kit, "no"), -1));
+    cm_buf_free(&b);
+}
+
+/* ---- damage -------------------------------------------------------------------------------- */
+
+/* What any recipient can do: put another plaintext in a segment's place under the real key. */
+static cm_err forge_segment(cm_sealed *s, const char *path, uint64_t i)
+{
+    CM_AUTO(cm_floe_worker_done) cm_floe_worker w = {0};
+    size_t n = cm_sealed_plain(s, i) + CM_FLOE_OVERHEAD;
+    uint8_t *seg = calloc(1, n);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    cm_err e = cm_sealed_unlock(s);
+
+    if (cm_ok(e))
+        e = cm_floe_seal(&s->body, &w, seg, n - CM_FLOE_OVERHEAD, i, i == cm_sealed_last(s));
+    if (cm_ok(e))
+        e = cm_os_pwrite(fd, seg, n, cm_sealed_at(s, i));
+    close(fd);
+    free(seg);
+    return e;
+}
+
+/* A recipient knows the content key, so can write any segment that decrypts. Only the tree under
+ * the publisher's signature stops it: S-9. */
+static void test_recipient_cannot_swap_weights(void **state)
+{
+    cm_opener opener;
+    const cm_sig_key *trusted[1];
+    cm_open_options o = t_open_options(kit, &opener, trusted);
+    const char *path = sealed_as("swap", 100000, NULL, NULL);
+    cm_sealed *s;
+    cm_buf b = {0};
+    int fd;
+
+    (void)state;
+    OK(cm_os_open_read(&fd, path));
+    OK(cm_sealed_load(&s, kit->crypt, fd, &o));
+    OK(forge_segment(s, path, 0));
+    cm_sealed_free(s);
+    close(fd);
+    FAILS(SEALED_DIGEST, t_open(kit, path, &b));
+    cm_buf_free(&b);
+}
+
+static void test_every_byte(void **state)
+{
+    const char *path = sealed_as("flip", 5000, NULL, NULL);
+    cm_buf whole = t_read(path), want = t_bytes(5000, 5000);
+    const char *bad = t_path(kit, "flip.bad");
+    uint32_t slot = cm_get_be32(whole.p + 16);
+    uint64_t body = cm_get_be64(whole.p + 24);
+    size_t spare = (size_t)body - slot;
+
+    (void)state;
+    t_write(bad, cm_buf_view(&whole));
+    for (size_t i = 0; i < whole.n; i++) {
+        cm_buf got = {0};
+        int fd;
+        cm_err e;
+
+        if (i > 256 + 4096 && i < body && i % 61) /* the slots are mostly padding */
+            continue;
+        whole.p[i] ^= 1;
+        fd = open(bad, O_WRONLY | O_CLOEXEC);
+        OK(cm_os_pwrite(fd, whole.p + i, 1, i));
+        e = t_open(kit, bad, &got);
+        whole.p[i] ^= 1;
+        OK(cm_os_pwrite(fd, whole.p + i, 1, i));
+        close(fd);
+        if (i >= spare && i < body) { /* the spare slot is not in force: verify speaks of it */
+            OK(e);
+            assert_memory_equal(got.p, want.p, want.n);
+        } else if (cm_ok(e)) {
+            fail_msg("byte %zu of %zu changed and nobody noticed", i, whole.n);
+        } else {
+            assert_int_equal(got.n, 0);
+        }
+        cm_buf_free(&got);
+    }
+    cm_buf_free(&whole);
+    cm_buf_free(&want);
+}
+
+static void test_every_truncation(void **state)
+{
+    const char *path = sealed_as("cut", 70000, NULL, NULL);
+    cm_buf whole = t_read(path);
+    const char *bad = t_path(kit, "cut.bad");
+
+    (void)state;
+    for (size_t n = 0; n < whole.n; n += n < 200 || whole.n - n < 300 ? 1 : 97) {
+        cm_buf got = {0};
+
+        t_write(bad, cm_view_of(whole.p, n));
+        assert_true(cm_failed(t_open(kit, bad, &got)));
+        cm_buf_free(&got);
+    }
+    OK(cm_buf_byte(&whole, 0));
+    t_write(bad, cm_buf_view(&whole)); /* S-15 */
+    FAILS(SEALED_FOOTER, t_open(kit, bad, &whole));
+    cm_buf_free(&whole);
+}
+
+/* Segments a and b of two containers (or one) change places. */
+static void swap_segments(cm_buf *x, size_t a, cm_buf *y, size_t b)
+{
+    size_t seg = (64 << 10) + CM_FLOE_OVERHEAD;
+    uint8_t *p = x->p + cm_get_be64(x->p + 24) + CM_FLOE_HEADER + a * seg;
+    uint8_t *q = y->p + cm_get_be64(y->p + 24) + CM_FLOE_HEADER + b * seg;
+    uint8_t *t = malloc(seg);
+
+    memcpy(t, p, seg);
+    memcpy(p, q, seg);
+    memcpy(q, t, seg);
+    free(t);
+}
+
+static void test_moved_segments(void **state)
+{
+    cm_buf one = t_read(sealed_as("one", 300000, NULL, NULL));
+    cm_buf two = t_read(sealed_as("two", 300000, NULL, NULL));
+    const char *bad = t_path(kit, "moved.bad");
+    cm_buf got = {0};
+
+    (void)state;
+    swap_segments(&one, 0, &one, 1);
+    t_write(bad, cm_buf_view(&one));
+    FAILS(FLOE_SEGMENT, t_open(kit, bad, &got));
+    swap_segments(&one, 0, &one, 1);
+    swap_segments(&one, 2, &two, 2);
+    t_write(bad, cm_buf_view(&one));
+    FAILS(FLOE_SEGMENT, t_open(kit, bad, &got));
+    memcpy(one.p + cm_get_be64(one.p + 24), two.p + cm_get_be64(two.p + 24), CM_FLOE_HEADER);
+    t_write(bad, cm_buf_view(&one));
+    FAILS(FLOE_MISMATCH, t_open(kit, bad, &got)); /* S-6 */
+    cm_buf_free(&one);
+    cm_buf_free(&two);
+    cm_buf_free(&got);
+}
+
+/* Fields of the prelude that claim absurd things, with a checksum that fits. */
+static void test_absurd_lengths(void **state)
+{
+    static const struct {
+        size_t at;
+        uint32_t v;
+        const char *want;
+    } cases[] = {
+        {8, 2, "SEALED_VERSION"},          {8, 0, "SEALED_VERSION"},
+        {12, 0, "SEALED_HEADER"},          {12, 0xffffffff, "SEALED_HEADER"},
+        {12, 1 << 30, "SEALED_HEADER"},    {16, 0, "SEALED_HEADER"},
+        {16, 1 << 30, "SEALED_HEADER"},    {16, 4097, "SEALED_HEADER"},
+        {20, 1, "SEALED_HEADER"},          {24, 0x7fffffff, "SEALED_HEADER"},
+        {24, 0xffffffff, "SEALED_HEADER"},
+    };
+    cm_buf whole = t_read(sealed_as("absurd", 1000, NULL, NULL));
+    const char *bad = t_path(kit, "absurd.bad");
+
+    (void)state;
+    for (size_t i = 0; i < CM_COUNT(cases); i++) {
+        cm_buf copy = {.max = whole.n}, sum = {.max = 8192}, got = {0};
+        uint32_t core = cm_get_be32(whole.p + 12);
+
+        OK(cm_buf_append(&copy, cm_buf_view(&whole)));
+        cm_put_be32(copy.p + cases[i].at, cases[i].v);
+        OK(cm_buf_append(&sum, cm_view_of(copy.p, 32)));
+        OK(cm_buf_append(&sum, cm_view_of(copy.p + 64, core)));
+        OK(cm_hash_once(kit->crypt, CM_SHA256, copy.p + 32, cm_buf_view(&sum)));
+        t_write(bad, cm_buf_view(&copy));
+        assert_string_equal(cm_err_name(t_open(kit, bad, &got)), cases[i].want); /* S-1 */
+        cm_buf_free(&copy);
+        cm_buf_free(&sum);
+        cm_buf_free(&got);
+    }
+    t_write(bad, CM_LIT("GGUF is not a container"));
+    FAILS(SEALED_NOT, t_open(kit, bad, &whole));
+    cm_buf_free(&whole);
+}
+
+/* ---- rewrap, upgrade, sign ----------------------------------------------------------------- */
+
+static cm_err open_as(const char *path, const cm_kem_key *key)
+{
+    cm_opener opener;
+    const cm_sig_key *trusted[1];
+    cm_open_options o = t_open_options(kit, &opener, trusted);
+    cm_buf b = {0};
+    cm_err e;
+
+    opener = cm_opener_kem(key);
+    e = t_open_with(kit, path, &o, &b);
+    cm_buf_free(&b);
+    return e;
+}
+
+static bool keep_all(void *arg, const cm_stanza *st)
+{
+    (void)arg;
+    (void)st;
+    return true;
+}
+
+static void test_rewrap(void **state)
+{
+    cm_opener opener;
+    const cm_sig_key *trusted[1];
+    cm_open_options o = t_open_options(kit, &opener, trusted);
+    cm_recipient other = cm_recipient_kem(kit->other), many[40];
+    const char *path = sealed_as("rewrap", 200000, NULL, NULL);
+    cm_rewrap w = {.add = &other, .add_n = 1, .keep = keep_all};
+    uint32_t slot;
+    cm_buf b;
+
+    (void)state;
+    OK(cm_sealed_rewrap(kit->crypt, path, &o, &w));
+    assert_false(w.copied);
+    OK(open_as(path, kit->xwing));
+    OK(open_as(path, kit->other));
+    w.keep = NULL;
+    OK(cm_sealed_rewrap(kit->crypt, path, &o, &w));
+    FAILS(ENVELOPE_NOT_FOR_US, open_as(path, kit->xwing));
+    OK(open_as(path, kit->other));
+    b = t_read(path); /* S-4: the old stanza is gone from the bytes */
+    slot = cm_get_be32(b.p + 16);
+    assert_true(cm_get_be32(b.p + 4096) == 0 || cm_get_be32(b.p + 4096 + slot) == 0);
+    cm_buf_free(&b);
+    FAILS(ENVELOPE_NOT_FOR_US, cm_sealed_rewrap(kit->crypt, path, &o, &w));
+    opener = cm_opener_kem(kit->other);
+    for (size_t i = 0; i < CM_COUNT(many); i++)
+        many[i] = cm_recipient_kem(i ? kit->other : kit->xwing);
+    w = (cm_rewrap){.add = many, .add_n = CM_COUNT(many)};
+    OK(cm_sealed_rewrap(kit->crypt, path, &o, &w));
+    assert_true(w.copied);
+    OK(open_as(path, kit->xwing));
+    expect_plain(path, 200000);
+}
+
+static void test_upgrade(void **state)
+{
+    cm_opener opener;
+    const cm_sig_key *trusted[1];
+    cm_open_options o = t_open_options(kit, &opener, trusted);
+    const char *path = sealed_as("old", 500000, NULL, NULL), *out = t_path(kit, "new.sealed");
+    cm_recipient strong = cm_recipient_kem(kit->mlkem1024);
+    cm_seal_options so = t_seal_options(kit, &strong);
+    const cm_sig_key *signer = kit->mldsa87;
+    cm_seal_result r;
+    cm_sealed *s;
+    cm_buf b = {0}, want = t_bytes(500000, 500000);
+    int fd;
+
+    (void)state;
+    strong = cm_recipient_kem(kit->mlkem1024);
+    so.signers = &signer;
+    so.tier = 3;
+    so.segment = 128 << 10;
+    so.name = so.version = NULL;
+    OK(cm_os_open_read(&fd, path));
+    OK(cm_sealed_load(&s, kit->crypt, fd, &o));
+    OK(cm_sealed_unlock(s));
+    OK(cm_sealed_upgrade(&r, s, &so, out));
+    assert_memory_equal(r.digest, cm_sealed_get(s)->digest, 32); /* the same model */
+    cm_sealed_free(s);
+    close(fd);
+    opener = cm_opener_kem(kit->mlkem1024);
+    trusted[0] = kit->mldsa87;
+    OK(t_open_with(kit, out, &o, &b));
+    assert_memory_equal(b.p, want.p, want.n);
+    cm_buf_free(&b);
+    cm_buf_free(&want);
+}
+
+static void test_detached(void **state)
+{
+    cm_opener opener;
+    const cm_sig_key *trusted[1], *signer = kit->stranger;
+    cm_open_options o = t_open_options(kit, &opener, trusted);
+    const char *path = sealed_as("detached", 1000, NULL, unsigned_model);
+    const char *sig = t_path(kit, "detached.sig"), *elsewhere;
+    cm_buf b = {0};
+    int fd;
+
+    (void)state;
+    OK(cm_os_open_read(&fd, path));
+    OK(cm_sealed_sign(kit->crypt, fd, &signer, 1, sig, false));
+    FAILS(FILE_EXISTS, cm_sealed_sign(kit->crypt, fd, &signer, 1, sig, false));
+    close(fd);
+    trusted[0] = kit->stranger;
+    FAILS(SEALED_UNSIGNED, t_open_with(kit, path, &o, &b));
+    o.signature_file = sig;
+    OK(t_open_with(kit, path, &o, &b));
+    elsewhere = sealed_as("elsewhere", 1000, NULL, unsigned_model);
+    FAILS(SEALED_SIGNATURE, t_open_with(kit, elsewhere, &o, &b));
+    cm_buf_free(&b);
+}
+
+/* ---- verify -------------------------------------------------------------------------------- */
+
+struct lines {
+    unsigned pass, skip, fail;
+};
+
+static void count_line(void *arg, cm_check v, const char *what, const char *why)
+{
+    struct lines *l = arg;
+
+    (void)what;
+    (void)why;
+    l->pass += v == CM_CHECK_PASS;
+    l->skip += v == CM_CHECK_SKIP;
+    l->fail += v == CM_CHECK_FAIL;
+}
+
+static struct lines verify(const char *path, bool with_key)
+{
+    cm_opener opener;
+    const cm_sig_key *trusted[1];
+    cm_open_options o = t_open_options(kit, &opener, trusted);
+    struct lines l = {0};
+    unsigned failed;
+    int fd;
+
+    o.openers_n = with_key;
+    OK(cm_os_open_read(&fd, path));
+    OK(cm_sealed_verify(kit->crypt, fd, &o, count_line, &l, &failed));
+    assert_int_equal(failed, l.fail);
+    close(fd);
+    return l;
+}
+
+static void test_verify(void **state)
+{
+    const char *path = sealed_as("verify", 300000, NULL, salted);
+    cm_buf b = t_read(path);
+    size_t body = (size_t)cm_get_be64(b.p + 24), spare = body - 100;
+    struct lines l = verify(path, true);
+
+    (void)state;
+    assert_true(l.fail == 0 && l.skip == 0 && l.pass >= 7);
+    l = verify(path, false);
+    assert_true(l.fail == 0 && l.skip == 1);
+    b.p[body + 100000] ^= 1;
+    t_write(path, cm_buf_view(&b));
+    assert_true(verify(path, false).fail > 0); /* found without a key */
+    assert_true(verify(path, true).fail > 0);
+    b.p[body + 100000] ^= 1;
+    b.p[spare] ^= 1;
+    t_write(path, cm_buf_view(&b));
+    assert_int_equal(verify(path, true).fail, 1);
+    cm_buf_free(&b);
+}
+
+/* ---- streams and outputs ------------------------------------------------------------------- */
+
+static void fill_pipe(int fd, const cm_buf *b)
+{
+    if (fork() == 0) {
+        signal(SIGPIPE, SIG_IGN);
+        _exit(cm_failed(cm_os_write(fd, b->p, b->n)));
+    }
+    close(fd);
+}
+
+static void test_streams(void **state)
+{
+    cm_recipient to;
+    cm_seal_options so = t_seal_options(kit, &to);
+    cm_opener opener;
+    const cm_sig_key *trusted[1];
+    cm_open_options o = t_open_options(kit, &opener, trusted);
+
+    (void)state;
+    for (size_t i = 0; i < CM_COUNT(sizes); i++) {
+        const char *path = t_path(kit, "stream.sealed"), *out = t_path(kit, "stream.out");
+        cm_buf b = t_bytes(sizes[i], sizes[i]), back;
+        cm_seal_result r;
+        int p[2], fd;
+
+        assert_int_equal(pipe(p), 0);
+        fill_pipe(p[1], &b);
+        fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+        OK(cm_seal(&r, kit->crypt, &so, NULL, p[0], NULL, fd)); /* S-5 */
+        close(p[0]);
+        close(fd);
+        expect_plain(path, sizes[i]);
+        back = t_read(path);
+        assert_int_equal(pipe(p), 0);
+        fill_pipe(p[1], &back);
+        fd = open(out, O_RDWR | O_CREAT | O_TRUNC, 0600);
+        OK(cm_unseal_stream(kit->crypt, &o, p[0], fd));
+        close(fd);
+        close(p[0]);
+        cm_buf_free(&back);
+        back = t_read(out);
+        assert_int_equal(back.n, b.n);
+        assert_memory_equal(back.p, b.p, b.n);
+        cm_buf_free(&back);
+        cm_buf_free(&b);
+    }
+    while (wait(NULL) > 0)
+        ;
+}
+
+static void test_outputs(void **state)
+{
+    cm_opener opener;
+    const cm_sig_key *trusted[1];
+    cm_open_options o = t_open_options(kit, &opener, trusted);
+    const char *path = sealed_as("outputs", 300000, NULL, NULL), *out = t_path(kit, "out");
+    cm_buf want = t_bytes(300000, 300000), got;
+    uint64_t kept;
+    cm_sealed *s;
+    int fd, m;
+
+    (void)state;
+    OK(cm_os_open_read(&fd, path));
+    OK(cm_sealed_load(&s, kit->crypt, fd, &o));
+    OK(cm_sealed_unlock(s));
+    OK(cm_sealed_extract(s, out, false, &kept));
+    assert_int_equal(kept, 0);
+    assert_false(t_exists(t_path(kit, "out.part")));
+    FAILS(FILE_EXISTS, cm_sealed_extract(s, out, false, &kept));
+    t_write(t_path(kit, "out.part"), cm_view_of(want.p, 200000)); /* as an earlier run left it */
+    OK(cm_sealed_extract(s, out, true, &kept));
+    assert_int_equal(kept, 3 * 65536);
+    got = t_read(out);
+    assert_memory_equal(got.p, want.p, want.n);
+    assert_int_equal(got.n, want.n);
+    OK(cm_sealed_memfd(s, &m));
+    assert_int_equal(pread(m, got.p, 300000, 0), 300000);
+    assert_memory_equal(got.p, want.p, want.n);
+    assert_int_equal(write(m, "x", 1), -1); /* sealed for good */
+    close(m);
+    cm_sealed_free(s);
+    close(fd);
+    cm_buf_free(&want);
+    cm_buf_free(&got);
+}
+
+/* A failed run leaves the old file and no plaintext. */
+static void test_failed_runs(void **state)
+{
+    cm_recipient to;
+    cm_seal_options o = t_seal_options(kit, &to);
+    const char *out = t_path(kit, "keep.sealed");
+    atomic_bool stop = true;
+    cm_seal_result r = {.size = 77};
+
+    (void)state;
+    t_write(out, CM_LIT("precious"));
+    FAILS(FILE_EXISTS, cm_seal(&r, kit->crypt, &o, t_path(kit, "one.plain"), -1, out, -1));
+    o.replace = true;
+    o.watch.cancel = &stop;
+    FAILS(CANCELLED, cm_seal(&r, kit->crypt, &o, t_path(kit, "one.plain"), -1, out, -1));
+    FAILS(NO_FILE, cm_seal(&r, kit->crypt, &o, t_path(kit, "absent"), -1, out, -1));
+    FAILS(SEALED_KIND, cm_seal(&r, kit->crypt, &o, "/dev/null", -1, out, -1));
+    o.name = "";
+    FAILS(SEALED_NAME, cm_seal(&r, kit->crypt, &o, t_path(kit, "one.plain"), -1, out, -1));
+    assert_int_equal(r.size, 77); /* untouched */
+    assert_false(t_exists(t_path(kit, "keep.sealed.part")));
+    assert_int_equal(t_read(out).n, 8);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_private_digest),
+        cmocka_unit_test(test_digest_names_content),
+        cmocka_unit_test(test_random_access),
+        cmocka_unit_test(test_tiers),
+        cmocka_unit_test(test_trust),
+        cmocka_unit_test(test_unsigned),
+        cmocka_unit_test(test_recipient_cannot_swap_weights),
+        cmocka_unit_test(test_every_byte),
+        cmocka_unit_test(test_every_truncation),
+        cmocka_unit_test(test_moved_segments),
+        cmocka_unit_test(test_absurd_lengths),
+        cmocka_unit_test(test_rewrap),
+        cmocka_unit_test(test_upgrade),
+        cmocka_unit_test(test_detached),
+        cmocka_unit_test(test_verify),
+        cmocka_unit_test(test_streams),
+        cmocka_unit_test(test_outputs),
+        cmocka_unit_test(test_failed_runs),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
