@@ -141,6 +141,14 @@ static cm_err have_at(void *arg, uint64_t off, uint8_t *p, size_t n, bool *is)
     return CM_OKAY;
 }
 
+/* Nobody reads the index on the way, but a container with a damaged one is not the publisher's. */
+static cm_err check_index(cm_sealed *s)
+{
+    const cm_index *x;
+
+    return cm_sealed_index(s, &x);
+}
+
 cm_err cm_sealed_write_to(cm_sealed *s, int fd)
 {
     struct target t = {.fd = fd};
@@ -148,6 +156,7 @@ cm_err cm_sealed_write_to(cm_sealed *s, int fd)
     bool seekable = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
                     !(fcntl(fd, F_GETFL) & O_APPEND) && lseek(fd, 0, SEEK_CUR) == 0;
 
+    CM_TRY(check_index(s));
     return cm_sealed_each(s, 0, s->manifest.size, !seekable, seekable ? put_at : put_next, &t);
 }
 
@@ -159,6 +168,7 @@ cm_err cm_sealed_memfd(cm_sealed *s, int *fd)
 
     if (m < 0)
         return CM_FAIL(NO_MEMORY);
+    CM_TRY(check_index(s));
     if (ftruncate(m, (off_t)s->manifest.size) != 0)
         return CM_FAIL(NO_MEMORY);
     CM_TRY(cm_sealed_each(s, 0, s->manifest.size, false, put_at, &t));
@@ -202,8 +212,7 @@ cm_err cm_sealed_extract(cm_sealed *s, const char *out, bool replace, uint64_t *
 {
     uint64_t kept = 0;
 
-    if (!s->unlocked)
-        return CM_FAIL(SEALED_LOCKED);
+    CM_TRY(check_index(s));
     if (s->core.directory)
         CM_TRY(cm_sealed_extract_dir(s, out, replace));
     else

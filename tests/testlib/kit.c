@@ -157,8 +157,10 @@ cm_open_options t_open_options(const t_kit *k, cm_opener *o, const cm_sig_key *t
 static cm_err read_all(cm_sealed *s, cm_buf *plain)
 {
     size_t n = (size_t)cm_sealed_get(s)->size;
+    const cm_index *x;
 
     CM_TRY(cm_sealed_unlock(s));
+    CM_TRY(cm_sealed_index(s, &x));
     plain->max = CM_MAX(plain->max, n + 1);
     CM_TRY(cm_buf_reserve(plain, n + 1));
     CM_TRY(cm_sealed_read(s, plain->p, n, 0));
