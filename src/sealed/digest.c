@@ -67,8 +67,8 @@ static cm_err run(struct digest *d, unsigned threads)
     return cm_input_unchanged(d->in);
 }
 
-cm_err cm_seal_digest(cm_seal_result *r, const char *in, int in_fd,
-                      uint32_t leaf, unsigned threads, cm_watch w)
+cm_err cm_seal_digest(cm_seal_result *r, const char *in, int in_fd, uint32_t leaf, unsigned threads,
+                      cm_watch w)
 {
     struct digest d = {.leaf = leaf ? leaf : LEAF, .watch = w};
     cm_input input;

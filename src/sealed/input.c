@@ -124,18 +124,6 @@ static cm_err read_prefix(void *self, uint8_t *p, size_t n, uint64_t off, size_t
     return CM_OKAY;
 }
 
-struct part {
-    const cm_source *whole;
-    uint64_t base;
-};
-
-static cm_err read_part(void *self, uint8_t *p, size_t n, uint64_t off, size_t *got)
-{
-    struct part *part = self;
-
-    return part->whole->read(part->whole->self, p, n, part->base + off, got);
-}
-
 /* A failure of the machine is one; anything the file's bytes can cause makes it raw. */
 static cm_err tolerate(cm_err e)
 {
@@ -144,33 +132,20 @@ static cm_err tolerate(cm_err e)
     return c == CM_CLASS_IO || c == CM_CLASS_EXHAUSTED || c == CM_CLASS_CONFLICT ? e : CM_OKAY;
 }
 
-static cm_err index_file(const cm_source *s, uint64_t base, cm_format *format, cm_tensors *t)
+static cm_err index_file(const cm_source *s, cm_format *format, cm_tensors *t)
 {
     cm_err e;
 
     CM_TRY(cm_format_guess(format, s));
     if (*format == CM_FORMAT_SAFETENSORS)
-        e = cm_safetensors_parse(t, s, base, NULL);
+        e = cm_safetensors_parse(t, s, 0, NULL);
     else if (*format == CM_FORMAT_GGUF)
-        e = cm_gguf_parse(t, s, base, NULL);
+        e = cm_gguf_parse(t, s, 0, NULL);
     else
         return CM_OKAY;
     if (cm_failed(e))
         *format = CM_FORMAT_RAW;
     return cm_failed(e) ? tolerate(e) : CM_OKAY;
-}
-
-static cm_err index_dir(cm_input *in, cm_tensors *t)
-{
-    for (size_t i = 0; i < in->dir.n; i++) {
-        const cm_dir_entry *d = &in->dir.v[i];
-        struct part part = {&in->src, d->offset};
-        cm_source s = {.read = read_part, .self = &part, .size = d->size};
-        cm_format f;
-
-        CM_TRY(index_file(&s, d->offset, &f, t));
-    }
-    return CM_OKAY;
 }
 
 cm_err cm_input_index(cm_input *in, uint64_t size, cm_format *format, cm_index *x)
@@ -181,7 +156,7 @@ cm_err cm_input_index(cm_input *in, uint64_t size, cm_format *format, cm_index *
         CM_TRY(cm_strdup(&x->name, cm_view_str(in->name)));
     if (in->directory) {
         *format = CM_FORMAT_DIRECTORY;
-        return index_dir(in, &x->tensors);
+        return tolerate(cm_dir_tensors(&x->tensors, &in->src, &in->dir));
     }
-    return index_file(in->stream ? &kept : &in->src, 0, format, &x->tensors);
+    return index_file(in->stream ? &kept : &in->src, format, &x->tensors);
 }

@@ -3,7 +3,6 @@
 /* What is to be sealed: a file, a folder or a stream, behind one way of reading. */
 #include <sys/stat.h>
 
-#include "sealed/format.h"
 #include "sealed/sealed.h"
 
 enum { CM_INPUT_PREFIX = 8 << 20 };

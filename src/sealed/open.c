@@ -6,7 +6,7 @@
 #include "crypt/merkle.h"
 #include "sealed/extract_int.h"
 
-enum { INDEX_MAX = 256 << 20, FRONT_MAX = CM_PRELUDE + CM_CORE_MAX + CM_SLOT_ALIGN };
+enum { FRONT_MAX = CM_PRELUDE + CM_CORE_MAX + CM_SLOT_ALIGN };
 
 static const uint64_t no_segment = UINT64_MAX;
 
@@ -406,9 +406,9 @@ uint64_t cm_sealed_segments_read(const cm_sealed *s)
 static cm_err load_index(struct cm_sealed *s)
 {
     CM_AUTO(cm_buf_free)
-    cm_buf sealed = {.max = INDEX_MAX + (1 << 20)};
+    cm_buf sealed = {.max = CM_INDEX_MAX + (1 << 20)};
     CM_AUTO(cm_buf_free)
-    cm_buf plain = {.max = INDEX_MAX};
+    cm_buf plain = {.max = CM_INDEX_MAX};
     CM_AUTO(cm_buf_free)
     cm_buf aad = {.max = 128};
     uint8_t h[32];

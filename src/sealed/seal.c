@@ -18,7 +18,6 @@ enum {
     LEAF = 64 << 10,
     ROOM = 8,
     STANZA_ROOM = 1792, /* an ML-KEM-1024 stanza with its heads */
-    INDEX_MAX = 256 << 20,
     TREE_SEG = CM_TREE_SEGMENT + CM_FLOE_OVERHEAD,
 };
 
@@ -464,9 +463,9 @@ static cm_err put_index(struct sealer *s, cm_footer *f, uint8_t digest[32])
     cm_index own = {0};
     const cm_index *x = s->in->index ? s->in->index : &own;
     CM_AUTO(cm_buf_free)
-    cm_buf plain = {.max = INDEX_MAX};
+    cm_buf plain = {.max = CM_INDEX_MAX};
     CM_AUTO(cm_buf_free)
-    cm_buf sealed = {.max = INDEX_MAX + (1 << 20)};
+    cm_buf sealed = {.max = CM_INDEX_MAX + (1 << 20)};
     CM_AUTO(cm_buf_free)
     cm_buf aad = {.max = 128};
     uint8_t nonce[32];

@@ -10,7 +10,6 @@
 #include "crypt/sig.h"
 #include "envelope/envelope.h"
 #include "sealed/dir.h"
-#include "sealed/format.h"
 #include "sealed/index.h"
 
 /** How long work is watched and stopped. Both optional; fn is called from any worker, serialised.
@@ -69,8 +68,8 @@ CM_MUST cm_err cm_seal(cm_seal_result *r, const cm_crypt *c, const cm_seal_optio
                        const char *in, int in_fd, const char *out, int out_fd);
 
 /** The digest of a plaintext file or directory, as sealing would name it without a salt. */
-CM_MUST cm_err cm_seal_digest(cm_seal_result *r, const char *in, int in_fd,
-                              uint32_t leaf, unsigned threads, cm_watch w);
+CM_MUST cm_err cm_seal_digest(cm_seal_result *r, const char *in, int in_fd, uint32_t leaf,
+                              unsigned threads, cm_watch w);
 
 /* ---- opening ------------------------------------------------------------------------------ */
 

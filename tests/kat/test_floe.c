@@ -111,7 +111,7 @@ static void refuse_changes(cm_view ct, unsigned rotation)
 {
     uint8_t *copy = malloc(ct.n);
 
-    for (size_t i = 0; i < ct.n; i += ct.n > 2048 ? 37 : 1) {
+    for (size_t i = 0; i<ct.n; i += ct.n> 2048 ? 37 : 1) {
         cm_buf out = {.max = 4 << 20};
 
         memcpy(copy, ct.p, ct.n);
@@ -126,7 +126,7 @@ static void refuse_changes(cm_view ct, unsigned rotation)
         assert_true(cm_failed(open_message(&out, cm_view_of(copy, ct.n), rotation)));
         cm_buf_free(&out);
     }
-    for (size_t n = CM_FLOE_HEADER; n < ct.n; n += ct.n > 2048 ? 41 : 1) {
+    for (size_t n = CM_FLOE_HEADER; n<ct.n; n += ct.n> 2048 ? 41 : 1) {
         cm_buf out = {.max = 4 << 20};
 
         assert_true(cm_failed(open_message(&out, cm_view_sub(ct, 0, n), rotation)));

@@ -1,21 +1,18 @@
 #include "kit.h"
 
-#include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/os.h"
 
-#define MUST(x)                                                                                    \
-    do {                                                                                           \
-        cm_err must_ = (x);                                                                        \
-        if (cm_failed(must_)) {                                                                    \
-            fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #x, cm_err_name(must_));        \
-            exit(1);                                                                               \
-        }                                                                                          \
+#define MUST(x)                                                                             \
+    do {                                                                                    \
+        cm_err must_ = (x);                                                                 \
+        if (cm_failed(must_)) {                                                             \
+            fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #x, cm_err_name(must_)); \
+            exit(1);                                                                        \
+        }                                                                                   \
     } while (0)
 
 static cm_kem_key *kem(const t_kit *k, cm_kem_id id, uint8_t fill)
@@ -53,18 +50,8 @@ t_kit *t_kit_new(void)
     k->mldsa87 = sig(k, CM_SIG_MLDSA87, 8);
     k->ed25519 = sig(k, CM_SIG_ED25519, 9);
     k->stranger = sig(k, CM_SIG_MLDSA65, 10);
-    snprintf(k->dir, sizeof k->dir, "/tmp/casemate-test-XXXXXX");
-    if (!mkdtemp(k->dir))
-        exit(1);
+    t_mkdir(k->dir);
     return k;
-}
-
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-    (void)st;
-    (void)flag;
-    (void)ftw;
-    return remove(path);
 }
 
 void t_kit_done(t_kit *k)
@@ -77,18 +64,8 @@ void t_kit_done(t_kit *k)
     for (size_t i = 0; i < CM_COUNT(sigs); i++)
         cm_sig_key_free(sigs[i]);
     cm_crypt_free(k->crypt);
-    nftw(k->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    t_rmdir(k->dir);
     free(k);
-}
-
-const char *t_path(const t_kit *k, const char *name)
-{
-    static char ring[16][256];
-    static unsigned at;
-    char *p = ring[at++ % 16];
-
-    snprintf(p, sizeof ring[0], "%s/%s", k->dir, name);
-    return p;
 }
 
 /* ---- bytes and files ----------------------------------------------------------------------- */
@@ -109,16 +86,11 @@ cm_buf t_bytes(size_t n, uint64_t seed)
     return b;
 }
 
-void t_write(const char *path, cm_view v)
-{
-    MUST(cm_os_spit(path, v, 0644, true));
-}
-
-cm_buf t_read(const char *path)
+cm_buf t_whole_file(const char *path)
 {
     cm_buf b = {.max = 64 << 20};
 
-    MUST(cm_os_slurp(&b, path, (64 << 20) - 1));
+    t_get_file(&b, path);
     return b;
 }
 
@@ -170,8 +142,10 @@ static cm_err read_all(cm_sealed *s, cm_buf *plain)
 
 cm_err t_open_with(const t_kit *k, const char *path, const cm_open_options *o, cm_buf *plain)
 {
-    CM_AUTO(cm_sealed_free_ptr) cm_sealed *s = NULL;
-    CM_AUTO(cm_os_close_fd) int fd = -1;
+    CM_AUTO(cm_sealed_free_ptr)
+    cm_sealed *s = NULL;
+    CM_AUTO(cm_os_close_fd)
+    int fd = -1;
 
     CM_TRY(cm_os_open_read(&fd, path));
     CM_TRY(cm_sealed_load(&s, k->crypt, fd, o));

@@ -1,25 +1,24 @@
 #ifndef CM_TESTLIB_KIT_H
 #define CM_TESTLIB_KIT_H
 /* Keys, folders and containers for tests of sealed models. Failing here ends the process. */
+#include "proc.h"
 #include "sealed/sealed.h"
 
 typedef struct {
     cm_crypt *crypt;
     cm_kem_key *xwing, *other, *mlkem768, *mlkem1024, *x25519;
     cm_sig_key *dual, *mldsa65, *mldsa87, *ed25519, *stranger;
-    char dir[64]; /* an empty folder of its own */
+    char dir[T_PATH]; /* an empty folder of its own */
 } t_kit;
 
 /** Keys from fixed seeds and a fresh folder; freed, and the folder removed, by t_kit_done(). */
 t_kit *t_kit_new(void);
 void t_kit_done(t_kit *k);
-/** DIR/name, in one of 16 static buffers. */
-const char *t_path(const t_kit *k, const char *name);
 
 /** n bytes that depend on seed. */
 cm_buf t_bytes(size_t n, uint64_t seed);
-void t_write(const char *path, cm_view v);
-cm_buf t_read(const char *path);
+/** A whole file of at most 64 MiB. */
+cm_buf t_whole_file(const char *path);
 bool t_exists(const char *path);
 
 /** Options that seal to k->xwing, signed by k->dual, in segments of 64 KiB and leaves of 4 KiB. The

@@ -17,8 +17,8 @@
 #include "sealed/floe.h"
 #include "sealed/open_int.h"
 
-#define OK(x)        assert_string_equal(cm_err_name(x), "OK")
-#define FAILS(r, x)  assert_string_equal(cm_err_name(x), #r)
+#define OK(x)       assert_string_equal(cm_err_name(x), "OK")
+#define FAILS(r, x) assert_string_equal(cm_err_name(x), #r)
 
 static t_kit *kit;
 
@@ -48,10 +48,10 @@ static const char *sealed_as(const char *name, size_t n, cm_seal_result *r,
     const char *in, *out;
 
     snprintf(file, sizeof file, "%s.plain", name);
-    in = t_path(kit, file);
-    t_write(in, cm_buf_view(&b));
+    in = t_path(kit->dir, file);
+    t_put_file(in, cm_buf_view(&b));
     snprintf(file, sizeof file, "%s.sealed", name);
-    out = t_path(kit, file);
+    out = t_path(kit->dir, file);
     o.replace = true;
     if (change)
         change(&o);
@@ -73,8 +73,8 @@ static void expect_plain(const char *path, size_t n)
 
 /* ---- round trips --------------------------------------------------------------------------- */
 
-static const size_t sizes[] = {0,       1,       4095,    4096,     4097,    65535,
-                               65536,   65537,   131072,  200000,   1048576, 3000001};
+static const size_t sizes[] = {0,     1,     4095,   4096,   4097,    65535,
+                               65536, 65537, 131072, 200000, 1048576, 3000001};
 
 static void test_sizes(void **state)
 {
@@ -118,7 +118,7 @@ static void test_digest_names_content(void **state)
     sealed_as("same", 70000, &a, NULL);
     sealed_as("same", 70000, &b, NULL);
     assert_memory_equal(a.digest, b.digest, 32);
-    in = t_path(kit, "same.plain");
+    in = t_path(kit->dir, "same.plain");
     OK(cm_seal_digest(&d, in, -1, 4096, 2, (cm_watch){0}));
     assert_memory_equal(a.digest, d.digest, 32);
 }
@@ -168,7 +168,7 @@ static cm_err seal_to(const cm_recipient *to, size_t n, unsigned tier, const cm_
     cm_seal_result r;
     cm_buf b = t_bytes(1000, 1);
 
-    t_write(t_path(kit, "t.plain"), cm_buf_view(&b));
+    t_put_file(t_path(kit->dir, "t.plain"), cm_buf_view(&b));
     cm_buf_free(&b);
     o.to = to;
     o.to_n = n;
@@ -176,7 +176,8 @@ static cm_err seal_to(const cm_recipient *to, size_t n, unsigned tier, const cm_
     o.signers = &signer;
     o.allow_classical = classical;
     o.replace = true;
-    return cm_seal(&r, kit->crypt, &o, t_path(kit, "t.plain"), -1, t_path(kit, "t.sealed"), -1);
+    return cm_seal(&r, kit->crypt, &o, t_path(kit->dir, "t.plain"), -1,
+                   t_path(kit->dir, "t.sealed"), -1);
 }
 
 static void test_tiers(void **state)
@@ -246,7 +247,7 @@ static void test_unsigned(void **state)
     o.no_signature = true;
     OK(t_open_with(kit, path, &o, &b));
     so.signers_n = 0;
-    FAILS(SEALED_NO_SIGNER, cm_seal(&r, kit->crypt, &so, path, -1, t_path(kit, "no"), -1));
+    FAILS(SEALED_NO_SIGNER, cm_seal(&r, kit->crypt, &so, path, -1, t_path(kit->dir, "no"), -1));
     cm_buf_free(&b);
 }
 
@@ -255,7 +256,8 @@ static void test_unsigned(void **state)
 /* What any recipient can do: put another plaintext in a segment's place under the real key. */
 static cm_err forge_segment(cm_sealed *s, const char *path, uint64_t i)
 {
-    CM_AUTO(cm_floe_worker_done) cm_floe_worker w = {0};
+    CM_AUTO(cm_floe_worker_done)
+    cm_floe_worker w = {0};
     size_t n = cm_sealed_plain(s, i) + CM_FLOE_OVERHEAD;
     uint8_t *seg = calloc(1, n);
     int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -295,14 +297,14 @@ static void test_recipient_cannot_swap_weights(void **state)
 static void test_every_byte(void **state)
 {
     const char *path = sealed_as("flip", 5000, NULL, NULL);
-    cm_buf whole = t_read(path), want = t_bytes(5000, 5000);
-    const char *bad = t_path(kit, "flip.bad");
+    cm_buf whole = t_whole_file(path), want = t_bytes(5000, 5000);
+    const char *bad = t_path(kit->dir, "flip.bad");
     uint32_t slot = cm_get_be32(whole.p + 16);
     uint64_t body = cm_get_be64(whole.p + 24);
     size_t spare = (size_t)body - slot;
 
     (void)state;
-    t_write(bad, cm_buf_view(&whole));
+    t_put_file(bad, cm_buf_view(&whole));
     for (size_t i = 0; i < whole.n; i++) {
         cm_buf got = {0};
         int fd;
@@ -334,19 +336,19 @@ static void test_every_byte(void **state)
 static void test_every_truncation(void **state)
 {
     const char *path = sealed_as("cut", 70000, NULL, NULL);
-    cm_buf whole = t_read(path);
-    const char *bad = t_path(kit, "cut.bad");
+    cm_buf whole = t_whole_file(path);
+    const char *bad = t_path(kit->dir, "cut.bad");
 
     (void)state;
     for (size_t n = 0; n < whole.n; n += n < 200 || whole.n - n < 300 ? 1 : 97) {
         cm_buf got = {0};
 
-        t_write(bad, cm_view_of(whole.p, n));
+        t_put_file(bad, cm_view_of(whole.p, n));
         assert_true(cm_failed(t_open(kit, bad, &got)));
         cm_buf_free(&got);
     }
     OK(cm_buf_byte(&whole, 0));
-    t_write(bad, cm_buf_view(&whole)); /* S-15 */
+    t_put_file(bad, cm_buf_view(&whole)); /* S-15 */
     FAILS(SEALED_FOOTER, t_open(kit, bad, &whole));
     cm_buf_free(&whole);
 }
@@ -367,21 +369,21 @@ static void swap_segments(cm_buf *x, size_t a, cm_buf *y, size_t b)
 
 static void test_moved_segments(void **state)
 {
-    cm_buf one = t_read(sealed_as("one", 300000, NULL, NULL));
-    cm_buf two = t_read(sealed_as("two", 300000, NULL, NULL));
-    const char *bad = t_path(kit, "moved.bad");
+    cm_buf one = t_whole_file(sealed_as("one", 300000, NULL, NULL));
+    cm_buf two = t_whole_file(sealed_as("two", 300000, NULL, NULL));
+    const char *bad = t_path(kit->dir, "moved.bad");
     cm_buf got = {0};
 
     (void)state;
     swap_segments(&one, 0, &one, 1);
-    t_write(bad, cm_buf_view(&one));
+    t_put_file(bad, cm_buf_view(&one));
     FAILS(FLOE_SEGMENT, t_open(kit, bad, &got));
     swap_segments(&one, 0, &one, 1);
     swap_segments(&one, 2, &two, 2);
-    t_write(bad, cm_buf_view(&one));
+    t_put_file(bad, cm_buf_view(&one));
     FAILS(FLOE_SEGMENT, t_open(kit, bad, &got));
     memcpy(one.p + cm_get_be64(one.p + 24), two.p + cm_get_be64(two.p + 24), CM_FLOE_HEADER);
-    t_write(bad, cm_buf_view(&one));
+    t_put_file(bad, cm_buf_view(&one));
     FAILS(FLOE_MISMATCH, t_open(kit, bad, &got)); /* S-6 */
     cm_buf_free(&one);
     cm_buf_free(&two);
@@ -403,8 +405,8 @@ static void test_absurd_lengths(void **state)
         {20, 1, "SEALED_HEADER"},          {24, 0x7fffffff, "SEALED_HEADER"},
         {24, 0xffffffff, "SEALED_HEADER"},
     };
-    cm_buf whole = t_read(sealed_as("absurd", 1000, NULL, NULL));
-    const char *bad = t_path(kit, "absurd.bad");
+    cm_buf whole = t_whole_file(sealed_as("absurd", 1000, NULL, NULL));
+    const char *bad = t_path(kit->dir, "absurd.bad");
 
     (void)state;
     for (size_t i = 0; i < CM_COUNT(cases); i++) {
@@ -416,13 +418,13 @@ static void test_absurd_lengths(void **state)
         OK(cm_buf_append(&sum, cm_view_of(copy.p, 32)));
         OK(cm_buf_append(&sum, cm_view_of(copy.p + 64, core)));
         OK(cm_hash_once(kit->crypt, CM_SHA256, copy.p + 32, cm_buf_view(&sum)));
-        t_write(bad, cm_buf_view(&copy));
+        t_put_file(bad, cm_buf_view(&copy));
         assert_string_equal(cm_err_name(t_open(kit, bad, &got)), cases[i].want); /* S-1 */
         cm_buf_free(&copy);
         cm_buf_free(&sum);
         cm_buf_free(&got);
     }
-    t_write(bad, CM_LIT("GGUF is not a container"));
+    t_put_file(bad, CM_LIT("GGUF is not a container"));
     FAILS(SEALED_NOT, t_open(kit, bad, &whole));
     cm_buf_free(&whole);
 }
@@ -470,7 +472,7 @@ static void test_rewrap(void **state)
     OK(cm_sealed_rewrap(kit->crypt, path, &o, &w));
     FAILS(ENVELOPE_NOT_FOR_US, open_as(path, kit->xwing));
     OK(open_as(path, kit->other));
-    b = t_read(path); /* S-4: the old stanza is gone from the bytes */
+    b = t_whole_file(path); /* S-4: the old stanza is gone from the bytes */
     slot = cm_get_be32(b.p + 16);
     assert_true(cm_get_be32(b.p + 4096) == 0 || cm_get_be32(b.p + 4096 + slot) == 0);
     cm_buf_free(&b);
@@ -490,7 +492,7 @@ static void test_upgrade(void **state)
     cm_opener opener;
     const cm_sig_key *trusted[1];
     cm_open_options o = t_open_options(kit, &opener, trusted);
-    const char *path = sealed_as("old", 500000, NULL, NULL), *out = t_path(kit, "new.sealed");
+    const char *path = sealed_as("old", 500000, NULL, NULL), *out = t_path(kit->dir, "new.sealed");
     cm_recipient strong = cm_recipient_kem(kit->mlkem1024);
     cm_seal_options so = t_seal_options(kit, &strong);
     const cm_sig_key *signer = kit->mldsa87;
@@ -526,7 +528,7 @@ static void test_detached(void **state)
     const cm_sig_key *trusted[1], *signer = kit->stranger;
     cm_open_options o = t_open_options(kit, &opener, trusted);
     const char *path = sealed_as("detached", 1000, NULL, unsigned_model);
-    const char *sig = t_path(kit, "detached.sig"), *elsewhere;
+    const char *sig = t_path(kit->dir, "detached.sig"), *elsewhere;
     cm_buf b = {0};
     int fd;
 
@@ -581,7 +583,7 @@ static struct lines verify(const char *path, bool with_key)
 static void test_verify(void **state)
 {
     const char *path = sealed_as("verify", 300000, NULL, salted);
-    cm_buf b = t_read(path);
+    cm_buf b = t_whole_file(path);
     size_t body = (size_t)cm_get_be64(b.p + 24), spare = body - 100;
     struct lines l = verify(path, true);
 
@@ -590,12 +592,12 @@ static void test_verify(void **state)
     l = verify(path, false);
     assert_true(l.fail == 0 && l.skip == 1);
     b.p[body + 100000] ^= 1;
-    t_write(path, cm_buf_view(&b));
+    t_put_file(path, cm_buf_view(&b));
     assert_true(verify(path, false).fail > 0); /* found without a key */
     assert_true(verify(path, true).fail > 0);
     b.p[body + 100000] ^= 1;
     b.p[spare] ^= 1;
-    t_write(path, cm_buf_view(&b));
+    t_put_file(path, cm_buf_view(&b));
     assert_int_equal(verify(path, true).fail, 1);
     cm_buf_free(&b);
 }
@@ -621,7 +623,7 @@ static void test_streams(void **state)
 
     (void)state;
     for (size_t i = 0; i < CM_COUNT(sizes); i++) {
-        const char *path = t_path(kit, "stream.sealed"), *out = t_path(kit, "stream.out");
+        const char *path = t_path(kit->dir, "stream.sealed"), *out = t_path(kit->dir, "stream.out");
         cm_buf b = t_bytes(sizes[i], sizes[i]), back;
         cm_seal_result r;
         int p[2], fd;
@@ -633,7 +635,7 @@ static void test_streams(void **state)
         close(p[0]);
         close(fd);
         expect_plain(path, sizes[i]);
-        back = t_read(path);
+        back = t_whole_file(path);
         assert_int_equal(pipe(p), 0);
         fill_pipe(p[1], &back);
         fd = open(out, O_RDWR | O_CREAT | O_TRUNC, 0600);
@@ -641,7 +643,7 @@ static void test_streams(void **state)
         close(fd);
         close(p[0]);
         cm_buf_free(&back);
-        back = t_read(out);
+        back = t_whole_file(out);
         assert_int_equal(back.n, b.n);
         assert_memory_equal(back.p, b.p, b.n);
         cm_buf_free(&back);
@@ -656,7 +658,7 @@ static void test_outputs(void **state)
     cm_opener opener;
     const cm_sig_key *trusted[1];
     cm_open_options o = t_open_options(kit, &opener, trusted);
-    const char *path = sealed_as("outputs", 300000, NULL, NULL), *out = t_path(kit, "out");
+    const char *path = sealed_as("outputs", 300000, NULL, NULL), *out = t_path(kit->dir, "out");
     cm_buf want = t_bytes(300000, 300000), got;
     uint64_t kept;
     cm_sealed *s;
@@ -668,12 +670,13 @@ static void test_outputs(void **state)
     OK(cm_sealed_unlock(s));
     OK(cm_sealed_extract(s, out, false, &kept));
     assert_int_equal(kept, 0);
-    assert_false(t_exists(t_path(kit, "out.part")));
+    assert_false(t_exists(t_path(kit->dir, "out.part")));
     FAILS(FILE_EXISTS, cm_sealed_extract(s, out, false, &kept));
-    t_write(t_path(kit, "out.part"), cm_view_of(want.p, 200000)); /* as an earlier run left it */
+    t_put_file(t_path(kit->dir, "out.part"),
+               cm_view_of(want.p, 200000)); /* as an earlier run left it */
     OK(cm_sealed_extract(s, out, true, &kept));
     assert_int_equal(kept, 3 * 65536);
-    got = t_read(out);
+    got = t_whole_file(out);
     assert_memory_equal(got.p, want.p, want.n);
     assert_int_equal(got.n, want.n);
     OK(cm_sealed_memfd(s, &m));
@@ -692,24 +695,24 @@ static void test_failed_runs(void **state)
 {
     cm_recipient to;
     cm_seal_options o = t_seal_options(kit, &to);
-    const char *out = t_path(kit, "keep.sealed");
+    const char *out = t_path(kit->dir, "keep.sealed");
     atomic_bool stop = true;
     cm_seal_result r = {.size = 77};
     cm_buf kept;
 
     (void)state;
-    t_write(out, CM_LIT("precious"));
-    FAILS(FILE_EXISTS, cm_seal(&r, kit->crypt, &o, t_path(kit, "one.plain"), -1, out, -1));
+    t_put_file(out, CM_LIT("precious"));
+    FAILS(FILE_EXISTS, cm_seal(&r, kit->crypt, &o, t_path(kit->dir, "one.plain"), -1, out, -1));
     o.replace = true;
     o.watch.cancel = &stop;
-    FAILS(CANCELLED, cm_seal(&r, kit->crypt, &o, t_path(kit, "one.plain"), -1, out, -1));
-    FAILS(NO_FILE, cm_seal(&r, kit->crypt, &o, t_path(kit, "absent"), -1, out, -1));
+    FAILS(CANCELLED, cm_seal(&r, kit->crypt, &o, t_path(kit->dir, "one.plain"), -1, out, -1));
+    FAILS(NO_FILE, cm_seal(&r, kit->crypt, &o, t_path(kit->dir, "absent"), -1, out, -1));
     FAILS(SEALED_KIND, cm_seal(&r, kit->crypt, &o, "/dev/null", -1, out, -1));
     o.name = "";
-    FAILS(SEALED_NAME, cm_seal(&r, kit->crypt, &o, t_path(kit, "one.plain"), -1, out, -1));
+    FAILS(SEALED_NAME, cm_seal(&r, kit->crypt, &o, t_path(kit->dir, "one.plain"), -1, out, -1));
     assert_int_equal(r.size, 77); /* untouched */
-    assert_false(t_exists(t_path(kit, "keep.sealed.part")));
-    kept = t_read(out);
+    assert_false(t_exists(t_path(kit->dir, "keep.sealed.part")));
+    kept = t_whole_file(out);
     assert_int_equal(kept.n, 8);
     cm_buf_free(&kept);
 }

@@ -57,7 +57,7 @@ static cm_err sink(void *arg, cm_view v)
 /* Write a tree of n nodes to a file; digest by the writer. */
 static struct file write_tree(uint64_t n, uint8_t digest[32])
 {
-    struct file f = {.fd = open(t_path(kit, "tree"), O_RDWR | O_CREAT | O_TRUNC, 0600)};
+    struct file f = {.fd = open(t_path(kit->dir, "tree"), O_RDWR | O_CREAT | O_TRUNC, 0600)};
     uint8_t header[CM_FLOE_HEADER], node[32];
     cm_tree_writer w;
     cm_tree_shape shape;
@@ -111,7 +111,7 @@ static void test_against_list(void **state)
         plain_root(want, n);
         assert_memory_equal(digest, want, 32);
         OK(reader(&r, &f, n, digest));
-        for (uint64_t i = 0; i < n; i += n > 10000 ? 4099 : 1) {
+        for (uint64_t i = 0; i<n; i += n> 10000 ? 4099 : 1) {
             node_of(node, i);
             OK(cm_tree_reader_node(r, got, i));
             assert_memory_equal(got, node, 32);
