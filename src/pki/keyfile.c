@@ -14,7 +14,7 @@ static const char *const labels[] = {
 
 static cm_err form_of(cm_keyfile_form *form, cm_view label)
 {
-    static const char *const older[] = {"EC PRIVATE KEY", "RSA PRIVATE KEY", "DSA PRIVATE KEY",
+    static const char *const older[] = {"RSA PRIVATE KEY", "DSA PRIVATE KEY",
                                         "OPENSSH PRIVATE KEY"};
 
     for (size_t i = 0; i < CM_COUNT(labels); i++)
@@ -22,6 +22,10 @@ static cm_err form_of(cm_keyfile_form *form, cm_view label)
             *form = (cm_keyfile_form)i;
             return CM_OKAY;
         }
+    if (cm_view_eq(label, CM_LIT("EC PRIVATE KEY"))) { /* K-29 */
+        *form = CM_KEYFILE_PRIVATE;
+        return CM_OKAY;
+    }
     for (size_t i = 0; i < CM_COUNT(older); i++)
         if (cm_view_eq(label, cm_view_str(older[i])))
             return CM_FAIL(KEY_ALGORITHM);
@@ -170,7 +174,7 @@ static cm_err unlock(blocks *b, const cm_crypt *c, const cm_pkey_reading *o)
         cm_buf der = {.max = CM_KEYFILE_MAX};
 
         if (b->form == CM_KEYFILE_PBES2)
-            CM_TRY(cm_pbes2_unlock(&der, c, cm_buf_view(&pass), cm_buf_view(&b->v[i])));
+            CM_TRY(cm_pbes2_unlock(&der, c, cm_buf_view(&pass), cm_buf_view(&b->v[i]), o));
         else
             CM_TRY(cm_argon2_unlock(&der, c, cm_buf_view(&pass), cm_buf_view(&b->v[i]), o));
         CM_TRY(from_der(&open, cm_buf_view(&der)));

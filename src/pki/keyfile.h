@@ -64,6 +64,7 @@ typedef struct {
     cm_passphrase pass;      /* ask NULL: KEY_ENCRYPTED for an encrypted file */
     uint32_t max_memory_kib; /* of Argon2id; 0: 1 GiB */
     uint32_t max_passes;     /* 0: 16 */
+    uint32_t max_rounds;     /* of PBKDF2; 0: 10 000 000 */
     bool legacy_expanded;    /* take ML-KEM and ML-DSA keys without their seed (K-24) */
     bool any_mode;           /* cm_pkey_load: take an open key file that others may read */
 } cm_pkey_reading;

@@ -148,10 +148,15 @@ static cm_err take_choice(struct claim *k, cm_der *d)
     return cm_der_end(&both);
 }
 
+static cm_view curve_of(const cm_pki_alg *a)
+{
+    return cm_view_of(a->oid + EC_OID_N, (size_t)a->oid_n - EC_OID_N);
+}
+
 /* K-27 */
 static cm_err take_ec(struct claim *k, cm_der *d)
 {
-    cm_view curve = cm_view_of(k->alg->oid + EC_OID_N, (size_t)k->alg->oid_n - EC_OID_N), named;
+    cm_view named;
     cm_der in, pub;
     uint32_t version;
 
@@ -160,7 +165,7 @@ static cm_err take_ec(struct claim *k, cm_der *d)
     CM_TRY(cm_der_take(&in, CM_DER_OCTETS, &k->seed));
     if (cm_der_at(&in, CM_DER_CONTEXT0_CONSTRUCTED)) {
         CM_TRY(cm_der_take(&in, CM_DER_CONTEXT0_CONSTRUCTED, &named));
-        if (!cm_view_eq(named, curve))
+        if (!cm_view_eq(named, curve_of(k->alg)))
             return CM_FAIL(KEY_INCONSISTENT);
     }
     if (cm_der_at(&in, CM_DER_CONTEXT1_CONSTRUCTED)) {
@@ -206,6 +211,27 @@ static cm_err take_key(struct claim *k, cm_view key)
     return cm_der_end(&d);
 }
 
+/* K-29: the algorithm of an ECPrivateKey is the curve that it names itself. */
+static cm_err parse_bare_ec(struct claim *k, cm_view der)
+{
+    cm_der d = cm_der_of(der), in;
+    cm_view key, named;
+    uint32_t version;
+
+    CM_TRY(cm_der_enter(&d, CM_DER_SEQUENCE, &in));
+    CM_TRY(cm_der_u31(&in, &version));
+    CM_TRY(cm_der_take(&in, CM_DER_OCTETS, &key));
+    CM_TRY(cm_der_take(&in, CM_DER_CONTEXT0_CONSTRUCTED, &named));
+    for (size_t i = 0; i < CM_COUNT(algs); i++)
+        if (algs[i].form == CM_FORM_EC && cm_view_eq(named, curve_of(&algs[i])))
+            k->alg = &algs[i];
+    if (!k->alg)
+        return CM_FAIL(KEY_ALGORITHM);
+    d = cm_der_of(der);
+    CM_TRY(take_ec(k, &d));
+    return cm_der_end(&d);
+}
+
 /* K-20 */
 static cm_err parse(struct claim *k, cm_view der)
 {
@@ -216,6 +242,8 @@ static cm_err parse(struct claim *k, cm_view der)
     CM_TRY(cm_der_enter(&d, CM_DER_SEQUENCE, &in));
     CM_TRY(cm_der_end(&d));
     CM_TRY(cm_der_u31(&in, &version));
+    if (cm_der_at(&in, CM_DER_OCTETS))
+        return parse_bare_ec(k, der);
     if (version > 1)
         return CM_FAIL(KEY_MALFORMED);
     CM_TRY(take_algorithm(&in, &k->alg));

@@ -83,7 +83,8 @@ CM_MUST cm_err cm_part_expands_to(const cm_crypt *c, const cm_key_part *k, cm_vi
 CM_MUST cm_err cm_pbes2_lock(cm_buf *out, const cm_crypt *c, const cm_protect *p, cm_view der);
 CM_MUST cm_err cm_argon2_lock(cm_buf *out, const cm_crypt *c, const cm_protect *p, cm_view der);
 /** The reverse. der is empty and wiped by its owner. */
-CM_MUST cm_err cm_pbes2_unlock(cm_buf *der, const cm_crypt *c, cm_view pass, cm_view locked);
+CM_MUST cm_err cm_pbes2_unlock(cm_buf *der, const cm_crypt *c, cm_view pass, cm_view locked,
+                               const cm_pkey_reading *o);
 CM_MUST cm_err cm_argon2_unlock(cm_buf *der, const cm_crypt *c, cm_view pass, cm_view locked,
                                 const cm_pkey_reading *o);
 /** Whether cost and passphrase may be written with. */

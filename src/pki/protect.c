@@ -160,9 +160,9 @@ static cm_err take_kdf(struct pbes2 *b, uint32_t *key_n, cm_der *params)
         CM_TRY(cm_der_u31(&in, key_n));
     CM_TRY(take_prf(b, &in));
     CM_TRY(cm_der_end(&in));
-    if (b->rounds == 0 || b->salt.n < PBES2_SALT_MIN || b->salt.n > PBES2_SALT_MAX)
-        return CM_FAIL(KEY_PROTECTION);
-    return b->rounds <= PBES2_ROUNDS_MAX ? CM_OKAY : CM_FAIL(KEY_COST);
+    return b->rounds && b->salt.n >= PBES2_SALT_MIN && b->salt.n <= PBES2_SALT_MAX
+               ? CM_OKAY
+               : CM_FAIL(KEY_PROTECTION);
 }
 
 static cm_err take_cipher(struct pbes2 *b, uint32_t key_n, cm_der *params)
@@ -203,7 +203,8 @@ static cm_err pbes2_parse(struct pbes2 *b, cm_view locked)
     return b->data.n && b->data.n % CBC_BLOCK == 0 ? CM_OKAY : CM_FAIL(KEY_MALFORMED);
 }
 
-cm_err cm_pbes2_unlock(cm_buf *der, const cm_crypt *c, cm_view pass, cm_view locked)
+cm_err cm_pbes2_unlock(cm_buf *der, const cm_crypt *c, cm_view pass, cm_view locked,
+                       const cm_pkey_reading *o)
 {
     CM_AUTO(cm_key32_wipe)
     cm_key32 key = {{0}};
@@ -212,6 +213,8 @@ cm_err cm_pbes2_unlock(cm_buf *der, const cm_crypt *c, cm_view pass, cm_view loc
     cm_view v;
 
     CM_TRY(pbes2_parse(&b, locked));
+    if (b.rounds > (o->max_rounds ? o->max_rounds : PBES2_ROUNDS_MAX))
+        return CM_FAIL(KEY_COST); /* K-42 */
     CM_TRY(cm_pbkdf2(c, b.prf->hash, key.b, b.cipher->key, pass, b.salt, b.rounds));
     CM_TRY(cbc(der, c, &b, &key, b.data, false));
     /* One wrong key in 256 yields a valid padding. It won't yield a sequence of that length. */

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -134,19 +135,23 @@ int t_run(cm_buf *out, cm_view in, const char *const argv[])
 
 pid_t t_start(const char *log, const char *const argv[])
 {
+    int fd = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int quiet[2]; /* its writing end stays open as long as this process: some servers end on EOF */
     pid_t pid;
 
+    must(fd >= 0 && pipe2(quiet, O_CLOEXEC) == 0, log);
     fflush(NULL);
     pid = fork();
     must(pid >= 0, "fork");
     if (pid == 0) {
-        int fd = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0600), null = open("/dev/null", O_RDONLY);
-
-        dup2(null, 0);
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* nothing stays behind when a test aborts */
+        dup2(quiet[0], 0);
         dup2(fd, 1);
         dup2(fd, 2);
         become(argv);
     }
+    close(fd);
+    close(quiet[0]);
     return pid;
 }
 

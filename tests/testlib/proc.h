@@ -20,7 +20,7 @@ void t_get_file(cm_buf *b, const char *path);
 /** Run argv[0] (looked up in PATH) with in on its standard input. Appends what it writes, errors
  * included, to out when out is not NULL. Its exit status, or 128 + the signal. */
 int t_run(cm_buf *out, cm_view in, const char *const argv[]);
-/** The same in the background. */
+/** In the background, with a standard input that stays open and empty. */
 pid_t t_start(const char *log, const char *const argv[]);
 /** Ends a program started here and waits for it. */
 void t_stop(pid_t pid);

@@ -498,6 +498,11 @@ static void curve_keys(void **state)
     assert_reason(reads_hex("3041020100" P_ALG "042730250201010420"
                             "0000000000000000000000000000000000000000000000000000000000000000"),
                   CRYPT_BAD_KEY);
+    /* K-29: on its own */
+    assert_true(cm_ok(reads_hex("30310201010420" P_D "a00a06082a8648ce3d030107")));
+    assert_reason(reads_hex("30250201010420" P_D), KEY_MALFORMED);
+    assert_reason(reads_hex("302e0201010420" P_D "a00706052b81040023"), KEY_ALGORITHM);
+    assert_reason(reads_hex("30310201020420" P_D "a00a06082a8648ce3d030107"), KEY_MALFORMED);
     /* public */
     assert_true(cm_ok(reads_hex("3059" P_ALG "03420004" P_X P_Y)));
     assert_true(cm_ok(reads_hex("3039" P_ALG "03220003" P_X)));
@@ -545,7 +550,7 @@ static void pem_files(void **state)
     static uint8_t big[CM_KEYFILE_MAX + 1] = {0x30};
     static const char *const labels[][2] = {
         {"CERTIFICATE", "KEY_BLOCK"},
-        {"EC PRIVATE KEY", "KEY_ALGORITHM"},
+        {"EC PRIVATE KEY", "KEY_MALFORMED"},
         {"RSA PRIVATE KEY", "KEY_ALGORITHM"},
         {"X", "KEY_BLOCK"},
     };
