@@ -238,9 +238,41 @@ static cm_err admit_stanza(struct mix *m, const cm_envelope_policy *p, const cm_
 
 /* ---- sealing ------------------------------------------------------------------------------- */
 
+static cm_err check_cost(const cm_stanza *st, const cm_envelope_policy *p)
+{
+    const cm_argon2 *max = p->max_cost.memory_kib ? &p->max_cost : &cost_limit;
+
+    if (st->kind != CM_STANZA_PASSPHRASE)
+        return CM_OKAY;
+    if (st->cost.memory_kib > max->memory_kib || st->cost.passes > max->passes ||
+        st->cost.lanes > max->lanes)
+        return CM_FAIL(ENVELOPE_COST);
+    if (st->cost.memory_kib < cost_floor.memory_kib || st->cost.passes < cost_floor.passes ||
+        st->cost.lanes < cost_floor.lanes)
+        return CM_FAIL(ENVELOPE_COST);
+    return CM_OKAY;
+}
+
+/* What a recipient wrote must read as what it said of itself: a device that forgot to say that its
+ * key is classical would otherwise slip past every reader's policy. m has admitted it already. */
+static cm_err check_written(const struct mix *m, const cm_envelope_policy *policy, cm_view written)
+{
+    struct mix again = *m;
+    cm_stanza st;
+    cm_cbor c;
+
+    CM_TRY(cm_cbor_open(&c, written, NULL));
+    if (cm_failed(parse_stanza(&st, &c)) || st.kind < CM_STANZA_KEM || st.kind > CM_STANZA_EXTERNAL)
+        return CM_FAIL(BAD_ARGUMENT);
+    CM_TRY(check_cost(&st, policy));
+    return admit_stanza(&again, policy, &st);
+}
+
 static cm_err wrap_one(cm_buf *out, struct mix *m, const cm_crypt *c, const cm_key32 *key,
                        const cm_recipient *to, const cm_envelope_policy *policy, cm_view context)
 {
+    CM_AUTO(cm_buf_free)
+    cm_buf written = {.max = STANZA_ENCODED_MAX};
     CM_AUTO(cm_buf_free)
     cm_buf id = {.max = CM_STANZA_ID_MAX};
     CM_AUTO(cm_buf_free)
@@ -251,9 +283,9 @@ static cm_err wrap_one(cm_buf *out, struct mix *m, const cm_crypt *c, const cm_k
     CM_TRY(to->wrap(to->self, c, &st, &id, &body, key, context));
     st.id = cm_buf_view(&id);
     st.body = cm_buf_view(&body);
-    if (st.kind == CM_STANZA_PASSPHRASE && !policy->allow_passphrase)
-        return CM_FAIL(ENVELOPE_PASSPHRASE);
-    return put_stanza(out, &st);
+    CM_TRY(put_stanza(&written, &st));
+    CM_TRY(check_written(m, policy, cm_buf_view(&written)));
+    return cm_buf_append(out, cm_buf_view(&written));
 }
 
 static cm_err finish(cm_buf *out, const cm_crypt *c, const cm_key32 *key, cm_view stanzas,
@@ -313,12 +345,12 @@ cm_err cm_envelope_reseal(cm_buf *out, const cm_crypt *c, const cm_key32 *key, c
 
     if (keep)
         CM_TRY(keep_stanzas(&body, &kept, &m, old, keep, arg, policy));
+    if (kept == 0 && n == 0)
+        return CM_FAIL(ENVELOPE_NO_RECIPIENT);
+    if (n > CM_STANZAS_MAX - kept)
+        return CM_FAIL(ENVELOPE_TOO_MANY);
     for (size_t i = 0; i < n; i++)
         CM_TRY(wrap_one(&body, &m, c, key, &to[i], policy, context));
-    if (kept + n == 0)
-        return CM_FAIL(ENVELOPE_NO_RECIPIENT);
-    if (kept + n > CM_STANZAS_MAX)
-        return CM_FAIL(ENVELOPE_TOO_MANY);
     CM_TRY(cm_cbor_put_array(&stanzas, kept + n));
     CM_TRY(cm_buf_append(&stanzas, cm_buf_view(&body)));
     CM_TRY(finish(&env, c, key, cm_buf_view(&stanzas), context));
@@ -333,54 +365,87 @@ cm_err cm_envelope_seal(cm_buf *out, const cm_crypt *c, const cm_key32 *key, con
 
 /* ---- opening ------------------------------------------------------------------------------- */
 
-static cm_err check_cost(const cm_stanza *st, const cm_envelope_policy *p)
-{
-    const cm_argon2 *max = p->max_cost.memory_kib ? &p->max_cost : &cost_limit;
+struct opening {
+    const cm_crypt *crypt;
+    const cm_opener *openers;
+    size_t openers_n;
+    const cm_envelope_policy *policy;
+    cm_view context;
+};
 
-    if (st->kind != CM_STANZA_PASSPHRASE)
-        return CM_OKAY;
-    if (st->cost.memory_kib > max->memory_kib || st->cost.passes > max->passes ||
-        st->cost.lanes > max->lanes)
-        return CM_FAIL(ENVELOPE_COST);
-    if (st->cost.memory_kib < cost_floor.memory_kib || st->cost.passes < cost_floor.passes ||
-        st->cost.lanes < cost_floor.lanes)
-        return CM_FAIL(ENVELOPE_COST);
+/* Any stanza but a passphrase's names its key, so the first that names one of ours decides, and
+ * failing there is final (E-10). */
+static cm_err unwrap_named(cm_key32 *key, bool *found, const struct opening *a,
+                           const cm_stanza *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < a->openers_n && list[i].kind != CM_STANZA_PASSPHRASE; k++) {
+            const cm_opener *o = &a->openers[k];
+
+            CM_TRY(o->claims(o->self, a->crypt, &list[i], found));
+            if (*found)
+                return o->unwrap(o->self, a->crypt, key, &list[i], a->context);
+        }
     return CM_OKAY;
 }
 
-static const cm_opener *claimer(const cm_opener *o, size_t n, const cm_crypt *c,
-                                const cm_stanza *st)
+static bool wrong_passphrase(cm_err e)
 {
-    for (size_t i = 0; i < n; i++)
-        if (o[i].claims(o[i].self, c, st))
-            return &o[i];
-    return NULL;
+    return cm_err_class(e) == CM_CLASS_UNAUTHENTIC;
 }
 
-/* Several passphrase stanzas can't be told apart, so a wrong one is tried and passed over; any
- * other stanza names its key, and failing there is final (E-10). */
-static cm_err unwrap_any(cm_key32 *key, const cm_crypt *c, const cm_stanza *list, size_t n_list,
-                         const cm_opener *o, size_t n, const cm_envelope_policy *policy,
-                         cm_view context)
+/* Everyone who claims st tries it. *tried says whether anyone did. */
+static cm_err unwrap_phrase(cm_key32 *key, bool *tried, const struct opening *a,
+                            const cm_stanza *st)
+{
+    cm_err e = CM_OKAY;
+
+    for (size_t k = 0; k < a->openers_n; k++) {
+        const cm_opener *o = &a->openers[k];
+        bool claims = false;
+
+        CM_TRY(o->claims(o->self, a->crypt, st, &claims));
+        if (!claims)
+            continue;
+        *tried = true;
+        CM_TRY(check_cost(st, a->policy)); /* E-6 */
+        e = o->unwrap(o->self, a->crypt, key, st, a->context);
+        if (!wrong_passphrase(e))
+            return e;
+    }
+    return e;
+}
+
+/* Passphrase stanzas can't be told apart, so a wrong one is passed over; at most 4: E-6. */
+static cm_err unwrap_phrases(cm_key32 *key, const struct opening *a, const cm_stanza *list,
+                             size_t n)
 {
     cm_err last = CM_FAIL(ENVELOPE_NOT_FOR_US);
-    unsigned passphrases = 0;
+    unsigned tries = 0;
 
-    for (int pass = 0; pass < 2; pass++) {
-        for (size_t i = 0; i < n_list; i++) {
-            const cm_stanza *st = &list[i];
-            const cm_opener *who = claimer(o, n, c, st);
-            bool phrase = st->kind == CM_STANZA_PASSPHRASE;
+    for (size_t i = 0; i < n && tries < 4; i++) {
+        bool tried = false;
+        cm_err e;
 
-            if (!who || phrase != (pass == 1) || (phrase && ++passphrases > 4))
-                continue;
-            CM_TRY(check_cost(st, policy));
-            last = who->unwrap(who->self, c, key, st, context);
-            if (cm_ok(last) || !phrase || cm_err_class(last) != CM_CLASS_UNAUTHENTIC)
-                return last;
-        }
+        if (list[i].kind != CM_STANZA_PASSPHRASE)
+            continue;
+        e = unwrap_phrase(key, &tried, a, &list[i]);
+        if (!tried && cm_ok(e))
+            continue;
+        if (!wrong_passphrase(e))
+            return e;
+        last = e;
+        tries++;
     }
     return last;
+}
+
+static cm_err unwrap_any(cm_key32 *key, const struct opening *a, const cm_stanza *list, size_t n)
+{
+    bool found = false;
+
+    CM_TRY(unwrap_named(key, &found, a, list, n));
+    return found ? CM_OKAY : unwrap_phrases(key, a, list, n);
 }
 
 cm_err cm_envelope_open(cm_key32 *key, const cm_crypt *c, cm_view env, const cm_opener *o, size_t n,
@@ -391,6 +456,7 @@ cm_err cm_envelope_open(cm_key32 *key, const cm_crypt *c, cm_view env, const cm_
     CM_AUTO(cm_free_ptr)
     cm_stanza *list = NULL;
     uint8_t mac[MAC];
+    const struct opening a = {c, o, n, policy, context};
     struct parsed p;
     struct mix m = {0};
     size_t count;
@@ -400,7 +466,7 @@ cm_err cm_envelope_open(cm_key32 *key, const cm_crypt *c, cm_view env, const cm_
     CM_TRY(malformed(parse_stanzas(list, CM_STANZAS_MAX, &count, p.stanzas)));
     for (size_t i = 0; i < count; i++)
         CM_TRY(admit_stanza(&m, policy, &list[i])); /* E-10 */
-    CM_TRY(unwrap_any(&got, c, list, count, o, n, policy, context));
+    CM_TRY(unwrap_any(&got, &a, list, count));
     CM_TRY(commitment(c, mac, &got, p.stanzas, context));
     if (!cm_ct_equal(CM_VIEW(mac), p.mac)) /* E-7 */
         return CM_FAIL(ENVELOPE_COMMITMENT);

@@ -40,15 +40,16 @@ extern const cm_envelope_policy cm_envelope_policy_default; /* no classical, pas
 typedef struct {
     cm_strength strength;
     uint8_t level;
-    /** Fill kind, number, cost; append id and body. info binds the envelope's context (E-3). */
+    /** Fill kind, number, cost; append id and body, which must agree with strength and level. The
+     * body must be bound to context: cm_envelope_info() (E-3). */
     cm_err (*wrap)(void *self, const cm_crypt *c, cm_stanza *st, cm_buf *id, cm_buf *body,
                    const cm_key32 *key, cm_view context);
     void *self;
 } cm_recipient;
 
 typedef struct {
-    /** Whether this opener could open st: no secret work yet. */
-    bool (*claims)(void *self, const cm_crypt *c, const cm_stanza *st);
+    /** Whether this opener could open st, into *yes: no secret work yet. */
+    cm_err (*claims)(void *self, const cm_crypt *c, const cm_stanza *st, bool *yes);
     cm_err (*unwrap)(void *self, const cm_crypt *c, cm_key32 *key, const cm_stanza *st,
                      cm_view context);
     void *self;
@@ -69,7 +70,8 @@ cm_opener cm_opener_passphrase(cm_envelope_passphrase *p);
 CM_MUST cm_err cm_envelope_info(const cm_crypt *c, cm_buf *out, uint8_t kind, cm_view context);
 
 /** Append an envelope for n recipients. ENVELOPE_NO_RECIPIENT, ENVELOPE_MIXED, ENVELOPE_CLASSICAL,
- * ENVELOPE_LEVEL, ENVELOPE_PASSPHRASE by policy. out untouched on failure. */
+ * ENVELOPE_LEVEL, ENVELOPE_PASSPHRASE, ENVELOPE_COST by policy; BAD_ARGUMENT for a recipient whose
+ * stanza no reader would take. out untouched on failure. */
 CM_MUST cm_err cm_envelope_seal(cm_buf *out, const cm_crypt *c, const cm_key32 *key,
                                 const cm_recipient *to, size_t n, const cm_envelope_policy *policy,
                                 cm_view context);
@@ -80,7 +82,8 @@ CM_MUST cm_err cm_envelope_reseal(cm_buf *out, const cm_crypt *c, const cm_key32
                                   const cm_recipient *to, size_t n,
                                   const cm_envelope_policy *policy, cm_view context);
 /** Recover the content key. ENVELOPE_NOT_FOR_US when no opener claims a stanza; CRYPT_TAG when one
- * that claims fails (E-10); ENVELOPE_COMMITMENT; ENVELOPE_MALFORMED; policy as above. */
+ * that claims fails (E-10); ENVELOPE_WRONG_PASSPHRASE; ENVELOPE_COMMITMENT; ENVELOPE_MALFORMED;
+ * policy as above. key untouched on failure. */
 CM_MUST cm_err cm_envelope_open(cm_key32 *key, const cm_crypt *c, cm_view env, const cm_opener *o,
                                 size_t n, const cm_envelope_policy *policy, cm_view context);
 

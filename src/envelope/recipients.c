@@ -38,16 +38,17 @@ static cm_err kem_wrap(void *self, const cm_crypt *c, cm_stanza *st, cm_buf *id,
                         CM_VIEW(key->b));
 }
 
-/* The id is a hash of public bytes. A hash that fails claims nothing: opening ends in NOT_FOR_US.
- */
-static bool kem_claims(void *self, const cm_crypt *c, const cm_stanza *st)
+static cm_err kem_claims(void *self, const cm_crypt *c, const cm_stanza *st, bool *yes)
 {
     const cm_kem_key *me = self;
     uint8_t id[16];
 
+    *yes = false;
     if (st->kind != CM_STANZA_KEM || st->number != (uint32_t)cm_kem_key_info(me)->id)
-        return false;
-    return cm_ok(cm_envelope_kem_id(c, id, me)) && cm_view_eq(st->id, CM_VIEW(id));
+        return CM_OKAY;
+    CM_TRY(cm_envelope_kem_id(c, id, me));
+    *yes = cm_view_eq(st->id, CM_VIEW(id));
+    return CM_OKAY;
 }
 
 static cm_err kem_unwrap(void *self, const cm_crypt *c, cm_key32 *key, const cm_stanza *st,
@@ -128,11 +129,12 @@ static cm_err phrase_wrap(void *self, const cm_crypt *c, cm_stanza *st, cm_buf *
     return cm_buf_append(body, CM_VIEW(out));
 }
 
-static bool phrase_claims(void *self, const cm_crypt *c, const cm_stanza *st)
+static cm_err phrase_claims(void *self, const cm_crypt *c, const cm_stanza *st, bool *yes)
 {
     (void)self;
     (void)c;
-    return st->kind == CM_STANZA_PASSPHRASE;
+    *yes = st->kind == CM_STANZA_PASSPHRASE;
+    return CM_OKAY;
 }
 
 static cm_err phrase_unwrap(void *self, const cm_crypt *c, cm_key32 *key, const cm_stanza *st,
@@ -146,11 +148,14 @@ static cm_err phrase_unwrap(void *self, const cm_crypt *c, cm_key32 *key, const 
     cm_key32 got = {{0}};
     const cm_envelope_passphrase *p = self;
     const uint8_t *b = st->body.p;
+    cm_err e;
 
     CM_TRY(phrase_cipher(&g, &info, c, p->text, st->id, &st->cost, context));
-    if (cm_failed(cm_gcm_open(g, got.b, b + CM_GCM_NONCE + 32, b, cm_buf_view(&info),
-                              cm_view_of(b + CM_GCM_NONCE, 32))))
+    e = cm_gcm_open(g, got.b, b + CM_GCM_NONCE + 32, b, cm_buf_view(&info),
+                    cm_view_of(b + CM_GCM_NONCE, 32));
+    if (cm_is(e, CM_CRYPT_TAG))
         return CM_FAIL(ENVELOPE_WRONG_PASSPHRASE);
+    CM_TRY(e);
     *key = got;
     return CM_OKAY;
 }
