@@ -330,6 +330,7 @@ do_ci() {
     ci_compiler threads clang 10 'unit fault' -Db_sanitize=thread -Db_lundef=false
     ci_compiler ct-gcc gcc 1 '' -Dct_check=true -Dct_only=true
     ci_compiler ct-clang clang 1 '' -Dct_check=true -Dct_only=true
+    python3 tools/mutants.py "$RESULTS" || say 'do: a fault put in on purpose went unnoticed'
     check fuzz-build build_fuzzers
     fuzz_each "${CASEMATE_FUZZ_SECONDS:-5}"
     totals

@@ -67,6 +67,7 @@ static bool strikes(enum fault_kind kind)
 
 /* The linker gives these names: __real_x is the x that everyone else would have called. */
 void *__real_calloc(size_t n, size_t size);
+void *__real_aligned_alloc(size_t align, size_t n);
 void *__real_malloc(size_t n);
 void *__real_realloc(void *p, size_t n);
 ssize_t __real_read(int fd, void *p, size_t n);
@@ -86,6 +87,7 @@ int __real_RAND_bytes_ex(void *lib, unsigned char *p, size_t n, unsigned strengt
 int __real_RAND_priv_bytes_ex(void *lib, unsigned char *p, size_t n, unsigned strength);
 
 void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_aligned_alloc(size_t align, size_t n);
 void *__wrap_malloc(size_t n);
 void *__wrap_realloc(void *p, size_t n);
 ssize_t __wrap_read(int fd, void *p, size_t n);
@@ -107,6 +109,11 @@ int __wrap_RAND_priv_bytes_ex(void *lib, unsigned char *p, size_t n, unsigned st
 void *__wrap_calloc(size_t n, size_t size)
 {
     return strikes(FAULT_ALLOC) ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_aligned_alloc(size_t align, size_t n)
+{
+    return strikes(FAULT_ALLOC) ? NULL : __real_aligned_alloc(align, n);
 }
 
 void *__wrap_malloc(size_t n)

@@ -16,7 +16,7 @@
 #include <stdbool.h>
 
 enum fault_kind {
-    FAULT_ALLOC,    /* calloc: what cm_alloc() stands on */
+    FAULT_ALLOC,    /* calloc, aligned_alloc: what cm_alloc() and bulk buffers stand on */
     FAULT_PROVIDER, /* malloc, realloc: what OpenSSL stands on, when it is linked statically */
     FAULT_READ,     /* read, pread */
     FAULT_WRITE,    /* write, pwrite */

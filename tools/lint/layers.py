@@ -54,9 +54,14 @@ class Layers:
             self.rank[words[1]] = int(words[0])
             self.uses[words[1]] = rest.split()
         elif words[0] in ("public", "effect", "state") and len(words) == 2:
-            getattr(self, words[0])[words[1]] = rest.split()
+            getattr(self, words[0]).setdefault(words[1], []).extend(rest.split())
         else:
             self.problems.append(f"layers.txt:{number}: not understood: {line}")
+
+    def has(self, kind, name):
+        """Whether a file, or the whole of its module, is declared to have an effect."""
+        declared = self.effect.get(kind, [])
+        return name in declared or name.split("/")[0] + "/*" in declared
 
     def may(self, module, used):
         return used == module or used in self.uses.get(module, [])
@@ -142,10 +147,10 @@ def effects(tree):
             continue
         for _, symbol in nm(path, "-u"):
             kind = OWN.get(symbol)
-            if kind and name not in layers.effect.get(kind, []):
+            if kind and not layers.has(kind, name):
                 found.append(f"{name}: {symbol} ({kind}) is not for {module}")
     for name in tree.under("src"):
-        if name[len("src/"):] in layers.effect.get("memcmp", []):
+        if layers.has("memcmp", name[len("src/"):]):
             continue
         for number, line in enumerate(tree.code(name).splitlines(), 1):
             if re.search(r"\bmemcmp\s*\(", line):

@@ -64,14 +64,13 @@ def clang_format(tree):
         raise Skip("no clang-format")
     if " 14." not in run(tool, "--version").stdout:
         raise Skip("the style is defined by clang-format 14; this is another version")
-    found = []
-    for name in tree.under(*C_TOPS):
-        out = run(tool, "--dry-run", "-Werror", "--style=file", name, cwd=tree.root)
-        if out.returncode:
-            lines = re.findall(r":(\d+):\d+: error", out.stdout)
-            found.append(f"{name}:{lines[0] if lines else 1}: not formatted ({len(lines)} places); "
-                         "clang-format-14 -i mends it")
-    return found
+    names = tree.under(*C_TOPS)
+    out = run(tool, "--dry-run", "-Werror", "--style=file", *names, cwd=tree.root).stdout
+    places = {}
+    for name, line in re.findall(r"^(\S+?):(\d+):\d+: error: code should be", out, re.M):
+        places.setdefault(name, []).append(line)
+    return [f"{name}:{lines[0]}: not formatted ({len(lines)} places); clang-format-14 -i mends it"
+            for name, lines in places.items()]
 
 
 def ratchet(tree):
