@@ -251,9 +251,8 @@ lint_checks() {
 do_docs() {
     need docs
     build main || return 1
-    "$CLI" help --man docs/man || return 1
-    "$CLI" help --completions completions || return 1
-    say 'docs/man and completions/ are up to date'
+    "$CLI" help --man docs/man --completions docs/completions --markdown docs/cli.md || return 1
+    say 'docs/man, docs/completions and docs/cli.md are up to date'
 }
 
 do_bench() {
@@ -296,7 +295,7 @@ do_fuzz() {
 regenerated() {
     local folder
     do_docs || return 1
-    for folder in docs/man completions; do
+    for folder in docs/man docs/completions docs/cli.md; do
         git diff --exit-code -- "$folder" || return 1
         [ -z "$(git ls-files --others --exclude-standard -- "$folder")" ] ||
             { say "not committed: $folder"; return 1; }
@@ -337,7 +336,7 @@ do_ci() {
 }
 
 do_clean() {
-    rm -rf build completions.tmp
+    rm -rf build
     [ "${1:-}" != all ] || rm -rf .deps
 }
 

@@ -169,7 +169,15 @@
     X(DIR_TABLE, MALFORMED, 0x0567, "the model's table of files is not well-formed",               \
       "nothing was created; do not use this container, ask its publisher")                         \
     X(DIR_NOT_EMPTY, CONFLICT, 0x0568, "the folder to write to is not empty", "choose another")    \
-    /* cmd: 0x0f01 */
+    /* cmd: 0x0f01 */ \
+    X(CLI_USAGE, INVALID, 0x0f01, "the command line is wrong", "see casemate help") \
+    X(CLI_NO_HOME, NOTFOUND, 0x0f02, "there is no folder of keys", "set HOME or CASEMATE_HOME, then run casemate init") \
+    X(CLI_NO_TERMINAL, INVALID, 0x0f03, "a passphrase is needed and there is no terminal to ask on", "give it in a file or on a descriptor") \
+    X(CLI_PASSPHRASES_DIFFER, INVALID, 0x0f04, "the two passphrases differ", "type the same one twice") \
+    X(CLI_CHECK_FAILED, UNAUTHENTIC, 0x0f05, "a check failed", "do not use this file; fetch it from its publisher again") \
+    X(CLI_NO_COMMAND, NOTFOUND, 0x0f06, "there is no such command", "check its name and PATH") \
+    X(CLI_EXEC, DENIED, 0x0f07, "the command can't be run", "check its mode and format") \
+    X(CLI_NO_RECIPIENT, NOTFOUND, 0x0f08, "no recipient has this id", "casemate inspect shows who can open it")
 
 /* clang-format on */
 #endif
