@@ -12,6 +12,16 @@ cm_err cm_alloc(void *out, size_t n)
     return CM_OKAY;
 }
 
+cm_err cm_alloc_line(void *out, size_t n)
+{
+    void *p = aligned_alloc(64, (n + 63) / 64 * 64);
+
+    if (!p)
+        return CM_FAIL(NO_MEMORY);
+    memcpy(out, &p, sizeof p);
+    return CM_OKAY;
+}
+
 cm_err cm_alloc_array(void *out, size_t count, size_t size)
 {
     size_t n;

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -143,6 +144,44 @@ cm_err cm_os_is_shared(int fd, bool *shared)
         return cm_os_err(errno, CM_IO_READ);
     *shared = S_ISREG(st.st_mode) && (st.st_mode & (S_IRWXG | S_IRWXO)) != 0;
     return CM_OKAY;
+}
+
+cm_err cm_os_open_update(int *fd, const char *path, bool create)
+{
+    int flags = O_RDWR | O_CLOEXEC | (create ? O_CREAT | O_TRUNC | O_NOFOLLOW : 0);
+    int f = open(path, flags, 0600);
+
+    if (f < 0)
+        return cm_os_err(errno, CM_IO_OPEN);
+    *fd = f;
+    return CM_OKAY;
+}
+
+cm_err cm_os_memfd(int *fd, const char *label, bool sealable)
+{
+    int f = memfd_create(label, MFD_CLOEXEC | (sealable ? MFD_ALLOW_SEALING : 0));
+
+    if (f < 0)
+        return CM_FAIL(NO_MEMORY);
+    *fd = f;
+    return CM_OKAY;
+}
+
+cm_err cm_os_freeze(int fd)
+{
+    if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) != 0)
+        return cm_os_err(errno, CM_IO_WRITE);
+    return CM_OKAY;
+}
+
+bool cm_os_exists(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+void cm_os_remove(const char *path)
+{
+    (void)unlink(path);
 }
 
 cm_err cm_os_slurp(cm_buf *out, const char *path, size_t max)

@@ -26,6 +26,16 @@ CM_MUST cm_err cm_os_sync(int fd);
 CM_MUST cm_err cm_os_open_read(int *fd, const char *path);
 /** Whether fd is a regular file on which group or others have any permission. IO_READ. */
 CM_MUST cm_err cm_os_is_shared(int fd, bool *shared);
+/** Open for reading and writing; create: make it or empty it, for this user only, and never
+ * through a symbolic link. */
+CM_MUST cm_err cm_os_open_update(int *fd, const char *path, bool create);
+/** A file in memory without a name; sealable: it can be made unchangeable. NO_MEMORY. */
+CM_MUST cm_err cm_os_memfd(int *fd, const char *label, bool sealable);
+/** Make a cm_os_memfd() unchangeable for good. */
+CM_MUST cm_err cm_os_freeze(int fd);
+bool cm_os_exists(const char *path);
+/** Remove a file if it is there. */
+void cm_os_remove(const char *path);
 /** A whole small file, at most max bytes (TOO_BIG). Appends to out, whose own max holds too. */
 CM_MUST cm_err cm_os_slurp(cm_buf *out, const char *path, size_t max);
 /** Put bytes under a name at once: temp file in the same folder, fsync, rename, fsync folder.

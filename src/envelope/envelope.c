@@ -50,10 +50,8 @@ cm_err cm_envelope_info(const cm_crypt *c, cm_buf *out, uint8_t kind, cm_view co
 static cm_err commitment(const cm_crypt *c, uint8_t mac[MAC], const cm_key32 *key, cm_view stanzas,
                          cm_view context)
 {
-    CM_AUTO(cm_key32_wipe)
-    cm_key32 mac_key = {{0}};
-    CM_AUTO(cm_buf_free)
-    cm_buf msg = {.max = CM_ENVELOPE_MAX + 128};
+    CM_AUTO(cm_key32_wipe) cm_key32 mac_key = {{0}};
+    CM_AUTO(cm_buf_free) cm_buf msg = {.max = CM_ENVELOPE_MAX + 128};
     uint8_t ctx[32];
 
     CM_TRY(cm_hkdf_expand(c, CM_SHA256, mac_key.b, sizeof mac_key.b, CM_VIEW(key->b),
@@ -164,8 +162,7 @@ cm_err cm_envelope_list(cm_stanza *list, size_t max, size_t *n, cm_view env)
 
 static cm_err put_stanza(cm_buf *out, const cm_stanza *st)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf cost = {.max = 32};
+    CM_AUTO(cm_buf_free) cm_buf cost = {.max = 32};
     cm_cbor_value v[CM_COUNT(stanza_fields)] = {
         {.present = true, .u = st->kind},
         {.present = true, .v = st->id},
@@ -271,12 +268,9 @@ static cm_err check_written(const struct mix *m, const cm_envelope_policy *polic
 static cm_err wrap_one(cm_buf *out, struct mix *m, const cm_crypt *c, const cm_key32 *key,
                        const cm_recipient *to, const cm_envelope_policy *policy, cm_view context)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf written = {.max = STANZA_ENCODED_MAX};
-    CM_AUTO(cm_buf_free)
-    cm_buf id = {.max = CM_STANZA_ID_MAX};
-    CM_AUTO(cm_buf_free)
-    cm_buf body = {.max = CM_STANZA_BODY_MAX};
+    CM_AUTO(cm_buf_free) cm_buf written = {.max = STANZA_ENCODED_MAX};
+    CM_AUTO(cm_buf_free) cm_buf id = {.max = CM_STANZA_ID_MAX};
+    CM_AUTO(cm_buf_free) cm_buf body = {.max = CM_STANZA_BODY_MAX};
     cm_stanza st = {0};
 
     CM_TRY(admit(m, policy, to->strength, to->level));
@@ -334,12 +328,9 @@ cm_err cm_envelope_reseal(cm_buf *out, const cm_crypt *c, const cm_key32 *key, c
                           const cm_recipient *to, size_t n, const cm_envelope_policy *policy,
                           cm_view context)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf body = {.max = CM_ENVELOPE_MAX};
-    CM_AUTO(cm_buf_free)
-    cm_buf stanzas = {.max = CM_ENVELOPE_MAX};
-    CM_AUTO(cm_buf_free)
-    cm_buf env = {.max = CM_ENVELOPE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf body = {.max = CM_ENVELOPE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf stanzas = {.max = CM_ENVELOPE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf env = {.max = CM_ENVELOPE_MAX};
     struct mix m = {0};
     size_t kept = 0;
 
@@ -451,10 +442,8 @@ static cm_err unwrap_any(cm_key32 *key, const struct opening *a, const cm_stanza
 cm_err cm_envelope_open(cm_key32 *key, const cm_crypt *c, cm_view env, const cm_opener *o, size_t n,
                         const cm_envelope_policy *policy, cm_view context)
 {
-    CM_AUTO(cm_key32_wipe)
-    cm_key32 got = {{0}};
-    CM_AUTO(cm_free_ptr)
-    cm_stanza *list = NULL;
+    CM_AUTO(cm_key32_wipe) cm_key32 got = {{0}};
+    CM_AUTO(cm_free_ptr) cm_stanza *list = NULL;
     uint8_t mac[MAC];
     const struct opening a = {c, o, n, policy, context};
     struct parsed p;

@@ -10,8 +10,7 @@ static const cm_argon2 default_cost = {256u << 10, 3, 4};
 
 cm_err cm_envelope_kem_id(const cm_crypt *c, uint8_t id[16], const cm_kem_key *key)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf msg = {.max = 2 + CM_KEM_PK_MAX};
+    CM_AUTO(cm_buf_free) cm_buf msg = {.max = 2 + CM_KEM_PK_MAX};
     uint8_t h[32];
 
     CM_TRY(cm_buf_be16(&msg, (uint16_t)cm_kem_key_info(key)->id));
@@ -24,8 +23,7 @@ cm_err cm_envelope_kem_id(const cm_crypt *c, uint8_t id[16], const cm_kem_key *k
 static cm_err kem_wrap(void *self, const cm_crypt *c, cm_stanza *st, cm_buf *id, cm_buf *body,
                        const cm_key32 *key, cm_view context)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf info = {.max = INFO_MAX};
+    CM_AUTO(cm_buf_free) cm_buf info = {.max = INFO_MAX};
     const cm_kem_key *to = self;
     uint8_t hash[16];
 
@@ -54,10 +52,8 @@ static cm_err kem_claims(void *self, const cm_crypt *c, const cm_stanza *st, boo
 static cm_err kem_unwrap(void *self, const cm_crypt *c, cm_key32 *key, const cm_stanza *st,
                          cm_view context)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf info = {.max = INFO_MAX};
-    CM_AUTO(cm_buf_free)
-    cm_buf plain = {.max = 64};
+    CM_AUTO(cm_buf_free) cm_buf info = {.max = INFO_MAX};
+    CM_AUTO(cm_buf_free) cm_buf plain = {.max = 64};
 
     CM_TRY(cm_envelope_info(c, &info, CM_STANZA_KEM, context));
     CM_TRY(cm_hpke_open(&plain, self, cm_hpke_default, cm_buf_view(&info), (cm_view){0}, st->body));
@@ -98,8 +94,7 @@ cm_opener cm_opener_kem(const cm_kem_key *key)
 static cm_err phrase_cipher(cm_gcm **g, cm_buf *info, const cm_crypt *c, cm_view text, cm_view salt,
                             const cm_argon2 *cost, cm_view context)
 {
-    CM_AUTO(cm_key32_wipe)
-    cm_key32 kek = {{0}};
+    CM_AUTO(cm_key32_wipe) cm_key32 kek = {{0}};
 
     CM_TRY(cm_argon2id(c, kek.b, sizeof kek.b, text, salt, cost));
     CM_TRY(cm_envelope_info(c, info, CM_STANZA_PASSPHRASE, context));
@@ -109,10 +104,8 @@ static cm_err phrase_cipher(cm_gcm **g, cm_buf *info, const cm_crypt *c, cm_view
 static cm_err phrase_wrap(void *self, const cm_crypt *c, cm_stanza *st, cm_buf *id, cm_buf *body,
                           const cm_key32 *key, cm_view context)
 {
-    CM_AUTO(cm_gcm_free_ptr)
-    cm_gcm *g = NULL;
-    CM_AUTO(cm_buf_free)
-    cm_buf info = {.max = INFO_MAX};
+    CM_AUTO(cm_gcm_free_ptr) cm_gcm *g = NULL;
+    CM_AUTO(cm_buf_free) cm_buf info = {.max = INFO_MAX};
     const cm_envelope_passphrase *p = self;
     uint8_t salt[SALT], out[WRAPPED];
 
@@ -140,12 +133,9 @@ static cm_err phrase_claims(void *self, const cm_crypt *c, const cm_stanza *st, 
 static cm_err phrase_unwrap(void *self, const cm_crypt *c, cm_key32 *key, const cm_stanza *st,
                             cm_view context)
 {
-    CM_AUTO(cm_gcm_free_ptr)
-    cm_gcm *g = NULL;
-    CM_AUTO(cm_buf_free)
-    cm_buf info = {.max = INFO_MAX};
-    CM_AUTO(cm_key32_wipe)
-    cm_key32 got = {{0}};
+    CM_AUTO(cm_gcm_free_ptr) cm_gcm *g = NULL;
+    CM_AUTO(cm_buf_free) cm_buf info = {.max = INFO_MAX};
+    CM_AUTO(cm_key32_wipe) cm_key32 got = {{0}};
     const cm_envelope_passphrase *p = self;
     const uint8_t *b = st->body.p;
     cm_err e;

@@ -1,6 +1,4 @@
 /* Looking after containers: who can open one, who vouches for it, and moving one to new keys. */
-#include <errno.h>
-#include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,8 +12,7 @@ enum { COPY = 8 << 20 };
 
 static cm_err make_envelope(struct cm_sealed *s, const cm_rewrap *w, cm_buf *env)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf context = {.max = 64};
+    CM_AUTO(cm_buf_free) cm_buf context = {.max = 64};
     cm_envelope_policy policy = cm_tier_policy(s->core.tier, s->o.allow_classical);
 
     CM_TRY(cm_sealed_context(&context, &s->core));
@@ -26,8 +23,7 @@ static cm_err make_envelope(struct cm_sealed *s, const cm_rewrap *w, cm_buf *env
 /* S-4: the other slot first and durable, then the old one cleared. */
 static cm_err write_slots(struct cm_sealed *s, cm_view env)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf slot = {.max = CM_SLOT_MAX};
+    CM_AUTO(cm_buf_free) cm_buf slot = {.max = CM_SLOT_MAX};
     unsigned now = s->slots.which, next = !now;
     uint64_t at[2] = {s->core.slots_at, s->core.slots_at + s->core.slot};
 
@@ -43,8 +39,7 @@ static cm_err write_slots(struct cm_sealed *s, cm_view env)
 /* In the kernel where the file system can share or move the bytes itself, else through memory. */
 static cm_err copy_range(int in, int out, uint64_t from, uint64_t to, uint64_t n)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf b = {.max = COPY};
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = COPY};
     off_t a = (off_t)from, z = (off_t)to;
 
     while (n) {
@@ -105,8 +100,7 @@ static cm_err copy_container(struct cm_sealed *s, const char *path, cm_view env)
 
 static cm_err rewrap(struct cm_sealed *s, const char *path, cm_rewrap *w)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf env = {.max = CM_ENVELOPE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf env = {.max = CM_ENVELOPE_MAX};
 
     CM_TRY(cm_sealed_open_envelope(s));
     CM_TRY(make_envelope(s, w, &env));
@@ -117,13 +111,10 @@ static cm_err rewrap(struct cm_sealed *s, const char *path, cm_rewrap *w)
 
 cm_err cm_sealed_rewrap(const cm_crypt *c, const char *path, const cm_open_options *o, cm_rewrap *w)
 {
-    CM_AUTO(cm_sealed_free_ptr)
-    cm_sealed *s = NULL;
-    CM_AUTO(cm_os_close_fd)
-    int fd = open(path, O_RDWR | O_CLOEXEC);
+    CM_AUTO(cm_sealed_free_ptr) cm_sealed *s = NULL;
+    CM_AUTO(cm_os_close_fd) int fd = -1;
 
-    if (fd < 0)
-        return cm_os_err(errno, CM_IO_OPEN);
+    CM_TRY(cm_os_open_update(&fd, path, false));
     if (flock(fd, LOCK_EX | LOCK_NB) != 0)
         return CM_FAIL(FILE_BUSY);
     CM_TRY(cm_sealed_load(&s, c, fd, o));
@@ -135,12 +126,9 @@ cm_err cm_sealed_rewrap(const cm_crypt *c, const char *path, const cm_open_optio
 cm_err cm_sealed_sign(const cm_crypt *c, int fd, const cm_sig_key *const *signers, size_t n,
                       const char *out, bool replace)
 {
-    CM_AUTO(cm_sealed_free_ptr)
-    cm_sealed *s = NULL;
-    CM_AUTO(cm_buf_free)
-    cm_buf signatures = {.max = CM_SIGNATURES_MAX};
-    CM_AUTO(cm_buf_free)
-    cm_buf file = {.max = CM_SIGNATURES_MAX + 128};
+    CM_AUTO(cm_sealed_free_ptr) cm_sealed *s = NULL;
+    CM_AUTO(cm_buf_free) cm_buf signatures = {.max = CM_SIGNATURES_MAX};
+    CM_AUTO(cm_buf_free) cm_buf file = {.max = CM_SIGNATURES_MAX + 128};
     cm_open_options o = {0};
     cm_view manifest;
 

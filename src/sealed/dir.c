@@ -269,8 +269,7 @@ static cm_err read_table(cm_buf *b, size_t *n, const cm_source *s)
 
 static cm_err decode(cm_dir *d, const cm_source *s)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf b = {.max = CM_DIR_TABLE_MAX + CM_DIR_ALIGN};
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = CM_DIR_TABLE_MAX + CM_DIR_ALIGN};
     cm_err e;
     size_t n;
 
@@ -308,10 +307,8 @@ static cm_err hash_seen(cm_hasher *h, const cm_dir_entry *e)
 
 cm_err cm_dir_identity(const cm_dir *d, const cm_crypt *c, uint8_t id[32])
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf b = {.max = CM_DIR_TABLE_MAX + 2 * CM_DIR_ALIGN};
-    CM_AUTO(cm_hasher_free_ptr)
-    cm_hasher *h = NULL;
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = CM_DIR_TABLE_MAX + 2 * CM_DIR_ALIGN};
+    CM_AUTO(cm_hasher_free_ptr) cm_hasher *h = NULL;
 
     CM_TRY(cm_dir_encode(&b, d));
     CM_TRY(cm_hasher_new(&h, c, CM_SHA256));

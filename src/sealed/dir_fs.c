@@ -61,8 +61,7 @@ static cm_err component(char name[NAME], const char *from, const char *to)
 /* The folder that holds path's last component, which *leaf then points at. */
 static cm_err open_parent(int *fd, int dirfd, const char *path, bool make, const char **leaf)
 {
-    CM_AUTO(cm_os_close_fd)
-    int at = openat(dirfd, ".", FOLDER);
+    CM_AUTO(cm_os_close_fd) int at = openat(dirfd, ".", FOLDER);
     char name[NAME];
 
     if (at < 0)
@@ -80,8 +79,7 @@ static cm_err open_parent(int *fd, int dirfd, const char *path, bool make, const
 
 cm_err cm_dir_open_folder(int *fd, int dirfd, const char *path)
 {
-    CM_AUTO(cm_os_close_fd)
-    int at = -1;
+    CM_AUTO(cm_os_close_fd) int at = -1;
     const char *leaf;
 
     CM_TRY(open_parent(&at, dirfd, path, false, &leaf));
@@ -95,10 +93,8 @@ cm_err cm_dir_open_folder(int *fd, int dirfd, const char *path)
 /* O_NONBLOCK: opening a pipe that took the file's place must not wait for its other end. */
 cm_err cm_dir_open_entry(int *fd, int dirfd, const cm_dir_entry *e, bool write)
 {
-    CM_AUTO(cm_os_close_fd)
-    int at = -1;
-    CM_AUTO(cm_os_close_fd)
-    int file = -1;
+    CM_AUTO(cm_os_close_fd) int at = -1;
+    CM_AUTO(cm_os_close_fd) int file = -1;
     const char *leaf;
     struct stat st;
 
@@ -128,8 +124,7 @@ static void close_dir(DIR **d)
 /* A stream of its own, so that dirfd's position does not move. */
 static cm_err list(DIR **out, int dirfd, const char *path)
 {
-    CM_AUTO(cm_os_close_fd)
-    int fd = -1;
+    CM_AUTO(cm_os_close_fd) int fd = -1;
 
     CM_TRY(cm_dir_open_folder(&fd, dirfd, path));
     *out = fdopendir(fd);
@@ -146,8 +141,7 @@ static bool is_dots(const char *name)
 
 static cm_err check_empty(int dirfd)
 {
-    CM_AUTO(close_dir)
-    DIR *d = NULL;
+    CM_AUTO(close_dir) DIR *d = NULL;
     const struct dirent *e;
 
     CM_TRY(list(&d, dirfd, ""));
@@ -159,10 +153,8 @@ static cm_err check_empty(int dirfd)
 
 static cm_err create_entry(int dirfd, const cm_dir_entry *e)
 {
-    CM_AUTO(cm_os_close_fd)
-    int at = -1;
-    CM_AUTO(cm_os_close_fd)
-    int file = -1;
+    CM_AUTO(cm_os_close_fd) int at = -1;
+    CM_AUTO(cm_os_close_fd) int file = -1;
     const char *leaf;
 
     if (!cm_dir_path_ok(cm_view_str(e->path)) || e->size > INT64_MAX)

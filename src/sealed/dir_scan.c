@@ -35,8 +35,7 @@ static size_t depth_of(cm_view path)
 static cm_err printable(char **out, cm_view path)
 {
     static const char hex[] = "0123456789abcdef";
-    CM_AUTO(cm_buf_free)
-    cm_buf b = {.max = 4 * path.n + 1};
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = 4 * path.n + 1};
     bool utf8 = cm_utf8_valid(path);
 
     for (size_t i = 0; i < path.n; i++) {
@@ -103,10 +102,8 @@ static void close_dir(DIR **d)
 
 static cm_err read_folder(struct scan *s, const char *folder)
 {
-    CM_AUTO(cm_os_close_fd)
-    int fd = -1;
-    CM_AUTO(close_dir)
-    DIR *d = NULL;
+    CM_AUTO(cm_os_close_fd) int fd = -1;
+    CM_AUTO(close_dir) DIR *d = NULL;
 
     CM_TRY(set_path(s, folder, ""));
     CM_TRY(cm_dir_open_folder(&fd, s->dirfd, folder));
@@ -132,8 +129,7 @@ static cm_err read_folders(struct scan *s)
 {
     CM_TRY(read_folder(s, ""));
     while (s->todo.n > 0) {
-        CM_AUTO(cm_free_ptr)
-        char *folder = s->todo.v[--s->todo.n].path;
+        CM_AUTO(cm_free_ptr) char *folder = s->todo.v[--s->todo.n].path;
 
         CM_TRY(read_folder(s, folder));
     }
@@ -159,8 +155,7 @@ static cm_err finish(struct scan *s)
 
 cm_err cm_dir_scan(cm_dir *out, int dirfd, char **bad)
 {
-    CM_AUTO(done)
-    struct scan s = {.dirfd = dirfd, .path.max = 2 * CM_DIR_PATH_MAX + 512};
+    CM_AUTO(done) struct scan s = {.dirfd = dirfd, .path.max = 2 * CM_DIR_PATH_MAX + 512};
     cm_err e = read_folders(&s);
 
     if (bad)

@@ -27,8 +27,7 @@ struct cm_dir_source {
 /* A file that is gone or has become something else has changed. */
 static cm_err open_seen(int *fd, int dirfd, const cm_dir_entry *e)
 {
-    CM_AUTO(cm_os_close_fd)
-    int f = -1;
+    CM_AUTO(cm_os_close_fd) int f = -1;
     struct stat st;
     cm_err err = cm_dir_open_entry(&f, dirfd, e, false);
 
@@ -87,8 +86,7 @@ static cm_err read_fd(int fd, uint8_t *p, size_t n, uint64_t at)
 
 static cm_err read_file(cm_dir_source *s, size_t entry, uint8_t *p, size_t n, uint64_t at)
 {
-    CM_AUTO(cm_os_close_fd)
-    int own = -1;
+    CM_AUTO(cm_os_close_fd) int own = -1;
     struct slot *x;
     cm_err err;
 
@@ -194,8 +192,7 @@ cm_err cm_dir_source_new(cm_dir_source **out, cm_source *src, int dirfd, const c
 cm_err cm_dir_source_check(cm_dir_source *s)
 {
     for (size_t i = 0; i < s->d->n; i++) {
-        CM_AUTO(cm_os_close_fd)
-        int fd = -1;
+        CM_AUTO(cm_os_close_fd) int fd = -1;
 
         CM_TRY(open_seen(&fd, s->dirfd, &s->d->v[i]));
     }

@@ -40,8 +40,7 @@ static cm_err append(cm_tensors *all, const cm_tensors *t)
 
 static cm_err add_file(cm_tensors *all, const cm_source *plain, const cm_dir_entry *e)
 {
-    CM_AUTO(cm_tensors_free)
-    cm_tensors t = {0};
+    CM_AUTO(cm_tensors_free) cm_tensors t = {0};
     struct part part = {plain, e};
     cm_source s = {.read = read_part, .self = &part, .size = e->size};
     cm_err err = CM_OKAY;
@@ -57,8 +56,7 @@ static cm_err add_file(cm_tensors *all, const cm_source *plain, const cm_dir_ent
 
 static cm_err rename_one(cm_tensors *all, cm_tensor *x, const char *path)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf b = {.max = CM_INDEX_TENSOR_NAME_MAX};
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = CM_INDEX_TENSOR_NAME_MAX};
 
     CM_TRY(cm_buf_append(&b, cm_view_str(path)));
     CM_TRY(cm_buf_byte(&b, ':'));
@@ -69,8 +67,7 @@ static cm_err rename_one(cm_tensors *all, cm_tensor *x, const char *path)
 /* first[i] is the first tensor of file i, first[d->n] the number of them all. */
 static cm_err rename_twins(cm_tensors *all, const cm_dir *d, const size_t *first)
 {
-    CM_AUTO(cm_free_ptr)
-    bool *twin = NULL;
+    CM_AUTO(cm_free_ptr) bool *twin = NULL;
 
     CM_TRY(cm_alloc_array(&twin, all->n, sizeof *twin));
     CM_TRY(cm_tensors_twins(all, twin));
@@ -83,8 +80,7 @@ static cm_err rename_twins(cm_tensors *all, const cm_dir *d, const size_t *first
 
 static cm_err collect(cm_tensors *all, const cm_source *plain, const cm_dir *d)
 {
-    CM_AUTO(cm_free_ptr)
-    size_t *first = NULL;
+    CM_AUTO(cm_free_ptr) size_t *first = NULL;
     uint64_t at;
 
     CM_TRY(cm_alloc_array(&first, d->n + 1, sizeof *first));
@@ -98,8 +94,7 @@ static cm_err collect(cm_tensors *all, const cm_source *plain, const cm_dir *d)
 
 cm_err cm_dir_tensors(cm_tensors *out, const cm_source *plain, const cm_dir *d)
 {
-    CM_AUTO(cm_tensors_free)
-    cm_tensors all = {0};
+    CM_AUTO(cm_tensors_free) cm_tensors all = {0};
 
     CM_TRY(collect(&all, plain, d));
     cm_tensors_move(out, &all);

@@ -1,6 +1,5 @@
 /* Whole plaintexts and large reads: the reading side of the line. */
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -38,7 +37,7 @@ static cm_err already(struct job *j, cm_item *it)
         return CM_OKAY;
     CM_TRY(cm_segment_root(root, cm_sealed_salt(s), plain_of(it), it->n, s->core.leaf));
     CM_TRY(cm_tree_reader_node(s->tree, want, it->i));
-    it->skip = memcmp(root, want, sizeof root) == 0;
+    it->skip = cm_view_eq(CM_VIEW(root), CM_VIEW(want));
     return CM_OKAY;
 }
 
@@ -162,18 +161,16 @@ cm_err cm_sealed_write_to(cm_sealed *s, int fd)
 
 cm_err cm_sealed_memfd(cm_sealed *s, int *fd)
 {
-    CM_AUTO(cm_os_close_fd)
-    int m = memfd_create("weights", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    struct target t = {.fd = m};
+    CM_AUTO(cm_os_close_fd) int m = -1;
+    struct target t;
 
-    if (m < 0)
-        return CM_FAIL(NO_MEMORY);
     CM_TRY(check_index(s));
+    CM_TRY(cm_os_memfd(&m, "weights", true));
+    t = (struct target){.fd = m};
     if (ftruncate(m, (off_t)s->manifest.size) != 0)
         return CM_FAIL(NO_MEMORY);
     CM_TRY(cm_sealed_each(s, 0, s->manifest.size, false, put_at, &t));
-    if (fcntl(m, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) != 0)
-        return CM_FAIL(IO_WRITE);
+    CM_TRY(cm_os_freeze(m));
     *fd = m;
     m = -1;
     return CM_OKAY;
@@ -183,14 +180,13 @@ cm_err cm_sealed_memfd(cm_sealed *s, int *fd)
 
 static cm_err extract_file(struct cm_sealed *s, const char *out, bool replace, uint64_t *kept)
 {
-    CM_AUTO(cm_os_out_close)
-    cm_os_out o = {.fd = -1};
+    CM_AUTO(cm_os_out_close) cm_os_out o = {.fd = -1};
     struct target t;
     struct job j = {.s = s, .to = s->manifest.size, .have = have_at, .put = put_at, .arg = &t};
     struct stat st;
     cm_err e;
 
-    if (!replace && access(out, F_OK) == 0)
+    if (!replace && cm_os_exists(out))
         return CM_FAIL(FILE_EXISTS);
     CM_TRY(cm_os_out_open(&o, out, 0600, true));
     if (fstat(o.fd, &st) != 0)

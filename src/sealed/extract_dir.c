@@ -85,8 +85,7 @@ static cm_err fill(struct cm_sealed *s, int dirfd)
 
 static cm_err part_name(char **part, const char *out)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf b = {.max = 8192};
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = 8192};
     size_t n = strlen(out);
 
     while (n > 1 && out[n - 1] == '/')
@@ -100,10 +99,8 @@ static cm_err part_name(char **part, const char *out)
  * it is empty: rename() takes its place then. */
 cm_err cm_sealed_extract_dir(struct cm_sealed *s, const char *out, bool replace)
 {
-    CM_AUTO(cm_free_ptr)
-    char *part = NULL;
-    CM_AUTO(cm_os_close_fd)
-    int fd = -1;
+    CM_AUTO(cm_free_ptr) char *part = NULL;
+    CM_AUTO(cm_os_close_fd) int fd = -1;
     struct stat st;
     cm_err e;
 

@@ -9,8 +9,7 @@ static const uint64_t no_run = UINT64_MAX;
 /* FLOE_KDF: KDF(key, PARAM_ENCODE(params) || iv || purpose || aad, len) */
 static cm_err derive(const cm_floe *f, uint8_t *out, size_t n, cm_view key, cm_view purpose)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf info = {.max = sizeof f->prefix + 32 + CM_FLOE_AAD_MAX};
+    CM_AUTO(cm_buf_free) cm_buf info = {.max = sizeof f->prefix + 32 + CM_FLOE_AAD_MAX};
 
     CM_TRY(cm_buf_append(&info, CM_VIEW(f->prefix)));
     CM_TRY(cm_buf_append(&info, purpose));
@@ -43,8 +42,7 @@ static cm_err start(cm_floe *f, uint8_t tag[TAG], const cm_crypt *c, const cm_ke
 cm_err cm_floe_seal_start(cm_floe *f, uint8_t *header, const cm_crypt *c, const cm_key32 *key,
                           cm_view aad, uint32_t segment)
 {
-    CM_AUTO(cm_floe_done)
-    cm_floe g = {0};
+    CM_AUTO(cm_floe_done) cm_floe g = {0};
     uint8_t iv[CM_FLOE_IV], tag[TAG];
 
     CM_TRY(cm_random(c, iv, sizeof iv));
@@ -58,12 +56,11 @@ cm_err cm_floe_seal_start(cm_floe *f, uint8_t *header, const cm_crypt *c, const 
 cm_err cm_floe_open_start(cm_floe *f, const uint8_t *header, const cm_crypt *c, const cm_key32 *key,
                           cm_view aad, uint32_t segment)
 {
-    CM_AUTO(cm_floe_done)
-    cm_floe g = {0};
+    CM_AUTO(cm_floe_done) cm_floe g = {0};
     uint8_t params[PARAMS], tag[TAG];
 
     put_params(params, segment);
-    if (memcmp(header, params, PARAMS) != 0)
+    if (!cm_view_eq(cm_view_of(header, PARAMS), CM_VIEW(params)))
         return CM_FAIL(FLOE_PARAMS);
     CM_TRY(start(&g, tag, c, key, header + PARAMS, aad, segment));
     if (!cm_ct_equal(CM_VIEW(tag), cm_view_of(header + sizeof g.prefix, TAG))) /* S-6 */
@@ -86,8 +83,7 @@ void cm_floe_worker_done(cm_floe_worker *w)
 /* DERIVE_KEY, cached for the run of 2^rotation segments that share a key. */
 static cm_err key_for(const cm_floe *f, cm_floe_worker *w, uint64_t position)
 {
-    CM_AUTO(cm_key32_wipe)
-    cm_key32 dek = {{0}};
+    CM_AUTO(cm_key32_wipe) cm_key32 dek = {{0}};
     uint64_t run = position >> f->rotation;
     uint8_t purpose[12] = "DEK:";
 
@@ -149,12 +145,9 @@ cm_err cm_floe_open(const cm_floe *f, cm_floe_worker *w, uint8_t *seg, size_t n,
 cm_err cm_floe_seal_all(cm_buf *out, const cm_crypt *c, const cm_key32 *key, cm_view aad,
                         uint32_t segment, cm_view plain)
 {
-    CM_AUTO(cm_floe_done)
-    cm_floe f = {0};
-    CM_AUTO(cm_floe_worker_done)
-    cm_floe_worker w = {0};
-    CM_AUTO(cm_buf_free)
-    cm_buf b = {.max = out->max - out->n};
+    CM_AUTO(cm_floe_done) cm_floe f = {0};
+    CM_AUTO(cm_floe_worker_done) cm_floe_worker w = {0};
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = out->max - out->n};
     size_t full = segment - CM_FLOE_OVERHEAD, at = 0;
 
     CM_TRY(cm_buf_reserve(&b, CM_FLOE_HEADER));
@@ -178,14 +171,10 @@ cm_err cm_floe_seal_all(cm_buf *out, const cm_crypt *c, const cm_key32 *key, cm_
 cm_err cm_floe_open_all(cm_buf *out, const cm_crypt *c, const cm_key32 *key, cm_view aad,
                         uint32_t segment, cm_view sealed)
 {
-    CM_AUTO(cm_floe_done)
-    cm_floe f = {0};
-    CM_AUTO(cm_floe_worker_done)
-    cm_floe_worker w = {0};
-    CM_AUTO(cm_buf_free)
-    cm_buf b = {.max = out->max - out->n};
-    CM_AUTO(cm_buf_free)
-    cm_buf seg = {.max = segment};
+    CM_AUTO(cm_floe_done) cm_floe f = {0};
+    CM_AUTO(cm_floe_worker_done) cm_floe_worker w = {0};
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = out->max - out->n};
+    CM_AUTO(cm_buf_free) cm_buf seg = {.max = segment};
     size_t at = CM_FLOE_HEADER;
 
     if (sealed.n < CM_FLOE_HEADER + CM_FLOE_OVERHEAD)

@@ -121,8 +121,7 @@ static cm_err read_alignment(struct reader *r, uint32_t type)
 
 static cm_err read_pairs(struct reader *r)
 {
-    CM_AUTO(cm_names_free)
-    cm_names keys = {0};
+    CM_AUTO(cm_names_free) cm_names keys = {0};
     uint32_t type;
     cm_view key;
 

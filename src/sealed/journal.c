@@ -1,7 +1,5 @@
 #include "sealed/journal.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,8 +11,7 @@ static const uint8_t magic[8] = {'C', 'S', 'M', 'J', '0', '0', '0', '1'};
 
 static cm_err name_of(char **out, const char *part)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf b = {.max = 8192};
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = 8192};
 
     CM_TRY(cm_buf_append(&b, cm_view_str(part)));
     CM_TRY(cm_buf_append(&b, CM_LIT(".journal")));
@@ -28,8 +25,7 @@ static uint64_t start_of(const cm_journal *j)
 
 static cm_err cipher(cm_gcm **g, const cm_journal_id *id)
 {
-    CM_AUTO(cm_key32_wipe)
-    cm_key32 k = {{0}};
+    CM_AUTO(cm_key32_wipe) cm_key32 k = {{0}};
 
     memcpy(k.b, id->resume_key, sizeof k.b);
     return cm_gcm_new(g, id->crypt, &k);
@@ -44,8 +40,7 @@ static void put_aad(uint8_t *head, const cm_journal_id *id)
 
 static cm_err write_head(const cm_journal *j, const cm_journal_id *id, const cm_key32 *content)
 {
-    CM_AUTO(cm_gcm_free_ptr)
-    cm_gcm *g = NULL;
+    CM_AUTO(cm_gcm_free_ptr) cm_gcm *g = NULL;
     uint8_t head[CM_JOURNAL_HEAD], *nonce = head + AAD;
 
     put_aad(head, id);
@@ -59,19 +54,15 @@ static cm_err write_head(const cm_journal *j, const cm_journal_id *id, const cm_
 cm_err cm_journal_new(cm_journal *j, const char *part, const cm_journal_id *id,
                       const cm_key32 *content, const uint8_t floe_header[CM_FLOE_HEADER])
 {
-    CM_AUTO(cm_journal_drop)
-    cm_journal n = {.fd = -1};
+    CM_AUTO(cm_journal_drop) cm_journal n = {.fd = -1};
 
     if (part) {
         CM_TRY(name_of(&n.path, part));
-        n.fd = open(n.path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    } else {
-        n.fd = memfd_create("casemate-tree", MFD_CLOEXEC);
-    }
-    if (n.fd < 0)
-        return CM_FAIL(IO_OPEN);
-    if (part)
+        CM_TRY(cm_os_open_update(&n.fd, n.path, true));
         CM_TRY(write_head(&n, id, content));
+    } else {
+        CM_TRY(cm_os_memfd(&n.fd, "casemate-tree", false));
+    }
     CM_TRY(cm_journal_append(&n, cm_view_of(floe_header, CM_FLOE_HEADER)));
     *j = n;
     n = (cm_journal){.fd = -1};
@@ -80,15 +71,13 @@ cm_err cm_journal_new(cm_journal *j, const char *part, const cm_journal_id *id,
 
 static cm_err read_head(const cm_journal *j, const cm_journal_id *id, cm_key32 *content)
 {
-    CM_AUTO(cm_gcm_free_ptr)
-    cm_gcm *g = NULL;
-    CM_AUTO(cm_key32_wipe)
-    cm_key32 k = {{0}};
+    CM_AUTO(cm_gcm_free_ptr) cm_gcm *g = NULL;
+    CM_AUTO(cm_key32_wipe) cm_key32 k = {{0}};
     uint8_t head[CM_JOURNAL_HEAD], want[AAD], *nonce = head + AAD;
 
     CM_TRY(cm_os_pread_all(j->fd, head, sizeof head, 0));
     put_aad(want, id);
-    if (memcmp(head, want, AAD) != 0)
+    if (!cm_view_eq(cm_view_of(head, AAD), CM_VIEW(want)))
         return CM_FAIL(SEALED_JOURNAL);
     CM_TRY(cipher(&g, id));
     CM_TRY(cm_gcm_open(g, k.b, nonce + CM_GCM_NONCE + 32, nonce, cm_view_of(head, AAD),
@@ -99,14 +88,12 @@ static cm_err read_head(const cm_journal *j, const cm_journal_id *id, cm_key32 *
 
 cm_err cm_journal_open(cm_journal *j, const char *part, const cm_journal_id *id, cm_key32 *content)
 {
-    CM_AUTO(cm_journal_close)
-    cm_journal n = {.fd = -1};
+    CM_AUTO(cm_journal_close) cm_journal n = {.fd = -1};
     struct stat st;
 
     CM_TRY(name_of(&n.path, part));
-    n.fd = open(n.path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-    if (n.fd < 0 || fstat(n.fd, &st) != 0 || !S_ISREG(st.st_mode) ||
-        (uint64_t)st.st_size < CM_JOURNAL_HEAD + CM_FLOE_HEADER)
+    if (cm_failed(cm_os_open_update(&n.fd, n.path, false)) || fstat(n.fd, &st) != 0 ||
+        !S_ISREG(st.st_mode) || (uint64_t)st.st_size < CM_JOURNAL_HEAD + CM_FLOE_HEADER)
         return CM_FAIL(SEALED_JOURNAL);
     if (cm_failed(read_head(&n, id, content)))
         return CM_FAIL(SEALED_JOURNAL);
@@ -146,6 +133,6 @@ void cm_journal_close(cm_journal *j)
 void cm_journal_drop(cm_journal *j)
 {
     if (j->path)
-        (void)unlink(j->path);
+        cm_os_remove(j->path);
     cm_journal_close(j);
 }

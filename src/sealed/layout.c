@@ -26,7 +26,8 @@ static uint64_t align(uint64_t n)
 
 static bool all_zero(cm_view v)
 {
-    return v.n == 0 || (v.p[0] == 0 && memcmp(v.p, v.p + 1, v.n - 1) == 0);
+    return v.n == 0 ||
+           (v.p[0] == 0 && cm_view_eq(cm_view_sub(v, 0, v.n - 1), cm_view_sub(v, 1, v.n - 1)));
 }
 
 static bool power_of_two(uint64_t x)
@@ -65,8 +66,7 @@ static cm_err put_core(cm_buf *out, const cm_core *h)
 
 static cm_err check_sum(const cm_crypt *c, uint8_t sum[32], const uint8_t *prelude, cm_view core)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf b = {.max = 32 + CM_CORE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = 32 + CM_CORE_MAX};
 
     CM_TRY(cm_buf_append(&b, cm_view_of(prelude, 32)));
     CM_TRY(cm_buf_append(&b, core));
@@ -75,8 +75,7 @@ static cm_err check_sum(const cm_crypt *c, uint8_t sum[32], const uint8_t *prelu
 
 cm_err cm_core_encode(cm_buf *out, const cm_crypt *c, cm_core *h)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf core = {.max = CM_CORE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf core = {.max = CM_CORE_MAX};
     uint8_t p[CM_PRELUDE] = {0};
 
     CM_TRY(put_core(&core, h));
@@ -138,7 +137,7 @@ cm_err cm_core_decode(cm_core *out, size_t *need, const cm_crypt *c, cm_view v)
     *need = CM_PRELUDE;
     if (v.n < CM_PRELUDE)
         return CM_FAIL(IO_SHORT);
-    if (memcmp(v.p, magic, sizeof magic) != 0)
+    if (!cm_view_eq(cm_view_of(v.p, sizeof magic), CM_VIEW(magic)))
         return CM_FAIL(SEALED_NOT);
     if (cm_get_be32(v.p + 8) != VERSION)
         return CM_FAIL(SEALED_VERSION);
@@ -153,7 +152,7 @@ cm_err cm_core_decode(cm_core *out, size_t *need, const cm_crypt *c, cm_view v)
     if (v.n < h.slots_at)
         return CM_FAIL(IO_SHORT);
     CM_TRY(check_sum(c, sum, v.p, cm_view_of(v.p + CM_PRELUDE, core_n)));
-    if (memcmp(sum, v.p + 32, sizeof sum) != 0) /* S-1 */
+    if (!cm_view_eq(cm_view_of(v.p + 32, sizeof sum), CM_VIEW(sum))) /* S-1 */
         return CM_FAIL(SEALED_HEADER);
     if (!all_zero(cm_view_sub(v, CM_PRELUDE + core_n, (size_t)h.slots_at - CM_PRELUDE - core_n)))
         return CM_FAIL(SEALED_HEADER);
@@ -173,8 +172,7 @@ uint32_t cm_slot_size(size_t n)
 
 static cm_err slot_sum(const cm_crypt *c, uint8_t sum[32], const uint8_t *head, cm_view envelope)
 {
-    CM_AUTO(cm_hasher_free_ptr)
-    cm_hasher *h = NULL;
+    CM_AUTO(cm_hasher_free_ptr) cm_hasher *h = NULL;
 
     CM_TRY(cm_hasher_new(&h, c, CM_SHA256));
     CM_TRY(cm_hasher_update(h, cm_view_of(head + 4, 12)));
@@ -204,12 +202,13 @@ static bool slot_valid(cm_view *envelope, uint64_t *sequence, const cm_crypt *c,
     uint8_t sum[32];
     uint32_t n = cm_get_be32(slot.p + 12);
 
-    if (memcmp(slot.p, slot_magic, sizeof slot_magic) != 0 || n > slot.n - CM_SLOT_HEAD)
+    if (!cm_view_eq(cm_view_of(slot.p, sizeof slot_magic), CM_VIEW(slot_magic)) ||
+        n > slot.n - CM_SLOT_HEAD)
         return false;
     *envelope = cm_view_sub(slot, CM_SLOT_HEAD, n);
     *sequence = cm_get_be64(slot.p + 4);
     return cm_ok(slot_sum(c, sum, slot.p, *envelope)) &&
-           memcmp(sum, slot.p + 16, sizeof sum) == 0 &&
+           cm_view_eq(cm_view_of(slot.p + 16, sizeof sum), CM_VIEW(sum)) &&
            all_zero(cm_view_sub(slot, CM_SLOT_HEAD + n, slot.n - CM_SLOT_HEAD - n));
 }
 
@@ -273,8 +272,8 @@ cm_err cm_footer_decode(cm_footer *out, const cm_crypt *c, const cm_core *h,
     uint8_t sum[32];
 
     CM_TRY(cm_hash_once(c, CM_SHA256, sum, cm_view_of(v, CM_FOOTER - CHECK)));
-    if (memcmp(v, footer_magic, sizeof footer_magic) != 0 ||
-        memcmp(sum, v + CM_FOOTER - CHECK, CHECK) != 0)
+    if (!cm_view_eq(cm_view_of(v, sizeof footer_magic), CM_VIEW(footer_magic)) ||
+        !cm_view_eq(cm_view_of(v + CM_FOOTER - CHECK, CHECK), cm_view_of(sum, CHECK)))
         return CM_FAIL(SEALED_FOOTER);
     f = (cm_footer){cm_get_be64(v + 8), cm_get_be64(v + 16), cm_get_be64(v + 24),
                     cm_get_be32(v + 32), cm_get_be32(v + 36)};

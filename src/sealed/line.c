@@ -1,7 +1,6 @@
 #include "sealed/line.h"
 
 #include <pthread.h>
-#include <stdlib.h>
 
 #include "base/pool.h"
 
@@ -151,28 +150,26 @@ static void loop(struct state *s, cm_item *it)
 static void work(void *arg)
 {
     struct state *s = arg;
-    size_t size = (s->line->buf + CM_LINE_LEAD + 63) / 64 * 64;
-    uint8_t *mem = aligned_alloc(64, size);
-    void *worker = NULL;
-    cm_item it = {.buf = mem ? mem + CM_LINE_LEAD : NULL};
+    size_t size = s->line->buf + CM_LINE_LEAD;
+    CM_AUTO(cm_free_ptr) uint8_t *mem = NULL;
+    CM_AUTO(cm_free_ptr) void *worker = NULL;
+    cm_item it = {0};
 
-    if (!mem || cm_failed(cm_alloc(&worker, s->line->worker))) {
+    if (cm_failed(cm_alloc_line(&mem, size)) || cm_failed(cm_alloc(&worker, s->line->worker))) {
         fail(s, CM_FAIL(NO_MEMORY));
-    } else {
-        it.worker = worker;
-        loop(s, &it);
-        if (s->line->ops->worker_done)
-            s->line->ops->worker_done(worker);
-        cm_wipe(mem, size);
+        return;
     }
-    cm_free(worker);
-    free(mem);
+    it.buf = mem + CM_LINE_LEAD;
+    it.worker = worker;
+    loop(s, &it);
+    if (s->line->ops->worker_done)
+        s->line->ops->worker_done(worker);
+    cm_wipe(mem, size);
 }
 
 static cm_err run_threads(struct state *s, unsigned threads)
 {
-    CM_AUTO(cm_pool_free_ptr)
-    cm_pool *pool = NULL;
+    CM_AUTO(cm_pool_free_ptr) cm_pool *pool = NULL;
 
     CM_TRY(cm_pool_new(&pool, threads, threads));
     for (unsigned i = 0; i < threads; i++)

@@ -67,10 +67,8 @@ static bool texts_fit(const cm_cbor_value *v)
 
 cm_err cm_manifest_encode(cm_buf *out, const cm_manifest *m)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf pairs = {.max = CM_MANIFEST_MAX};
-    CM_AUTO(cm_buf_free)
-    cm_buf b = {.max = CM_MANIFEST_MAX};
+    CM_AUTO(cm_buf_free) cm_buf pairs = {.max = CM_MANIFEST_MAX};
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = CM_MANIFEST_MAX};
     cm_cbor_value v[FIELDS] = {
         {.present = true, .u = VERSION},
         {.present = true, .v = CM_VIEW(m->hd)},
@@ -159,7 +157,7 @@ cm_err cm_manifest_check(const cm_manifest *m, const cm_core *h, const cm_footer
     uint64_t segments = m->size / h->segment + 1; /* S-5 */
     uint64_t body = CM_FLOE_HEADER + m->size + segments * CM_FLOE_OVERHEAD;
 
-    if (memcmp(m->hd, h->hd, sizeof m->hd) != 0 || body != f->body ||
+    if (!cm_view_eq(CM_VIEW(m->hd), CM_VIEW(h->hd)) || body != f->body ||
         m->leaves != cm_merkle_leaf_count(m->size, h->leaf)) /* S-12 */
         return CM_FAIL(SEALED_MANIFEST);
     return CM_OKAY;
@@ -193,8 +191,7 @@ uint8_t cm_sig_level(cm_sig_id id)
 
 static cm_err sign_one(cm_buf *out, cm_view manifest, const cm_sig_key *key)
 {
-    CM_AUTO(cm_free_ptr)
-    uint8_t *sig = NULL;
+    CM_AUTO(cm_free_ptr) uint8_t *sig = NULL;
     const cm_sig_info *info = cm_sig_key_info(key);
     cm_cbor_value v[CM_COUNT(signature_fields)] = {
         {.present = true, .u = info->id},
@@ -211,8 +208,7 @@ static cm_err sign_one(cm_buf *out, cm_view manifest, const cm_sig_key *key)
 cm_err cm_signatures_encode(cm_buf *out, cm_view manifest, const cm_sig_key *const *signers,
                             size_t n)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf b = {.max = CM_SIGNATURES_MAX};
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = CM_SIGNATURES_MAX};
 
     if (n > CM_SIGNATURES_PER_MODEL)
         return CM_FAIL(TOO_BIG);
@@ -241,10 +237,8 @@ static cm_err machine_only(cm_err e)
 
 static cm_err check_one(cm_sealed_signature *s, const cm_crypt *c, cm_view sig, cm_view manifest)
 {
-    CM_AUTO(cm_sig_key_free_ptr)
-    cm_sig_key *key = NULL;
-    CM_AUTO(cm_pkey_free_ptr)
-    cm_pkey *pkey = NULL;
+    CM_AUTO(cm_sig_key_free_ptr) cm_sig_key *key = NULL;
+    CM_AUTO(cm_pkey_free_ptr) cm_pkey *pkey = NULL;
     cm_err e;
 
     if (!s->info)

@@ -233,8 +233,7 @@ cm_err cm_model_memfd(cm_model *m, int *fd)
 
 cm_err cm_model_map(cm_model *m, const void **p, size_t *n)
 {
-    CM_AUTO(cm_os_close_fd)
-    int fd = -1;
+    CM_AUTO(cm_os_close_fd) int fd = -1;
     uint64_t size = cm_model_size(m);
     void *map;
 

@@ -22,8 +22,7 @@ cm_envelope_policy cm_tier_policy(unsigned tier, bool allow_classical)
 
 cm_err cm_segment_root(uint8_t root[32], cm_view salt, const uint8_t *p, size_t n, uint32_t leaf)
 {
-    CM_AUTO(cm_free_ptr)
-    uint8_t(*leaves)[32] = NULL;
+    CM_AUTO(cm_free_ptr) uint8_t(*leaves)[32] = NULL;
     size_t count;
 
     CM_TRY(cm_alloc_array(&leaves, (size_t)cm_merkle_leaf_count(n, leaf), sizeof *leaves));
@@ -251,8 +250,7 @@ cm_err cm_sealed_trust(const cm_sealed *s)
 
 cm_err cm_sealed_open_envelope(struct cm_sealed *s)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf context = {.max = 64};
+    CM_AUTO(cm_buf_free) cm_buf context = {.max = 64};
     cm_envelope_policy policy = cm_tier_policy(s->core.tier, s->o.allow_classical);
 
     CM_TRY(cm_sealed_context(&context, &s->core));
@@ -264,8 +262,7 @@ cm_err cm_sealed_open_envelope(struct cm_sealed *s)
 
 static cm_err start_body(struct cm_sealed *s)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf aad = {.max = 128};
+    CM_AUTO(cm_buf_free) cm_buf aad = {.max = 128};
     uint8_t header[CM_FLOE_HEADER];
 
     CM_TRY(cm_os_pread_all(s->fd, header, sizeof header, s->core.body_at));
@@ -276,8 +273,7 @@ static cm_err start_body(struct cm_sealed *s)
 
 static cm_err start_tree(struct cm_sealed *s)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf aad = {.max = 128};
+    CM_AUTO(cm_buf_free) cm_buf aad = {.max = 128};
     uint64_t nodes = cm_merkle_leaf_count(s->manifest.size, s->core.segment);
 
     CM_TRY(cm_sealed_aad(&aad, &s->core, "tree"));
@@ -289,8 +285,7 @@ static cm_err start_tree(struct cm_sealed *s)
 /* An empty last segment has no node, but its tag still says that the body ends here. */
 static cm_err check_empty_last(struct cm_sealed *s)
 {
-    CM_AUTO(cm_floe_worker_done)
-    cm_floe_worker w = {0};
+    CM_AUTO(cm_floe_worker_done) cm_floe_worker w = {0};
     uint8_t seg[CM_FLOE_OVERHEAD];
 
     if (cm_sealed_plain(s, cm_sealed_last(s)) > 0)
@@ -327,7 +322,7 @@ cm_err cm_sealed_fetch(struct cm_sealed *s, cm_floe_worker *w, uint8_t *buf, uin
         return CM_OKAY;
     CM_TRY(cm_segment_root(root, cm_sealed_salt(s), buf + CM_FLOE_HEAD, n, s->core.leaf));
     CM_TRY(cm_tree_reader_node(s->tree, want, i));
-    if (memcmp(root, want, sizeof root) != 0) { /* S-9 */
+    if (!cm_view_eq(CM_VIEW(root), CM_VIEW(want))) { /* S-9 */
         cm_wipe(buf, n + CM_FLOE_OVERHEAD);
         return CM_FAIL(SEALED_DIGEST);
     }
@@ -405,12 +400,9 @@ uint64_t cm_sealed_segments_read(const cm_sealed *s)
 
 static cm_err load_index(struct cm_sealed *s)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf sealed = {.max = CM_INDEX_MAX + (1 << 20)};
-    CM_AUTO(cm_buf_free)
-    cm_buf plain = {.max = CM_INDEX_MAX};
-    CM_AUTO(cm_buf_free)
-    cm_buf aad = {.max = 128};
+    CM_AUTO(cm_buf_free) cm_buf sealed = {.max = CM_INDEX_MAX + (1 << 20)};
+    CM_AUTO(cm_buf_free) cm_buf plain = {.max = CM_INDEX_MAX};
+    CM_AUTO(cm_buf_free) cm_buf aad = {.max = 128};
     uint8_t h[32];
 
     if (s->footer.index > sealed.max)
@@ -423,7 +415,7 @@ static cm_err load_index(struct cm_sealed *s)
     CM_TRY(cm_floe_open_all(&plain, s->crypt, &s->keys.index, cm_buf_view(&aad),
                             CM_INDEX_SEGMENT + CM_FLOE_OVERHEAD, cm_buf_view(&sealed)));
     CM_TRY(cm_hash_once(s->crypt, CM_SHA256, h, cm_buf_view(&plain)));
-    if (memcmp(h, s->manifest.index_digest, sizeof h) != 0) /* S-11 */
+    if (!cm_view_eq(CM_VIEW(h), CM_VIEW(s->manifest.index_digest))) /* S-11 */
         return CM_FAIL(SEALED_INDEX);
     return cm_index_decode(&s->index, cm_buf_view(&plain), s->manifest.size);
 }

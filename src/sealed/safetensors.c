@@ -330,8 +330,7 @@ static cm_err read_tensor(struct reader *r, cm_view name)
 /* Texts for texts: all that is asked of it is that no key comes twice. */
 static cm_err read_metadata(struct reader *r)
 {
-    CM_AUTO(cm_names_free)
-    cm_names keys = {0};
+    CM_AUTO(cm_names_free) cm_names keys = {0};
     cm_view key;
     bool yes;
 

@@ -93,8 +93,7 @@ static cm_err check_options(const cm_seal_options *o)
 
 static cm_err make_envelope(struct sealer *s, cm_buf *env)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf context = {.max = 64};
+    CM_AUTO(cm_buf_free) cm_buf context = {.max = 64};
     cm_envelope_policy policy = cm_tier_policy(s->o->tier, s->o->allow_classical);
 
     CM_TRY(cm_sealed_context(&context, &s->core));
@@ -130,10 +129,8 @@ static cm_err make_core(struct sealer *s)
 /* Everything before the body. Encoding also tells hd, so the envelope comes after the core. */
 static cm_err write_front(struct sealer *s)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf b = {.max = CM_CORE_MAX + 4096 + 2ull * CM_SLOT_MAX};
-    CM_AUTO(cm_buf_free)
-    cm_buf env = {.max = CM_ENVELOPE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = CM_CORE_MAX + 4096 + 2ull * CM_SLOT_MAX};
+    CM_AUTO(cm_buf_free) cm_buf env = {.max = CM_ENVELOPE_MAX};
 
     CM_TRY(cm_core_encode(&b, s->crypt, &s->core));
     CM_TRY(make_envelope(s, &env));
@@ -147,8 +144,7 @@ static cm_err write_front(struct sealer *s)
 
 static cm_err start_floe(struct sealer *s, uint8_t tree_header[CM_FLOE_HEADER])
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf aad = {.max = 128};
+    CM_AUTO(cm_buf_free) cm_buf aad = {.max = 128};
 
     CM_TRY(cm_sealed_keys_derive(&s->keys, s->crypt, &s->core, &s->content));
     CM_TRY(cm_sealed_aad(&aad, &s->core, "body"));
@@ -206,13 +202,13 @@ static bool core_fits(const struct sealer *s, const cm_core *h)
     return h->tier == o->tier && h->segment == (o->segment ? o->segment : SEGMENT) &&
            h->leaf == (o->leaf ? o->leaf : LEAF) && h->directory == s->in->directory &&
            h->salted == o->private_digest && h->policy_n == (o->policy ? strlen(o->policy) : 0) &&
-           (h->policy_n == 0 || memcmp(h->policy, o->policy, h->policy_n) == 0);
+           (h->policy_n == 0 ||
+            cm_view_eq(cm_view_of(h->policy, h->policy_n), cm_view_str(o->policy)));
 }
 
 static cm_err read_core(struct sealer *s, cm_core *h)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf b = {.max = CM_PRELUDE + CM_CORE_MAX + CM_SLOT_ALIGN};
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = CM_PRELUDE + CM_CORE_MAX + CM_SLOT_ALIGN};
     size_t got, need;
 
     CM_TRY(cm_buf_reserve(&b, b.max));
@@ -223,8 +219,7 @@ static cm_err read_core(struct sealer *s, cm_core *h)
 
 static cm_err resume_floe(struct sealer *s)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf aad = {.max = 128};
+    CM_AUTO(cm_buf_free) cm_buf aad = {.max = 128};
     uint8_t header[CM_FLOE_HEADER];
 
     CM_TRY(cm_sealed_keys_derive(&s->keys, s->crypt, &s->core, &s->content));
@@ -241,10 +236,8 @@ static cm_err resume_floe(struct sealer *s)
 
 static cm_err resume_runs(struct sealer *s, uint64_t runs)
 {
-    CM_AUTO(cm_floe_worker_done)
-    cm_floe_worker w = {0};
-    CM_AUTO(cm_buf_free)
-    cm_buf seg = {.max = TREE_SEG};
+    CM_AUTO(cm_floe_worker_done) cm_floe_worker w = {0};
+    CM_AUTO(cm_buf_free) cm_buf seg = {.max = TREE_SEG};
 
     CM_TRY(cm_buf_reserve(&seg, TREE_SEG));
     for (uint64_t i = 0; i < runs; i++) {
@@ -260,8 +253,7 @@ static cm_err resume_runs(struct sealer *s, uint64_t runs)
 /* The sealed root covers ciphertext, so what is there already is read once more. */
 static cm_err resume_cipher(struct sealer *s)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf b = {.max = CM_SEGMENT_MAX + CM_FLOE_OVERHEAD};
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = CM_SEGMENT_MAX + CM_FLOE_OVERHEAD};
     size_t n = s->core.segment + CM_FLOE_OVERHEAD;
     uint8_t leaf[32];
 
@@ -285,10 +277,8 @@ static void start_cipher(struct sealer *s)
 
 static cm_err resume(struct sealer *s, const char *part)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf env = {.max = CM_ENVELOPE_MAX};
-    CM_AUTO(cm_buf_free)
-    cm_buf slots = {.max = 2ull * CM_SLOT_MAX};
+    CM_AUTO(cm_buf_free) cm_buf env = {.max = CM_ENVELOPE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf slots = {.max = 2ull * CM_SLOT_MAX};
     uint8_t identity[32];
     cm_journal_id id = {s->crypt, s->o->resume_key, identity, s->core.hd};
     uint64_t runs;
@@ -443,8 +433,7 @@ static cm_err put(struct sealer *s, cm_view v)
 
 static cm_err put_tree(struct sealer *s)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf b = {.max = 1 << 18};
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = 1 << 18};
 
     CM_TRY(cm_buf_reserve(&b, b.max));
     for (uint64_t at = 0; at < s->journal.size;) {
@@ -459,15 +448,11 @@ static cm_err put_tree(struct sealer *s)
 
 static cm_err put_index(struct sealer *s, cm_footer *f, uint8_t digest[32])
 {
-    CM_AUTO(cm_index_free)
-    cm_index own = {0};
+    CM_AUTO(cm_index_free) cm_index own = {0};
     const cm_index *x = s->in->index ? s->in->index : &own;
-    CM_AUTO(cm_buf_free)
-    cm_buf plain = {.max = CM_INDEX_MAX};
-    CM_AUTO(cm_buf_free)
-    cm_buf sealed = {.max = CM_INDEX_MAX + (1 << 20)};
-    CM_AUTO(cm_buf_free)
-    cm_buf aad = {.max = 128};
+    CM_AUTO(cm_buf_free) cm_buf plain = {.max = CM_INDEX_MAX};
+    CM_AUTO(cm_buf_free) cm_buf sealed = {.max = CM_INDEX_MAX + (1 << 20)};
+    CM_AUTO(cm_buf_free) cm_buf aad = {.max = 128};
     uint8_t nonce[32];
 
     s->r.format = s->in->format;
@@ -509,10 +494,8 @@ static void describe(const struct sealer *s, cm_manifest *m)
 
 static cm_err put_back(struct sealer *s)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf manifest = {.max = CM_MANIFEST_MAX};
-    CM_AUTO(cm_buf_free)
-    cm_buf signatures = {.max = CM_SIGNATURES_MAX};
+    CM_AUTO(cm_buf_free) cm_buf manifest = {.max = CM_MANIFEST_MAX};
+    CM_AUTO(cm_buf_free) cm_buf signatures = {.max = CM_SIGNATURES_MAX};
     cm_footer f = {.body = s->out_at - s->core.body_at};
     uint8_t last[CM_FOOTER];
     cm_manifest m = {0};
@@ -566,7 +549,7 @@ static cm_err seal_to_path(struct sealer *s, const char *out)
     cm_os_out o = {.fd = -1};
     cm_err e;
 
-    if (!s->o->replace && access(out, F_OK) == 0)
+    if (!s->o->replace && cm_os_exists(out))
         return CM_FAIL(FILE_EXISTS);
     CM_TRY(cm_os_out_open(&o, out, 0644, true));
     s->out = o.fd;

@@ -51,8 +51,7 @@ static cm_err read_front(struct stream *t)
 
 static cm_err start_body(struct stream *t)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf aad = {.max = 128};
+    CM_AUTO(cm_buf_free) cm_buf aad = {.max = 128};
     uint8_t header[CM_FLOE_HEADER];
 
     CM_TRY(cm_sealed_open_envelope(t->s));
@@ -142,8 +141,7 @@ static cm_err run_body(struct stream *t)
 /* Tree and index pass by; only the last BACK_MAX bytes before the end are kept. */
 static cm_err read_back(struct stream *t, cm_buf *tail, uint64_t *total)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf chunk = {.max = TREE_CHUNK};
+    CM_AUTO(cm_buf_free) cm_buf chunk = {.max = TREE_CHUNK};
     size_t got;
 
     CM_TRY(cm_buf_reserve(&chunk, TREE_CHUNK));
@@ -165,8 +163,7 @@ static cm_err read_back(struct stream *t, cm_buf *tail, uint64_t *total)
 
 static cm_err check_back(struct stream *t)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf tail = {.max = BACK_MAX + TREE_CHUNK};
+    CM_AUTO(cm_buf_free) cm_buf tail = {.max = BACK_MAX + TREE_CHUNK};
     struct cm_sealed *s = t->s;
     uint64_t total = s->core.body_at + t->body;
     uint8_t root[32];
@@ -183,7 +180,7 @@ static cm_err check_back(struct stream *t)
     CM_TRY(cm_sealed_load_manifest(s));
     CM_TRY(cm_sealed_trust(s));
     cm_merkle_acc_root(root, &t->nodes);
-    if (s->manifest.size != t->size || memcmp(root, s->manifest.digest, sizeof root) != 0)
+    if (s->manifest.size != t->size || !cm_view_eq(CM_VIEW(root), CM_VIEW(s->manifest.digest)))
         return CM_FAIL(SEALED_DIGEST);
     return CM_OKAY;
 }

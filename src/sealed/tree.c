@@ -58,8 +58,7 @@ void cm_tree_writer_done(cm_tree_writer *w)
 /* The root is taken from a copy, since hashing uses its nodes up. */
 static cm_err push_root(cm_buf *level, const uint8_t *nodes, size_t n)
 {
-    CM_AUTO(cm_free_ptr)
-    uint8_t(*copy)[32] = NULL;
+    CM_AUTO(cm_free_ptr) uint8_t(*copy)[32] = NULL;
     uint8_t root[32];
 
     CM_TRY(cm_alloc_array(&copy, n, sizeof *copy));
@@ -126,8 +125,7 @@ static cm_err send_level(cm_tree_writer *w, const cm_buf *level, cm_buf *next, b
 
 static cm_err root_of(uint8_t digest[32], const uint8_t *nodes, size_t n)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf root = {.max = 32};
+    CM_AUTO(cm_buf_free) cm_buf root = {.max = 32};
 
     CM_TRY(push_root(&root, nodes, n));
     memcpy(digest, root.p, 32);
@@ -149,8 +147,7 @@ static cm_err finish_small(cm_tree_writer *w, uint8_t digest[32])
 
 cm_err cm_tree_writer_finish(cm_tree_writer *w, uint8_t digest[32])
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf level = {.max = UPPER_MAX};
+    CM_AUTO(cm_buf_free) cm_buf level = {.max = UPPER_MAX};
 
     if (w->count <= CM_TREE_RUN)
         return finish_small(w, digest);
@@ -244,7 +241,7 @@ static cm_err walk(cm_tree_reader *r, uint8_t node[32], uint64_t segment)
 
         if (k->run != run) {
             CM_TRY(load_run(r, level, run, root));
-            if (memcmp(root, want, sizeof root) != 0)
+            if (!cm_view_eq(CM_VIEW(root), CM_VIEW(want)))
                 return CM_FAIL(SEALED_TREE);
             k->run = run;
         }
@@ -277,7 +274,7 @@ static cm_err load_top(cm_tree_reader *r, const uint8_t digest[32])
         CM_TRY(root_of(root, NULL, 0));
     else
         CM_TRY(load_run(r, top, 0, root));
-    if (memcmp(root, digest, sizeof root) != 0) /* S-10 */
+    if (!cm_view_eq(CM_VIEW(root), cm_view_of(digest, sizeof root))) /* S-10 */
         return CM_FAIL(SEALED_TREE);
     r->cache[top].run = r->shape.levels ? 0 : UINT64_MAX;
     if (r->shape.plain_size % CM_TREE_SEGMENT == 0) {

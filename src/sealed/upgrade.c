@@ -5,10 +5,8 @@
 /* Any thread may call: each call has its own cipher and buffer, so reading runs in parallel. */
 static cm_err read_sealed(void *self, uint8_t *p, size_t n, uint64_t off, size_t *got)
 {
-    CM_AUTO(cm_floe_worker_done)
-    cm_floe_worker w = {0};
-    CM_AUTO(cm_buf_free)
-    cm_buf b = {.max = CM_SEGMENT_MAX + CM_FLOE_OVERHEAD};
+    CM_AUTO(cm_floe_worker_done) cm_floe_worker w = {0};
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = CM_SEGMENT_MAX + CM_FLOE_OVERHEAD};
     struct cm_sealed *s = self;
     size_t done = 0;
 
@@ -87,8 +85,7 @@ static cm_err inherit_all(cm_seal_options *o, struct texts *t, const cm_sealed_i
 cm_err cm_sealed_upgrade(cm_seal_result *r, cm_sealed *s, const cm_seal_options *so,
                          const char *out)
 {
-    CM_AUTO(texts_free)
-    struct texts texts = {0};
+    CM_AUTO(texts_free) struct texts texts = {0};
     cm_seal_options o = *so;
     cm_input in = {.fd = -1};
 

@@ -120,7 +120,7 @@ static cm_err check_bytes(struct report *r, struct cm_sealed *s)
         return CM_OKAY;
     }
     CM_TRY(hash_body(s, root));
-    if (memcmp(root, s->manifest.sealed_root, sizeof root) == 0)
+    if (cm_view_eq(CM_VIEW(root), CM_VIEW(s->manifest.sealed_root)))
         say(r, CM_CHECK_PASS, "sealed bytes", "every byte of the body is as it was signed");
     else
         say(r, CM_CHECK_FAIL, "sealed bytes", "not what was signed");
@@ -179,8 +179,7 @@ static cm_err check_content(struct report *r, struct cm_sealed *s)
 cm_err cm_sealed_verify(const cm_crypt *c, int fd, const cm_open_options *o, cm_report_fn report,
                         void *arg, unsigned *failed)
 {
-    CM_AUTO(cm_sealed_free_ptr)
-    cm_sealed *s = NULL;
+    CM_AUTO(cm_sealed_free_ptr) cm_sealed *s = NULL;
     struct report r = {.fn = report, .arg = arg};
     cm_err e = cm_sealed_load(&s, c, fd, o);
 

@@ -142,10 +142,8 @@ static cm_err read_all(cm_sealed *s, cm_buf *plain)
 
 cm_err t_open_with(const t_kit *k, const char *path, const cm_open_options *o, cm_buf *plain)
 {
-    CM_AUTO(cm_sealed_free_ptr)
-    cm_sealed *s = NULL;
-    CM_AUTO(cm_os_close_fd)
-    int fd = -1;
+    CM_AUTO(cm_sealed_free_ptr) cm_sealed *s = NULL;
+    CM_AUTO(cm_os_close_fd) int fd = -1;
 
     CM_TRY(cm_os_open_read(&fd, path));
     CM_TRY(cm_sealed_load(&s, k->crypt, fd, o));

@@ -256,8 +256,7 @@ static void test_unsigned(void **state)
 /* What any recipient can do: put another plaintext in a segment's place under the real key. */
 static cm_err forge_segment(cm_sealed *s, const char *path, uint64_t i)
 {
-    CM_AUTO(cm_floe_worker_done)
-    cm_floe_worker w = {0};
+    CM_AUTO(cm_floe_worker_done) cm_floe_worker w = {0};
     size_t n = cm_sealed_plain(s, i) + CM_FLOE_OVERHEAD;
     uint8_t *seg = calloc(1, n);
     int fd = open(path, O_WRONLY | O_CLOEXEC);
