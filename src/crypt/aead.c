@@ -26,7 +26,7 @@ cm_err cm_gcm_new(cm_gcm **out, const cm_crypt *c, const cm_key32 *key)
     CM_TRY(cm_alloc(&g, sizeof *g));
     g->ctx = EVP_CIPHER_CTX_new();
     if (!g->ctx)
-        return CM_FAIL(NO_MEMORY);
+        return cm_crypt_fail(CM_NO_MEMORY);
     CM_TRY_SSL(EVP_EncryptInit_ex2(g->ctx, c->aead[AES256_GCM], key->b, NULL, NULL));
     *out = g;
     g = NULL;
@@ -141,7 +141,7 @@ static cm_err kwp(const cm_crypt *c, uint8_t *out, int *n, const cm_key32 *kek, 
     int tail = 0;
 
     if (!ctx)
-        return CM_FAIL(NO_MEMORY);
+        return cm_crypt_fail(CM_NO_MEMORY);
     EVP_CIPHER_CTX_set_flags(ctx, EVP_CIPHER_CTX_FLAG_WRAP_ALLOW);
     CM_TRY_SSL(EVP_CipherInit_ex2(ctx, c->kwp, kek->b, NULL, encrypt, NULL));
     if (EVP_CipherUpdate(ctx, out, n, in.p, (int)in.n) != 1 || *n <= 0)

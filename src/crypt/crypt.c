@@ -11,7 +11,7 @@
 #include "cm_config.h"
 #include "crypt/crypt_int.h"
 
-enum { FIPS_OPTIONS_MAX = 64, DRBG_STRENGTH = 256 };
+enum { FIPS_OPTIONS_MAX = 64, DRBG_STRENGTH = 256, ERROR_QUEUE = 16 };
 
 static const char *const md_names[CM_HASH_COUNT] = {
     [CM_SHA256] = "SHA2-256",      [CM_SHA384] = "SHA2-384",   [CM_SHA512] = "SHA2-512",
@@ -42,13 +42,32 @@ const char *cm_crypt_version(void)
     return OpenSSL_version(OPENSSL_VERSION);
 }
 
+/* Any of the queue's entries: whoever met the want of memory, others have spoken since. */
 cm_err cm_crypt_fail(cm_reason otherwise)
 {
-    bool memory = ERR_GET_REASON(ERR_peek_error()) == ERR_R_MALLOC_FAILURE ||
-                  ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE;
+    bool memory = false;
 
+    for (int i = 0; i < ERROR_QUEUE; i++)
+        memory |= ERR_GET_REASON(ERR_get_error()) == ERR_R_MALLOC_FAILURE;
     ERR_clear_error();
     return memory ? CM_FAIL(NO_MEMORY) : (cm_err){(uint32_t)otherwise};
+}
+
+/* An empty entry of our own, which a mark can stand on, shows that this thread has a queue at all:
+ * it is made on first use, and that can fail as well. */
+cm_err cm_crypt_watch(void)
+{
+    ERR_clear_error();
+    ERR_new();
+    return ERR_set_mark() == 1 ? CM_OKAY : CM_FAIL(NO_MEMORY);
+}
+
+cm_err cm_crypt_watched(void)
+{
+    bool quiet = ERR_count_to_mark() == 0;
+
+    ERR_clear_error();
+    return quiet ? CM_OKAY : CM_FAIL(NO_MEMORY);
 }
 
 /* A fips context may lack a method: its users then say CRYPT_PROFILE. A default one may not. */

@@ -41,6 +41,16 @@ CM_MUST cm_err cm_crypt_md(const EVP_MD **out, const cm_crypt *c, cm_hash h);
  * returns NO_MEMORY if an allocation failed, else the reason given. */
 cm_err cm_crypt_fail(cm_reason otherwise);
 
+/* The provider can run out of memory half-way and still report success, with a result made of what
+ * its buffers happened to hold. In OpenSSL 3.5.7 ML-DSA does so twice: signing ignores a failure to
+ * draw its mask, which can put the key into a signature, and both ways ignore a failure to encode
+ * the commitment, by which a bad signature verifies; ML-KEM answers as to a wrong ciphertext. The
+ * error queue tells. */
+/** Before a call whose success must be one. NO_MEMORY if the queue could not tell later. */
+CM_MUST cm_err cm_crypt_watch(void);
+/** After it reported success: NO_MEMORY if it has met an error on the way. Empties the queue. */
+CM_MUST cm_err cm_crypt_watched(void);
+
 /** Leave the function with CRYPT_PROVIDER, or NO_MEMORY, unless an OpenSSL call returns 1. */
 #define CM_TRY_SSL(call)                             \
     do {                                             \

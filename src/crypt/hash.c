@@ -37,7 +37,7 @@ cm_err cm_hash_once(const cm_crypt *c, cm_hash h, uint8_t *out, cm_view v)
     CM_TRY(cm_crypt_md(&md, c, h));
     ctx = EVP_MD_CTX_new();
     if (!ctx)
-        return CM_FAIL(NO_MEMORY);
+        return cm_crypt_fail(CM_NO_MEMORY);
     CM_TRY_SSL(EVP_DigestInit_ex2(ctx, md, NULL));
     CM_TRY_SSL(EVP_DigestUpdate(ctx, v.p, v.n));
     CM_TRY_SSL(EVP_DigestFinal_ex(ctx, digest, NULL));
@@ -57,7 +57,7 @@ cm_err cm_hasher_new(cm_hasher **out, const cm_crypt *c, cm_hash h)
     s->size = cm_hash_size(h);
     s->ctx = EVP_MD_CTX_new();
     if (!s->ctx)
-        return CM_FAIL(NO_MEMORY);
+        return cm_crypt_fail(CM_NO_MEMORY);
     CM_TRY_SSL(EVP_DigestInit_ex2(s->ctx, md, NULL));
     *out = s;
     s = NULL;
@@ -115,7 +115,7 @@ cm_err cm_shake_parts(const cm_crypt *c, unsigned bits, uint8_t *out, size_t n,
         return CM_OKAY;
     ctx = EVP_MD_CTX_new();
     if (!ctx)
-        return CM_FAIL(NO_MEMORY);
+        return cm_crypt_fail(CM_NO_MEMORY);
     CM_TRY_SSL(EVP_DigestInit_ex2(ctx, md, NULL));
     for (size_t i = 0; i < count; i++)
         CM_TRY_SSL(EVP_DigestUpdate(ctx, parts[i].p, parts[i].n));

@@ -72,12 +72,13 @@ cm_err cm_mlkem_encap(const cm_kem_key *k, uint8_t *ct, size_t ct_n, uint8_t ss[
     if (!ctx)
         return cm_crypt_fail(CM_CRYPT_PROVIDER);
     CM_TRY_SSL(EVP_PKEY_encapsulate_init(ctx, m ? params : NULL));
+    CM_TRY(cm_crypt_watch());
     CM_TRY_SSL(EVP_PKEY_encapsulate(ctx, ct, &ct_n, ss, &ss_n));
-    return CM_OKAY;
+    return cm_crypt_watched();
 }
 
-/* FIPS 203, 6.3: the provider's answer to a wrong ct is a secret too, and so is its answer when
- * memory fails half-way. Nothing here looks at it. */
+/* FIPS 203, 6.3: the provider's answer to a wrong ct is a secret too, and nothing here looks at it.
+ * So is its answer when memory fails half-way; that, the queue tells. */
 cm_err cm_mlkem_decap(const cm_kem_key *k, uint8_t ss[32], cm_view ct)
 {
     CM_AUTO(cm_evp_pkey_ctx_done)
@@ -87,8 +88,9 @@ cm_err cm_mlkem_decap(const cm_kem_key *k, uint8_t ss[32], cm_view ct)
     if (!ctx)
         return cm_crypt_fail(CM_CRYPT_PROVIDER);
     CM_TRY_SSL(EVP_PKEY_decapsulate_init(ctx, NULL));
+    CM_TRY(cm_crypt_watch());
     CM_TRY_SSL(EVP_PKEY_decapsulate(ctx, ss, &n, ct.p, ct.n));
-    return CM_OKAY;
+    return cm_crypt_watched();
 }
 
 /* ---- as a KEM of its own ------------------------------------------------------------------ */

@@ -179,6 +179,7 @@ void cm_sig_key_free(cm_sig_key *k)
     cm_sig_key_free(k->part[1]);
     EVP_PKEY_free(k->pkey);
     EVP_SIGNATURE_free(k->method);
+    cm_secret_free(k->hedge, sizeof *k->hedge);
     cm_secret_free(k->seed, k->alg->info.seed);
     cm_free(k);
 }

@@ -73,8 +73,9 @@ cm_err cm_sig_evp_sign(const cm_sig_key *k, uint8_t *sig, size_t *n, cm_view msg
     if (!ctx)
         return cm_crypt_fail(CM_CRYPT_PROVIDER);
     CM_TRY_SSL(EVP_PKEY_sign_message_init(ctx, k->method, params));
+    CM_TRY(cm_crypt_watch());
     CM_TRY_SSL(EVP_PKEY_sign(ctx, sig, n, cm_crypt_bytes(msg), msg.n));
-    return CM_OKAY;
+    return cm_crypt_watched();
 }
 
 cm_err cm_sig_evp_verify(const cm_sig_key *k, cm_view msg, cm_view sig, const OSSL_PARAM *params)
@@ -86,8 +87,9 @@ cm_err cm_sig_evp_verify(const cm_sig_key *k, cm_view msg, cm_view sig, const OS
     if (!ctx)
         return cm_crypt_fail(CM_CRYPT_PROVIDER);
     CM_TRY_SSL(EVP_PKEY_verify_message_init(ctx, k->method, params));
+    CM_TRY(cm_crypt_watch());
     if (EVP_PKEY_verify(ctx, sig.p, sig.n, cm_crypt_bytes(msg), msg.n) == 1)
-        return CM_OKAY;
+        return cm_crypt_watched();
     return cm_crypt_fail(CM_CRYPT_SIGNATURE);
 }
 

@@ -1,6 +1,8 @@
 /* ECDSA over secp256k1 by libsecp256k1, over digests. */
 #include <secp256k1_recovery.h>
+#include <stdatomic.h>
 
+#include "base/secret.h"
 #include "crypt/sig_int.h"
 
 enum { UNCOMPRESSED = 65 };
@@ -23,7 +25,8 @@ static cm_err secp_from_seed(cm_sig_key *k, cm_view seed)
     if (secp256k1_ec_pubkey_create(k->crypt->secp, &k->point, seed.p) != 1) /* K-12 */
         return CM_FAIL(CRYPT_BAD_KEY);
     put_point(k->pk, k->crypt, &k->point);
-    return CM_OKAY;
+    CM_TRY(cm_secret_new(&k->hedge, sizeof *k->hedge));
+    return cm_random(k->crypt, k->hedge->start, sizeof k->hedge->start);
 }
 
 /* K-11: the library would also take the hybrid forms 06 and 07. */
@@ -37,18 +40,27 @@ static cm_err secp_from_public(cm_sig_key *k, cm_view pk)
     return CM_OKAY;
 }
 
-/* K-10: RFC 6979 with 32 fresh bytes as its extra input, so that a fault in one of two signatures
- * over one digest does not meet the same nonce twice. */
+/* K-10: what RFC 6979 takes beside key and digest, so that a fault in one of two signatures over
+ * one digest does not meet the same nonce twice. A forked child has no arena, hence no copy of
+ * this. */
+static void hedge(uint8_t extra[32], const cm_sig_key *k)
+{
+    uint64_t n = atomic_fetch_add_explicit(&k->hedge->uses, 1, memory_order_relaxed);
+
+    memcpy(extra, k->hedge->start, 32);
+    cm_put_le64(extra, cm_get_le64(extra) ^ n);
+}
+
 static cm_err secp_sign(const cm_sig_key *k, uint8_t *sig, cm_view ctx, cm_view msg, unsigned flags)
 {
     CM_AUTO(cm_key32_wipe)
-    cm_key32 fresh;
+    cm_key32 extra;
     secp256k1_ecdsa_signature s;
 
     (void)ctx, (void)flags;
-    CM_TRY(cm_random(k->crypt, fresh.b, sizeof fresh.b));
+    hedge(extra.b, k);
     if (secp256k1_ecdsa_sign(k->crypt->secp, &s, msg.p, k->seed, secp256k1_nonce_function_rfc6979,
-                             fresh.b) != 1)
+                             extra.b) != 1)
         return CM_FAIL(CRYPT_PROVIDER);
     (void)secp256k1_ecdsa_signature_serialize_compact(k->crypt->secp, sig, &s);
     return CM_OKAY;
@@ -73,7 +85,7 @@ cm_err cm_sign_recoverable(const cm_sig_key *k, uint8_t sig[64], uint8_t *recid,
                            const uint8_t digest[32])
 {
     CM_AUTO(cm_key32_wipe)
-    cm_key32 fresh = {{0}};
+    cm_key32 extra;
     secp256k1_ecdsa_recoverable_signature s;
     int id = 0;
 
@@ -81,9 +93,9 @@ cm_err cm_sign_recoverable(const cm_sig_key *k, uint8_t sig[64], uint8_t *recid,
         return CM_FAIL(CRYPT_ALGORITHM);
     if (!k->seed)
         return CM_FAIL(CRYPT_NO_PRIVATE);
-    CM_TRY(cm_random(k->crypt, fresh.b, sizeof fresh.b));
+    hedge(extra.b, k);
     if (secp256k1_ecdsa_sign_recoverable(k->crypt->secp, &s, digest, k->seed,
-                                         secp256k1_nonce_function_rfc6979, fresh.b) != 1)
+                                         secp256k1_nonce_function_rfc6979, extra.b) != 1)
         return CM_FAIL(CRYPT_PROVIDER);
     (void)secp256k1_ecdsa_recoverable_signature_serialize_compact(k->crypt->secp, sig, &id, &s);
     *recid = (uint8_t)id;
