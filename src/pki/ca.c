@@ -1,3 +1,5 @@
+#include <openssl/err.h>
+
 #include "codec/text.h"
 #include "crypt/ossl.h"
 #include "pki/cert_int.h"
@@ -240,6 +242,8 @@ static cm_err make(cm_cert **out, const struct plan *p, const cm_pkey *with)
     CM_AUTO(cm_pki_md_done)
     EVP_MD_CTX *ctx = NULL;
 
+    if (p->issuer && X509_NAME_cmp(p->subject, X509_get_subject_name(p->issuer)) == 0)
+        return CM_FAIL(CERT_REQUEST); /* K-63: it would pass for self-signed */
     if (!x)
         return CM_FAIL(NO_MEMORY);
     CM_TRY_PKI(X509_set_version(x, X509_VERSION_3));
@@ -252,7 +256,7 @@ static cm_err make(cm_cert **out, const struct plan *p, const cm_pkey *with)
     CM_TRY(signer(&ctx, p->c, with));
     if (X509_sign_ctx(x, ctx) <= 0)
         return cm_pki_fail(CM_PKI_PROVIDER);
-    return cm_cert_wrap(out, &x);
+    return cm_cert_wrap(out, &x, CM_PKI_PROVIDER);
 }
 
 cm_err cm_cert_root(cm_cert **out, const cm_crypt *c, const cm_pkey *key, const cm_cert_request *r)
@@ -389,16 +393,19 @@ static cm_err check_possession(cm_pkey **key, const cm_crypt *c, X509_REQ *q)
     return CM_OKAY;
 }
 
+/* No extensions, and extensions that could not be read, both come back as none; the error queue
+ * tells them apart. */
 static cm_err take_names(GENERAL_NAMES **names, const X509_REQ *q)
 {
     CM_AUTO(extensions_done)
-    STACK_OF(X509_EXTENSION) *e = X509_REQ_get_extensions((X509_REQ *)(uintptr_t)q);
+    STACK_OF(X509_EXTENSION) *e = NULL;
     int critical;
 
+    ERR_clear_error();
+    e = X509_REQ_get_extensions((X509_REQ *)(uintptr_t)q);
     *names = X509V3_get_d2i(e, NID_subject_alt_name, &critical, NULL);
-    if (!*names && critical != -1)
-        return cm_pki_fail(CM_CERT_MALFORMED); /* there, but more than once or unreadable */
-    (void)cm_pki_fail(CM_CERT_MALFORMED);
+    if (ERR_peek_error() != 0 || (!*names && critical != -1))
+        return cm_pki_fail(CM_CERT_MALFORMED);
     return cm_cert_names_check(*names);
 }
 

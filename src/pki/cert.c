@@ -8,10 +8,14 @@
 
 /* ---- life, bytes --------------------------------------------------------------------------- */
 
-cm_err cm_cert_wrap(cm_cert **out, X509 **x)
+cm_err cm_cert_wrap(cm_cert **out, X509 **x, cm_reason bad)
 {
     cm_cert *cert;
 
+    /* OpenSSL reads the extensions once and keeps them. Here, so that every later use is free of
+     * writes to what threads share, and want of memory then can't look like a bad certificate. */
+    if (X509_check_purpose(*x, -1, 0) != 1)
+        return cm_pki_fail(bad);
     CM_TRY(cm_alloc(&cert, sizeof *cert));
     cert->x = *x;
     *x = NULL;
@@ -81,7 +85,7 @@ static cm_err parse(cm_cert **out, const cm_crypt *c, cm_view der)
     again.n = (size_t)i2d_X509(x, &w);
     if (!cm_view_eq(cm_buf_view(&again), der))
         return CM_FAIL(CERT_MALFORMED);
-    return cm_cert_wrap(out, &x);
+    return cm_cert_wrap(out, &x, CM_CERT_MALFORMED);
 }
 
 cm_err cm_cert_read(cm_cert **out, const cm_crypt *c, cm_view file)

@@ -11,8 +11,9 @@ struct cm_cert {
     X509 *x;
 };
 
-/** Take over an OpenSSL certificate: on success *x is NULL. */
-CM_MUST cm_err cm_cert_wrap(cm_cert **out, X509 **x);
+/** Take over an OpenSSL certificate: on success *x is NULL. bad: the reason when its extensions
+ * can't be read. */
+CM_MUST cm_err cm_cert_wrap(cm_cert **out, X509 **x, cm_reason bad);
 
 /** The one PEM block labelled label, or DER as it is; borrowed from file or own. */
 CM_MUST cm_err cm_cert_der(cm_view *der, cm_buf *own, cm_view file, cm_view label);

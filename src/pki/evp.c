@@ -11,10 +11,11 @@ enum { SECRET_MAX = 96, PARAMS_MAX = 4, EXPANDED_MAX = 4896 };
 
 cm_err cm_pki_fail(cm_reason otherwise)
 {
-    unsigned long e = ERR_peek_last_error();
-    bool memory = ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE;
+    bool memory = false;
+    unsigned long e;
 
-    ERR_clear_error();
+    while ((e = ERR_get_error()) != 0)
+        memory = memory || ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE;
     return memory ? CM_FAIL(NO_MEMORY) : (cm_err){(uint32_t)otherwise};
 }
 

@@ -1,3 +1,4 @@
+#include <openssl/err.h>
 #include <openssl/x509_vfy.h>
 
 #include "crypt/ossl.h"
@@ -87,7 +88,6 @@ cm_err cm_cert_verify(const cm_crypt *c, const cm_cert *leaf, const cm_cert_trus
     STACK_OF(X509) *extra = sk_X509_new_null();
     CM_AUTO(cm_pki_store_ctx_done)
     X509_STORE_CTX *ctx = X509_STORE_CTX_new_ex(cm_crypt_libctx(c), cm_crypt_propq(c));
-    int e;
 
     if (!store || !extra || !ctx)
         return CM_FAIL(NO_MEMORY);
@@ -98,10 +98,11 @@ cm_err cm_cert_verify(const cm_crypt *c, const cm_cert *leaf, const cm_cert_trus
             return CM_FAIL(NO_MEMORY);
     CM_TRY_PKI(X509_STORE_CTX_init(ctx, store, leaf->x, extra));
     CM_TRY(set_rules(ctx, t));
+    ERR_clear_error();
     if (X509_verify_cert(ctx) != 1) {
-        e = X509_STORE_CTX_get_error(ctx);
-        (void)cm_pki_fail(CM_PKI_PROVIDER); /* empties the error queue */
-        return outcome(e);
+        cm_err e = cm_pki_fail(CM_PKI_PROVIDER); /* want of memory looks like a missing issuer */
+
+        return cm_is(e, CM_NO_MEMORY) ? e : outcome(X509_STORE_CTX_get_error(ctx));
     }
     return t->post_quantum_only && !all_pq(ctx) ? CM_FAIL(CERT_CLASSICAL) : CM_OKAY;
 }

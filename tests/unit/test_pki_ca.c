@@ -387,6 +387,7 @@ static void requests(void **state)
     r = ask(CM_CERT_SERVER, "Server");
     r.n_dns = CM_CERT_SANS_MAX + 1;
     refused("CERT_REQUEST", r);
+    refused("CERT_REQUEST", ask(CM_CERT_CLIENT, "Mid")); /* the issuer's own name */
     refused("CERT_REQUEST", ask(CM_CERT_CLIENT, ""));
     refused("CERT_REQUEST", ask(CM_CERT_CLIENT, long_name));
     refused("CERT_REQUEST", ask(CM_CERT_CLIENT, "a\nb"));
