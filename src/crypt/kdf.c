@@ -1,4 +1,5 @@
 #include <openssl/core_names.h>
+#include <openssl/err.h>
 #include <openssl/params.h>
 
 #include "crypt/crypt.h"
@@ -79,12 +80,15 @@ cm_err cm_kmac256(const cm_crypt *c, uint8_t *out, size_t n, cm_view key, cm_vie
     return CM_OKAY;
 }
 
-/* Derive with a context of the caller's; out is wiped when that fails half-way. */
+/* Derive with a context of the caller's; out is wiped when that fails half-way. OpenSSL's Argon2
+ * goes on when an allocation within fails, and says that a wrong key is the right one: a file
+ * sealed with that key would never open again. Only the error queue tells. */
 static cm_err derive(EVP_KDF_CTX *ctx, uint8_t *out, size_t n, const OSSL_PARAM *params)
 {
     if (!ctx)
         return cm_crypt_fail(CM_CRYPT_PROVIDER);
-    if (EVP_KDF_derive(ctx, out, n, params) == 1)
+    ERR_clear_error();
+    if (EVP_KDF_derive(ctx, out, n, params) == 1 && ERR_peek_error() == 0)
         return CM_OKAY;
     cm_wipe(out, n);
     return cm_crypt_fail(CM_CRYPT_PROVIDER);
