@@ -1,8 +1,8 @@
 /*
  * Reads frames from standard input and answers each on standard output, so that a script can hold
  * our readers against others. A frame is a length (four bytes, big-endian) and that many bytes, the
- * first of which names the reader: j for JSON, c for CBOR. The answer has the same form: + and what
- * was read, written as JSON; or - and the name of the error.
+ * first of which names the reader: j for JSON, c for CBOR, s for safetensors, g for GGUF. The
+ * answer has the same form: + and what was read, written as JSON; or - and the name of the error.
  *
  * CBOR as JSON: byte strings are {"bytes": hex}, maps {"map": [key, value, key, value, ...]}.
  */
@@ -13,6 +13,8 @@
 #include "codec/cbor.h"
 #include "codec/json.h"
 #include "json_copy.h"
+#include "sealed/format.h"
+#include "tensors.h"
 
 enum { FRAME_MAX = 1 << 24 };
 
@@ -128,6 +130,47 @@ static cm_err show_cbor(cm_json_writer *w, cm_view in)
     return cm_cbor_end(&c);
 }
 
+/* ---- model files --------------------------------------------------------------------------- */
+
+static void show_tensors(cm_json_writer *w, const cm_tensors *t)
+{
+    cm_json_begin_array(w, NULL);
+    for (size_t i = 0; i < t->n; i++) {
+        const cm_tensor *x = &t->v[i];
+
+        cm_json_begin_array(w, NULL);
+        cm_json_put_text(w, NULL, x->name);
+        cm_json_put_text(w, NULL, cm_view_str(x->dtype));
+        cm_json_begin_array(w, NULL);
+        for (uint32_t d = 0; d < x->dims; d++)
+            cm_json_put_u64(w, NULL, x->shape[d]);
+        cm_json_end_array(w);
+        cm_json_put_u64(w, NULL, x->offset);
+        cm_json_put_u64(w, NULL, x->size);
+        cm_json_end_array(w);
+    }
+    cm_json_end_array(w);
+}
+
+static cm_err show_model(cm_json_writer *w, uint8_t kind, cm_view in)
+{
+    CM_AUTO(cm_tensors_free)
+    cm_tensors t = {0};
+    struct t_bytes b = {.v = in};
+    cm_source s = t_source(&b);
+
+    CM_TRY(kind == 's' ? cm_safetensors_parse(&t, &s, 0, NULL) : cm_gguf_parse(&t, &s, 0, NULL));
+    show_tensors(w, &t);
+    return CM_OKAY;
+}
+
+static cm_err show(cm_json_writer *w, uint8_t kind, cm_view in)
+{
+    if (kind == 'j')
+        return show_json(w, in);
+    return kind == 'c' ? show_cbor(w, in) : show_model(w, kind, in);
+}
+
 static void answer(cm_view frame)
 {
     cm_buf out = {.max = 8 * FRAME_MAX};
@@ -136,7 +179,7 @@ static void answer(cm_view frame)
     uint8_t head[5];
     cm_err e;
 
-    e = frame.p[0] == 'j' ? show_json(&w, in) : show_cbor(&w, in);
+    e = show(&w, frame.p[0], in);
     if (cm_ok(e)) {
         must_ok(cm_json_finish(&w));
     } else {
