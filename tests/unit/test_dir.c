@@ -443,15 +443,27 @@ static void source_is_table_files_and_zeros(void **state)
 static void change(const struct fixture *f, int how)
 {
     const char *path = t_path(f->root, "a");
-    struct timespec past[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+    struct timespec times[2];
+    struct stat st;
 
-    if (how == 0)
+    assert_int_equal(stat(path, &st), 0);
+    times[0] = times[1] = st.st_mtim;
+    if (how == 0) { /* the size alone */
         file(f, "a", 5001);
-    else if (how == 1)
+        assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+    } else if (how == 1)
         assert_int_equal(truncate(path, 100), 0);
-    else if (how == 2)
-        assert_int_equal(utimensat(AT_FDCWD, path, past, 0), 0);
-    else if (how == 3)
+    else if (how == 2) {
+        times[1].tv_sec--;
+        assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+    } else if (how == 7) {
+        times[1].tv_nsec ^= 1;
+        assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+    } else if (how == 8) { /* another file of the same size and time */
+        assert_int_equal(rename(path, t_path(f->root, "x/old")), 0);
+        file(f, "a", 5000);
+        assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+    } else if (how == 3)
         assert_int_equal(unlink(path), 0);
     else if (how == 4)
         assert_true(unlink(path) == 0 && symlink("x/c", path) == 0);
@@ -466,7 +478,7 @@ static void changes_are_noticed(void **state)
 {
     const struct fixture *f = *state;
 
-    for (int how = 0; how < 7; how++) {
+    for (int how = 0; how < 9; how++) {
         for (int opened = 0; opened < 2; opened++) {
             struct model m;
             uint8_t *all, b[16];

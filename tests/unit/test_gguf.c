@@ -381,7 +381,7 @@ static void refuses_tensors_out_of_place(void **state)
     (void)state;
     two(&f, "a", "b", 64, 64, 0, 32);
     expect_one(&f, CM_FORMAT_TENSOR);
-    two(&f, "a", "b", 64, 64, 0, 63);
+    two(&f, "a", "b", 32, 32, 0, 33);
     expect_one(&f, CM_FORMAT_TENSOR);
     two(&f, "a", "b", 64, 65, 0, 64);
     expect_one(&f, CM_FORMAT_TRUNCATED);

@@ -166,6 +166,33 @@ static void refuses_other_forms(void **state)
     REFUSE(file, "a\nb");
 }
 
+/* Another writer's two tensors, the second one before the first in the model. */
+static void refuses_other_orders(void **state)
+{
+    struct want later = fine, first = fine;
+    cm_index x = {0};
+
+    (void)state;
+    later.tensors = 2;
+    later.file = NULL;
+    first.name = "b";
+    first.offset = 0;
+    for (int swapped = 0; swapped < 2; swapped++) {
+        __attribute__((cleanup(free_buf))) cm_buf b = {.max = 1 << 16};
+        __attribute__((cleanup(free_buf))) cm_buf one = build(&later);
+        size_t head = 2 + 3 + 33 + 2;
+
+        assert_true(cm_ok(cm_buf_append(&b, cm_view_of(one.p, head))));
+        put_one(&b, swapped ? &later : &first);
+        put_one(&b, swapped ? &first : &later);
+        if (swapped)
+            assert_true(cm_is(cm_index_decode(&x, cm_buf_view(&b), MODEL), CM_SEALED_INDEX));
+        else
+            assert_true(cm_ok(cm_index_decode(&x, cm_buf_view(&b), MODEL)));
+        cm_index_free(&x);
+    }
+}
+
 static void fill(cm_index *x, char names[][32], cm_tensor *v, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -369,6 +396,7 @@ int main(void)
         cmocka_unit_test(a_dtype_of_the_future_is_kept),
         cmocka_unit_test(refuses_what_leads_outside),
         cmocka_unit_test(refuses_other_forms),
+        cmocka_unit_test(refuses_other_orders),
         cmocka_unit_test(round_trip),
         cmocka_unit_test(writes_nothing_it_would_not_read),
         cmocka_unit_test(every_truncation_and_every_changed_byte),

@@ -246,7 +246,7 @@ static void says_where_it_went_wrong(void **state)
     make(&f, "{\"a\":?}", 0);
     assert_true(cm_is(parse(&t, &f, 0, &at), CM_FORMAT_MALFORMED));
     assert_int_equal(at, 8 + 5);
-    make(&f, "{" T("a", "1", 0, 1) "," T("b", "1", 2, 3) "}", 3);
+    make(&f, "{" T("a", "1", 0, 1) "," T("b", "1", 3, 4) "}", 4);
     assert_true(cm_is(parse(&t, &f, 99, &at), CM_FORMAT_TENSOR));
     assert_int_equal(at, f.n - 1);
 }
