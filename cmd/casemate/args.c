@@ -245,7 +245,8 @@ static cm_err find_command(struct parser *p)
         return CM_OKAY;
     verb = p->argv[p->at++];
     cli->command = cm_cli_command_find(NULL, verb);
-    if (cli->command)
+    cli->named = cli->command != NULL;
+    if (cli->named)
         return CM_OKAY;
     cli->command = cm_cli_command_find(NULL, "help");
     if (!cm_cli_is_group(verb))
@@ -260,6 +261,7 @@ static cm_err find_command(struct parser *p)
     if (!cm_cli_command_find(verb, name))
         return no_such_command(cli, verb, name);
     cli->command = cm_cli_command_find(verb, name);
+    cli->named = true;
     return CM_OKAY;
 }
 

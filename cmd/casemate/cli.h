@@ -25,6 +25,7 @@ typedef struct {
 
 typedef struct cm_cli {
     const cm_cli_command *command;
+    bool named; /* the command line says which */
     cm_cli_value *values;
     size_t values_n;
     char **args; /* positional */
@@ -38,7 +39,8 @@ typedef struct cm_cli {
     char detail[CM_CLI_LINE];     /* said instead of the reason's text when not empty */
     char advice[CM_CLI_LINE];     /* said instead of the reason's remedy when not empty */
     FILE *events;                 /* where --json goes: stdout, or stderr when that carries data */
-    bool json, quiet, no_color, tty;
+    bool json, quiet, no_color;
+    bool tty, tty_out; /* stderr and stdout are terminals */
     cm_cli_progress progress;
     cm_buf fd_passphrase; /* what --key-passphrase-fd held */
 
@@ -96,7 +98,7 @@ CM_MUST cm_err cm_cli_flush(cm_cli *cli);
 /** stdout carries data from now on: events go to stderr and cm_cli_say() is silent. */
 void cm_cli_data_to_stdout(cm_cli *cli);
 /** Escape codes when the terminal has colours, else "". */
-const char *cm_cli_color(const cm_cli *cli, const char *code);
+const char *cm_cli_color(const cm_cli *cli, FILE *f, const char *code);
 /** "1.4 GiB" into text of 32 bytes. */
 const char *cm_cli_bytes(char text[32], uint64_t n);
 /** Lower-case hex of v, NUL-terminated, into text of 2 * v.n + 1. */

@@ -76,6 +76,8 @@ extern const size_t cm_cli_common_n;
 /* Lists that end in a NULL name. */
 extern const cm_cli_entry cm_cli_groups[], cm_cli_exits[], cm_cli_environment[], cm_cli_files[];
 extern const char cm_cli_summary[], cm_cli_intro[];
+/* When the manual was last revised. */
+extern const char cm_cli_date_of_docs[];
 
 /** The nth command over all tables; NULL past the last. */
 const cm_cli_command *cm_cli_command_at(size_t i);

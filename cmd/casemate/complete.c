@@ -105,10 +105,11 @@ static void bash(FILE *f, const void *what)
     const cm_cli_command *c;
 
     (void)what;
-    fputs("# Completion of casemate for bash, made by casemate help --completions.\n\n"
-          "_casemate_words() {\n    local cur=$1 prev=$2 verb=$3\n    case $verb in\n"
-          "    '') compgen -W '",
-          f);
+    fputs(
+        "# Completion of casemate for bash, made by casemate help --completions.\n\n"
+        "_casemate_words() {\n    local cur=$1 prev=$2 verb=$3 IFS=$' \\t\\n'\n    case $verb in\n"
+        "    '') compgen -W '",
+        f);
     verbs(f, NULL);
     fputs("' -- \"$cur\" ;;\n", f);
     for (const cm_cli_entry *g = cm_cli_groups; g->name; g++) {

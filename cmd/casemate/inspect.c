@@ -198,9 +198,10 @@ static void manifest(cm_cli *cli, cm_cli_event *e, const cm_sealed_info *i)
 
     cm_json_put_text(&e->w, "name", i->name);
     cm_json_put_text(&e->w, "version", i->version);
-    cm_cli_say(cli, "%s%s %s%s\n", cm_cli_color(cli, "\033[1m"),
+    cm_cli_say(cli, "%s%s %s%s\n", cm_cli_color(cli, stdout, "\033[1m"),
                cm_cli_clean(name, sizeof name, i->name),
-               cm_cli_clean(version, sizeof version, i->version), cm_cli_color(cli, "\033[0m"));
+               cm_cli_clean(version, sizeof version, i->version),
+               cm_cli_color(cli, stdout, "\033[0m"));
     numbers(cli, e, i);
     text_member(cli, e, "format", "format", i->format);
     text_member(cli, e, "publisher", "publisher", i->publisher);

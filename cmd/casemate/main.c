@@ -6,7 +6,7 @@
 
 static bool wants_help(const cm_cli *cli)
 {
-    return cm_cli_has(cli, "help") && cli->command->run != cm_cli_help;
+    return cm_cli_has(cli, "help") && cli->named;
 }
 
 static cm_err run(cm_cli *cli, int argc, char **argv)
@@ -15,6 +15,7 @@ static cm_err run(cm_cli *cli, int argc, char **argv)
 
     cli->no_color = no_color && no_color[0];
     cli->tty = isatty(STDERR_FILENO) == 1;
+    cli->tty_out = isatty(STDOUT_FILENO) == 1;
     CM_TRY(cm_cli_parse(cli, argc, argv));
     if (wants_help(cli)) {
         cm_cli_help_command(stdout, cli->command);

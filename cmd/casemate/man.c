@@ -74,8 +74,8 @@ static void roff(FILE *f, const char *text)
 static void head(FILE *f, const char *name, const char *summary)
 {
     fprintf(f, ".\\\" Made from the command table by casemate help --man.\n");
-    fprintf(f, ".TH \"%s\" 1 \"\" \"casemate %s\" \"Casemate\"\n.SH NAME\n", name,
-            CM_CONFIG_VERSION);
+    fprintf(f, ".TH \"%s\" 1 \"%s\" \"casemate %s\" \"Casemate\"\n.SH NAME\n", name,
+            cm_cli_date_of_docs, CM_CONFIG_VERSION);
     roff(f, name);
     fputs(" \\- ", f);
     roff(f, summary);
@@ -138,7 +138,8 @@ static void body(FILE *f, const cm_cli_command *c, const char *level)
     fputs(c->text ? "\n" : ".\n", f);
     for (size_t i = 0; i < c->args_n; i++)
         entry(f, c->args[i].name, c->args[i].help);
-    fprintf(f, "%s\n", level);
+    if (level)
+        fprintf(f, "%s\n", level);
     for (size_t i = 0; i < c->options_n; i++)
         option(f, &c->options[i]);
 }
@@ -217,7 +218,7 @@ static void page_of_group(FILE *f, const void *what)
         if (!in_group(c, g->name))
             continue;
         fprintf(f, ".SS casemate %s %s\n", g->name, c->name);
-        body(f, c, ".PP");
+        body(f, c, NULL);
         fputs(".PP\nExamples:\n", f);
         examples(f, c);
     }

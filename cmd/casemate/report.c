@@ -153,7 +153,8 @@ static void report_words(cm_cli *cli, cm_err e)
     const char *what = what_of(cli, e), *fix = fix_of(cli, e);
     char title[CM_CLI_TITLE], object[2 * CM_CLI_LINE], first = fix[0];
 
-    fprintf(stderr, "%scasemate:%s ", cm_cli_color(cli, "\033[31m"), cm_cli_color(cli, "\033[0m"));
+    fprintf(stderr, "%scasemate:%s ", cm_cli_color(cli, stderr, "\033[31m"),
+            cm_cli_color(cli, stderr, "\033[0m"));
     if (cli->command && cli->command->run != cm_cli_help) {
         cm_cli_command_title(title, sizeof title, cli->command, ' ');
         fprintf(stderr, "%s: ", title);
@@ -188,9 +189,9 @@ cm_err cm_cli_flush(cm_cli *cli)
 
 /* ---- small texts --------------------------------------------------------------------------- */
 
-const char *cm_cli_color(const cm_cli *cli, const char *code)
+const char *cm_cli_color(const cm_cli *cli, FILE *f, const char *code)
 {
-    return cli->tty && !cli->no_color ? code : "";
+    return (f == stdout ? cli->tty_out : cli->tty) && !cli->no_color ? code : "";
 }
 
 const char *cm_cli_bytes(char text[32], uint64_t n)

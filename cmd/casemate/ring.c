@@ -36,8 +36,11 @@ cm_err cm_cli_load_key(cm_cli *cli, cm_pkey **out, const char *path)
 {
     struct asking a = {cli, path};
     cm_pkey_reading o = {.pass = {ask, &a}};
+    cm_err e = cm_pkey_load(out, cli->crypt, path, &o);
 
-    return cm_cli_about(cli, path, cm_pkey_load(out, cli->crypt, path, &o), NULL);
+    if (cm_is(e, CM_TOO_BIG)) /* than any key file */
+        e = CM_FAIL(KEY_MALFORMED);
+    return cm_cli_about(cli, path, e, NULL);
 }
 
 void cm_cli_ring_free(cm_cli_ring *r)

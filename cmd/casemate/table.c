@@ -5,6 +5,8 @@
 
 const char cm_cli_summary[] = "post-quantum protection for AI models and keys";
 
+const char cm_cli_date_of_docs[] = "2026-11-21";
+
 const char cm_cli_intro[] =
     "Seals a model so that only the holders of named keys can open it, and so that nobody, they "
     "included, can change it under its publisher's signature. Keys are X-Wing or ML-KEM, "

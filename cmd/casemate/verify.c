@@ -27,8 +27,8 @@ static void line(void *arg, cm_check verdict, const char *what, const char *why)
     cm_json_put_text(&e.w, "what", cm_view_str(what));
     cm_json_put_text(&e.w, "why", cm_view_str(why));
     cm_cli_event_end(cli, &e);
-    cm_cli_say(cli, "%s%s%s  %-32s %s\n", cm_cli_color(cli, colors[verdict]), verdicts[verdict],
-               cm_cli_color(cli, "\033[0m"), what, why);
+    cm_cli_say(cli, "%s%s%s  %-32s %s\n", cm_cli_color(cli, stdout, colors[verdict]),
+               verdicts[verdict], cm_cli_color(cli, stdout, "\033[0m"), what, why);
 }
 
 static cm_err conclude(cm_cli *cli, const struct counts *c)

@@ -1,7 +1,7 @@
 # Completion of casemate for bash, made by casemate help --completions.
 
 _casemate_words() {
-    local cur=$1 prev=$2 verb=$3
+    local cur=$1 prev=$2 verb=$3 IFS=$' \t\n'
     case $verb in
     '') compgen -W 'seal open cat exec inspect verify rewrap sign upgrade digest init version help key cert' -- "$cur" ;;
     key) compgen -W 'new show public passwd fingerprint' -- "$cur" ;;
