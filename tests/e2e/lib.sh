@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Shared by the e2e scripts: what a run must exit with and say, and a home with keys.
 export CASEMATE_HOME=$WORK/home
-MAKE_MODEL=$CASEMATE_MAKE_MODEL
+export MAKE_MODEL=$CASEMATE_MAKE_MODEL
 
 die() {
     printf 'FAILED: %s\n' "$*" >&2

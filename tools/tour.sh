@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# tour.sh: seals, inspects, checks, attacks and reopens a small model in a temporary folder.
+# Needs casemate on PATH; ./do up runs it.
+set -euo pipefail
+self=$(command -v casemate) || {
+    echo 'tour: casemate is not on PATH; ./do up builds it and runs this' >&2
+    exit 1
+}
+cli=$(realpath "$self")
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+dir=$(mktemp -d "${TMPDIR:-/tmp}/casemate-tour.XXXXXX")
+trap 'rm -rf "$dir"' EXIT
+cd "$dir"
+export CASEMATE_HOME=$dir/alice
+
+bold='' dim='' off=''
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
+    bold=$'\e[1m' dim=$'\e[2m' off=$'\e[0m'
+fi
+
+say() { printf '\n%s%s%s\n' "$bold" "$*" "$off"; }
+# show COMMAND...: print it, run it, and indent what it says
+show() {
+    local rc=0
+    printf '  %s$ %s%s\n' "$dim" "$*" "$off"
+    "$@" >said 2>&1 || rc=$?
+    sed 's/^/    /' said
+    return "$rc"
+}
+fail() {
+    printf 'tour: %s\n' "$*" >&2
+    exit 1
+}
+
+# A GGUF file with real tensors; without the test tools any bytes will do.
+make=${CASEMATE_MAKE_MODEL:-$(dirname "$cli")/../../tests/testlib/make-model}
+if [ -x "$make" ]; then
+    "$make" gguf model.gguf 16M
+    tensor=token_embd.weight
+else
+    head -c 16M /dev/urandom >model.gguf
+    tensor=
+fi
+
+say '1. Alice makes her keys: one to open models, one to sign them.'
+show casemate init --no-passphrase | sed "s#$dir/##"
+
+say '2. She makes a model and seals it for herself, signed.'
+show casemate seal model.gguf --to alice/identity.pub --name tiny --model-version 1.0
+
+say '3. Anybody can see what it is; the list of tensors needs the key.'
+show casemate inspect model.gguf.sealed | sed "s#$dir/##"
+
+say '4. Everything about it can be checked.'
+show casemate verify model.gguf.sealed
+
+say '5. Opened again, it is the same file.'
+show casemate open model.gguf.sealed -o reopened.gguf
+cmp model.gguf reopened.gguf || fail 'the reopened model differs'
+echo '    model.gguf and reopened.gguf are equal'
+
+if [ -n "$tensor" ]; then
+    say '6. One tensor, without decrypting the rest.'
+    show casemate cat model.gguf.sealed --tensor "$tensor" -o tensor.bin
+    printf '    %s: %s bytes\n' "$tensor" "$(stat -c %s tensor.bin)"
+fi
+
+say '7. Somebody flips one bit of it.'
+at=$(($(stat -c %s model.gguf.sealed) / 2))
+byte=$(od -An -tu1 -j "$at" -N 1 model.gguf.sealed)
+# shellcheck disable=SC2059
+printf "\\x$(printf %x $((byte ^ 1)))" |
+    dd of=model.gguf.sealed bs=1 seek="$at" conv=notrunc status=none
+if show casemate open model.gguf.sealed -o attacked.gguf; then
+    fail 'an altered model was opened'
+fi
+[ ! -e attacked.gguf ] || fail 'an altered model was written'
+echo '    refused, and nothing stands under the name attacked.gguf'
+
+near=$cli
+[ ! -x "$root/build/casemate" ] || near=$root/build/casemate
+cat <<END
+
+${bold}Yours to try${off}
+  $near init
+  $near seal YOUR-MODEL --to ~/.config/casemate/identity.pub
+  $near open YOUR-MODEL.sealed -o COPY
+  $near exec --model YOUR-MODEL.sealed -- sha256sum {}
+  $near help
+END
