@@ -30,8 +30,8 @@ CM_MUST cm_err cm_alloc(void *out, size_t n);
 /** count * size zeroed bytes, the product checked. */
 CM_MUST cm_err cm_alloc_array(void *out, size_t count, size_t size);
 void cm_free(void *p);
-/** n bytes that begin on a cache line, not zeroed; free with cm_free(). */
-CM_MUST cm_err cm_alloc_line(void *out, size_t n);
+/** n bytes that begin a page of 4096, not zeroed; free with cm_free(). */
+CM_MUST cm_err cm_alloc_page(void *out, size_t n);
 /** A NUL-terminated copy of v; free with cm_free(). */
 CM_MUST cm_err cm_strdup(char **out, cm_view v);
 /** free() for a pointer variable, for CM_AUTO. */

@@ -12,9 +12,9 @@ cm_err cm_alloc(void *out, size_t n)
     return CM_OKAY;
 }
 
-cm_err cm_alloc_line(void *out, size_t n)
+cm_err cm_alloc_page(void *out, size_t n)
 {
-    void *p = aligned_alloc(64, (n + 63) / 64 * 64);
+    void *p = aligned_alloc(4096, (n + 4095) / 4096 * 4096);
 
     if (!p)
         return CM_FAIL(NO_MEMORY);

@@ -115,11 +115,17 @@ cm_err cm_sealed_each(struct cm_sealed *s, uint64_t from, uint64_t to, bool orde
 struct target {
     int fd;
     uint64_t size; /* what an earlier run left */
+    cm_direct direct;
 };
 
 static cm_err put_at(void *arg, uint64_t off, const uint8_t *p, size_t n)
 {
     return cm_os_pwrite(((struct target *)arg)->fd, p, n, off);
+}
+
+static cm_err put_direct(void *arg, uint64_t off, const uint8_t *p, size_t n)
+{
+    return cm_direct_write(&((struct target *)arg)->direct, p, n, off);
 }
 
 static cm_err put_next(void *arg, uint64_t off, const uint8_t *p, size_t n)
@@ -182,7 +188,7 @@ static cm_err extract_file(struct cm_sealed *s, const char *out, bool replace, u
 {
     CM_AUTO(cm_os_out_close) cm_os_out o = {.fd = -1};
     struct target t;
-    struct job j = {.s = s, .to = s->manifest.size, .have = have_at, .put = put_at, .arg = &t};
+    struct job j = {.s = s, .to = s->manifest.size, .have = have_at, .put = put_direct, .arg = &t};
     struct stat st;
     cm_err e;
 
@@ -191,8 +197,10 @@ static cm_err extract_file(struct cm_sealed *s, const char *out, bool replace, u
     CM_TRY(cm_os_out_open(&o, out, 0600, true));
     if (fstat(o.fd, &st) != 0)
         return CM_FAIL(IO_READ);
-    t = (struct target){o.fd, (uint64_t)st.st_size};
+    t = (struct target){.fd = o.fd, .size = (uint64_t)st.st_size};
+    cm_direct_start(&t.direct, o.fd, s->manifest.size);
     e = run(&j, false);
+    cm_direct_done(&t.direct);
     if (cm_ok(e) && ftruncate(o.fd, (off_t)s->manifest.size) != 0)
         e = CM_FAIL(IO_WRITE);
     if (cm_ok(e))

@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include "base/pool.h"
+#include "sealed/floe.h"
 
 enum { WINDOW = 256 };
 
@@ -121,6 +122,7 @@ static void settle(struct state *s, const cm_item *it)
 static cm_err one(struct state *s, cm_item *it, bool *go)
 {
     it->n = 0;
+    it->buf = it->mem + CM_LINE_LEAD - CM_FLOE_HEAD;
     it->last = it->skip = false;
     CM_TRY(take_one(s, it, go));
     if (!*go)
@@ -155,11 +157,11 @@ static void work(void *arg)
     CM_AUTO(cm_free_ptr) void *worker = NULL;
     cm_item it = {0};
 
-    if (cm_failed(cm_alloc_line(&mem, size)) || cm_failed(cm_alloc(&worker, s->line->worker))) {
+    if (cm_failed(cm_alloc_page(&mem, size)) || cm_failed(cm_alloc(&worker, s->line->worker))) {
         fail(s, CM_FAIL(NO_MEMORY));
         return;
     }
-    it.buf = mem + CM_LINE_LEAD;
+    it.mem = mem;
     it.worker = worker;
     loop(s, &it);
     if (s->line->ops->worker_done)

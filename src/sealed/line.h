@@ -4,12 +4,14 @@
  * A production line over segments: take, work, give by any number of threads, settle in order.
  * Memory is one buffer a thread. Used to seal, to open and to verify alike.
  */
+#include "base/direct.h"
 #include "sealed/sealed.h"
 
 /** One segment on its way. buf has room for a whole encrypted segment. */
 typedef struct {
     uint64_t i;
-    uint8_t *buf;
+    uint8_t *buf;     /* by default, plaintext behind the segment's head begins a page */
+    uint8_t *mem;     /* take() may place buf up to CM_LINE_LEAD bytes into it instead */
     size_t n;         /* plaintext bytes */
     bool last;        /* take() sets it: no segment follows; where total is known, the line does */
     bool skip;        /* take() sets it: nothing to work on or to give, only to settle */
@@ -44,8 +46,7 @@ typedef struct {
 /** Run it until the last segment has settled, or the first error, which is returned. CANCELLED. */
 CM_MUST cm_err cm_line_run(const cm_line *line);
 
-/** Bytes before buf's start that are free to use, so that plaintext behind a segment's head lies on
- * a cache line. */
-enum { CM_LINE_LEAD = 48, CM_LINE_THREADS_MAX = 64 };
+/** mem begins a page and has this much room before a buffer. */
+enum { CM_LINE_LEAD = CM_DIRECT_ALIGN, CM_LINE_THREADS_MAX = 64 };
 
 #endif

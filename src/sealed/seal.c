@@ -36,6 +36,7 @@ struct sealer {
     cm_journal journal;
     cm_merkle_acc cipher; /* sealed root, where asked for */
     int out;
+    cm_direct direct; /* to the same, when it is a file */
     bool ordered_out;
     uint64_t out_at; /* ordered: what went out; else where the body ends */
     uint64_t first, done, total;
@@ -312,6 +313,7 @@ static void forget(struct sealer *s)
     cm_key32_wipe(&s->content);
     cm_wipe(s->salt, sizeof s->salt);
     cm_journal_close(&s->journal);
+    cm_direct_done(&s->direct);
     s->first = s->done = s->r.resumed = 0;
 }
 
@@ -348,6 +350,8 @@ static cm_err take(void *arg, cm_item *it)
     uint64_t off = it->i * s->core.segment;
     size_t want = s->core.segment;
 
+    if (s->direct.direct >= 0)
+        it->buf = it->mem + segment_at(s, it->i) % CM_DIRECT_ALIGN;
     if (!s->in->stream)
         want = (size_t)CM_MIN((uint64_t)want, s->in->src.size - off);
     CM_TRY(cm_input_take(s->in, plain_of(it), want, off, &it->n));
@@ -377,7 +381,7 @@ static cm_err give(void *arg, cm_item *it)
 
     if (s->ordered_out)
         return cm_os_write(s->out, it->buf, n);
-    return cm_os_pwrite(s->out, it->buf, n, segment_at(s, it->i));
+    return cm_direct_write(&s->direct, it->buf, n, segment_at(s, it->i));
 }
 
 static cm_err settle(void *arg, const cm_item *it)
@@ -417,6 +421,8 @@ static cm_err run(struct sealer *s)
     };
 
     s->total = s->in->stream ? 0 : s->in->src.size;
+    cm_direct_start(&s->direct, s->out,
+                    s->ordered_out || s->in->stream ? 0 : segment_at(s, line.total));
     CM_TRY(cm_line_run(&line));
     return cm_input_unchanged(s->in);
 }
@@ -573,8 +579,13 @@ cm_err cm_seal_input(cm_seal_result *r, const cm_crypt *c, const cm_seal_options
 
     CM_TRY(check_options(o));
     CM_TRY(cm_secret_new(&s, sizeof *s));
-    *s = (struct sealer){
-        .crypt = c, .o = o, .in = in, .out = out_fd, .ordered_out = !out, .journal.fd = -1};
+    *s = (struct sealer){.crypt = c,
+                         .o = o,
+                         .in = in,
+                         .out = out_fd,
+                         .ordered_out = !out,
+                         .journal.fd = -1,
+                         .direct.direct = -1};
     e = out ? seal_to_path(s, out) : seal_to_fd(s, NULL);
     if (cm_ok(e))
         *r = s->r;

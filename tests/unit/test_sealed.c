@@ -689,6 +689,36 @@ static void test_outputs(void **state)
     cm_buf_free(&got);
 }
 
+/* Large enough to be written past the page cache, both ways. */
+static void test_large_files(void **state)
+{
+    static const size_t large[] = {33 << 20, (34 << 20) + 1, (35 << 20) - 4095};
+    const char *out = t_path(kit->dir, "large.out");
+    cm_opener opener;
+    const cm_sig_key *trusted[1];
+    cm_open_options o = t_open_options(kit, &opener, trusted);
+
+    (void)state;
+    for (size_t i = 0; i < CM_COUNT(large); i++) {
+        const char *path = sealed_as("large", large[i], NULL, NULL);
+        cm_buf want = t_bytes(large[i], large[i]), got;
+        cm_sealed *s;
+        int fd;
+
+        OK(cm_os_open_read(&fd, path));
+        OK(cm_sealed_load(&s, kit->crypt, fd, &o));
+        OK(cm_sealed_unlock(s));
+        OK(cm_sealed_extract(s, out, true, NULL));
+        got = t_whole_file(out);
+        assert_int_equal(got.n, want.n);
+        assert_memory_equal(got.p, want.p, want.n);
+        cm_sealed_free(s);
+        close(fd);
+        cm_buf_free(&want);
+        cm_buf_free(&got);
+    }
+}
+
 /* A failed run leaves the old file and no plaintext. */
 static void test_failed_runs(void **state)
 {
@@ -737,6 +767,7 @@ int main(void)
         cmocka_unit_test(test_verify),
         cmocka_unit_test(test_streams),
         cmocka_unit_test(test_outputs),
+        cmocka_unit_test(test_large_files),
         cmocka_unit_test(test_failed_runs),
     };
 
