@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # apt-private.sh: packages of another Debian release through a private apt state, to be sourced.
 # Mirrors, proxies and keys are the ones apt already uses here; apt's own signature check stays on
 # and nothing outside the caller's folder changes. The caller sets
@@ -5,7 +6,6 @@
 #   LOG       file for what apt says
 #   SUITES    "sid", or "trixie trixie-updates"
 #   SECURITY  suite of the security archive, or empty
-# shellcheck shell=bash
 
 # ---- the machine's apt, looked at
 

@@ -16,7 +16,9 @@ set -euo pipefail
 export LC_ALL=C
 
 WANT=3.5
+# shellcheck disable=SC2034 # what apt-private.sh asks for
 SUITES='trixie trixie-updates'
+# shellcheck disable=SC2034
 SECURITY=trixie-security
 say() { printf 'openssl: %s\n' "$*"; }
 die() {

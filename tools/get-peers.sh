@@ -4,7 +4,9 @@
 set -euo pipefail
 export LC_ALL=C
 
+# shellcheck disable=SC2034 # what apt-private.sh asks for
 SUITES=sid
+# shellcheck disable=SC2034
 SECURITY=
 TOOLS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 [ $# = 1 ] || {
