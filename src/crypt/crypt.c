@@ -234,6 +234,9 @@ static cm_err setup(cm_crypt *c, const char *dir, const char *config)
 {
     const char *q = cm_crypt_propq(c);
 
+    /* A context of our own loads no configuration, but the generator looks for an engine, and that
+     * would load the default one, named by the environment. */
+    CM_TRY_SSL(OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL));
     c->lib = OSSL_LIB_CTX_new();
     if (!c->lib)
         return cm_crypt_fail(CM_CRYPT_PROVIDER);

@@ -15,7 +15,9 @@ typedef enum { CM_PROFILE_DEFAULT, CM_PROFILE_FIPS } cm_profile;
 CM_MUST cm_err cm_crypt_new(cm_crypt **out, cm_profile profile);
 /** The same with the FIPS module (module_dir/fips.so) and the file that `openssl fipsinstall` wrote
  * for it; cm_crypt_new() takes both from the build's module folder. Neither OpenSSL's default
- * configuration nor the environment is read. */
+ * configuration nor the environment is read, and the first context turns off its automatic loading
+ * for this copy of OpenSSL: a program that shares the copy and wants it calls
+ * OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG, NULL) before. */
 CM_MUST cm_err cm_crypt_new_fips(cm_crypt **out, const char *module_dir, const char *config);
 /** After every key, hasher and cipher made from it, and after the threads that used it. */
 void cm_crypt_free(cm_crypt *c);

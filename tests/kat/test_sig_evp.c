@@ -116,6 +116,14 @@ static void keygen(const stanza *s, const cm_sig_info *info)
     t_ran();
 }
 
+static void one(const stanza *s, const cm_sig_info *info)
+{
+    if (s->kind == KEYGEN)
+        keygen(s, info);
+    else if (T_CHECK(cm_view_eq(s->alg, s->key_alg)))
+        (s->kind == SIGN ? sign : verify)(s, info);
+}
+
 static void finish(stanza *s)
 {
     const cm_sig_info *info = sig_named(s->alg);
@@ -127,10 +135,8 @@ static void finish(stanza *s)
         t_skip("parameter set not offered");
     else if (s->kind != KEYGEN && !s->encoded)
         t_skip("a message without its encoding");
-    else if (t_sampled(s->number) && s->kind == KEYGEN)
-        keygen(s, info);
-    else if (t_sampled(s->number) && T_CHECK(cm_view_eq(s->alg, s->key_alg)))
-        (s->kind == SIGN ? sign : verify)(s, info);
+    else if (t_sampled(s->number))
+        one(s, info);
     s->kind = NOTHING;
 }
 
