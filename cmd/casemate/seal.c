@@ -163,6 +163,7 @@ static cm_err need_recipient(cm_cli *cli, const cm_cli_recipients *to)
 
 static cm_err seal_to(cm_cli *cli, cm_seal_options *o, const char *in, const char *out)
 {
+    CM_AUTO(cm_free_ptr) char *culprit = NULL;
     uint8_t resume_key[32];
     bool stream = cm_cli_is_dash(in), have = false;
     cm_seal_result r;
@@ -171,10 +172,13 @@ static cm_err seal_to(cm_cli *cli, cm_seal_options *o, const char *in, const cha
     if (out)
         CM_TRY(cm_cli_resume_key(cli, resume_key, &have));
     o->resume_key = have ? resume_key : NULL;
+    o->culprit = &culprit;
     cli->resumable = have && !stream;
     cm_cli_progress_begin(cli);
     e = cm_seal(&r, cli->crypt, o, stream ? NULL : in, STDIN_FILENO, out, STDOUT_FILENO);
     cm_wipe(resume_key, sizeof resume_key);
+    if (cm_failed(e) && culprit)
+        return cm_cli_about(cli, culprit, e, NULL);
     CM_TRY(e);
     cm_cli_report_sealed(cli, "seal", &r, out);
     return CM_OKAY;

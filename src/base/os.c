@@ -169,6 +169,8 @@ cm_err cm_os_memfd(int *fd, const char *label, bool sealable)
 
 cm_err cm_os_freeze(int fd)
 {
+    if (fchmod(fd, 0400) != 0)
+        return cm_os_err(errno, CM_IO_WRITE);
     if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) != 0)
         return cm_os_err(errno, CM_IO_WRITE);
     return CM_OKAY;

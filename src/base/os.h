@@ -31,7 +31,7 @@ CM_MUST cm_err cm_os_is_shared(int fd, bool *shared);
 CM_MUST cm_err cm_os_open_update(int *fd, const char *path, bool create);
 /** A file in memory without a name; sealable: it can be made unchangeable. NO_MEMORY. */
 CM_MUST cm_err cm_os_memfd(int *fd, const char *label, bool sealable);
-/** Make a cm_os_memfd() unchangeable for good. */
+/** Make a cm_os_memfd() unchangeable for good, and readable by its owner alone. */
 CM_MUST cm_err cm_os_freeze(int fd);
 bool cm_os_exists(const char *path);
 /** Remove a file if it is there. */

@@ -76,7 +76,7 @@ cm_err cm_seal_digest(cm_seal_result *r, const char *in, int in_fd, uint32_t lea
 
     if (d.leaf > SEGMENT || (d.leaf & (d.leaf - 1)) || d.leaf < CM_LEAF_MIN)
         return CM_FAIL(BAD_ARGUMENT);
-    CM_TRY(cm_input_open(&input, in, in_fd));
+    CM_TRY(cm_input_open(&input, in, in_fd, NULL));
     d.in = &input;
     e = run(&d, threads);
     cm_input_done(&input);

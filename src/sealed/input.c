@@ -11,9 +11,9 @@ static cm_err read_file(void *self, uint8_t *p, size_t n, uint64_t off, size_t *
     return cm_os_pread(((cm_input *)self)->fd, p, n, off, got);
 }
 
-static cm_err open_dir(cm_input *in)
+static cm_err open_dir(cm_input *in, char **culprit)
 {
-    CM_TRY(cm_dir_scan(&in->dir, in->fd, NULL));
+    CM_TRY(cm_dir_scan(&in->dir, in->fd, culprit));
     in->directory = true;
     return cm_dir_source_new(&in->dir_source, &in->src, in->fd, &in->dir);
 }
@@ -24,19 +24,19 @@ static cm_err open_stream(cm_input *in)
     return cm_alloc(&in->prefix, CM_INPUT_PREFIX);
 }
 
-static cm_err open_any(cm_input *in)
+static cm_err open_any(cm_input *in, char **culprit)
 {
     if (fstat(in->fd, &in->st) != 0)
         return CM_FAIL(IO_OPEN);
     if (S_ISDIR(in->st.st_mode))
-        return open_dir(in);
+        return open_dir(in, culprit);
     if (!S_ISREG(in->st.st_mode))
         return in->own_fd && !S_ISFIFO(in->st.st_mode) ? CM_FAIL(SEALED_KIND) : open_stream(in);
     in->src = (cm_source){.read = read_file, .self = in, .size = (uint64_t)in->st.st_size};
     return CM_OKAY;
 }
 
-cm_err cm_input_open(cm_input *in, const char *path, int fd)
+cm_err cm_input_open(cm_input *in, const char *path, int fd, char **culprit)
 {
     const char *slash = path ? strrchr(path, '/') : NULL;
     cm_err e;
@@ -44,7 +44,7 @@ cm_err cm_input_open(cm_input *in, const char *path, int fd)
     *in = (cm_input){.fd = fd, .own_fd = path != NULL, .name = slash ? slash + 1 : path};
     if (path)
         CM_TRY(cm_os_open_read(&in->fd, path));
-    e = open_any(in);
+    e = open_any(in, culprit);
     if (cm_failed(e))
         cm_input_done(in);
     return e;

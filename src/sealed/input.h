@@ -23,8 +23,8 @@ typedef struct {
 } cm_input;
 
 /** path NULL: descriptor fd, which is a stream unless it is a regular file. SEALED_KIND. Keeps
- * pointers into itself: do not move it. */
-CM_MUST cm_err cm_input_open(cm_input *in, const char *path, int fd);
+ * pointers into itself: do not move it. culprit as in cm_seal_options. */
+CM_MUST cm_err cm_input_open(cm_input *in, const char *path, int fd, char **culprit);
 void cm_input_done(cm_input *in);
 /** Fill p with the segment at off; streams: the next bytes. */
 CM_MUST cm_err cm_input_take(cm_input *in, uint8_t *p, size_t n, uint64_t off, size_t *got);

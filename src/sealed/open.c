@@ -232,8 +232,8 @@ cm_err cm_sealed_trust(const cm_sealed *s)
     for (size_t k = 0; k < i->signatures_n; k++) {
         const cm_sealed_signature *g = &i->signatures[k];
 
-        if (!g->trusted && !s->o.any_publisher)
-            continue;
+        if (!g->info || (!g->trusted && !s->o.any_publisher))
+            continue; /* of an algorithm to come, or of no concern: counts for nothing */
         if (!g->valid)
             return CM_FAIL(SEALED_SIGNATURE);
         if (cm_sig_level(g->alg) >= cm_tier_level(i->tier))

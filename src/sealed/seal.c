@@ -600,7 +600,7 @@ cm_err cm_seal(cm_seal_result *r, const cm_crypt *c, const cm_seal_options *o, c
     cm_input input;
     cm_err e;
 
-    CM_TRY(cm_input_open(&input, in, in_fd));
+    CM_TRY(cm_input_open(&input, in, in_fd, o->culprit));
     e = cm_seal_input(r, c, o, &input, out, out_fd);
     cm_input_done(&input);
     return e;

@@ -50,6 +50,8 @@ typedef struct {
     bool no_resume;            /* start afresh even where an interrupted run could go on */
     const uint8_t *resume_key; /* 32 bytes that only this user has: guards the content key in the
                                   journal of an interrupted run; NULL: leave no journal */
+    char **culprit; /* set to the name of a file in a folder that can't be sealed, to be freed
+                       with cm_free(); may be NULL */
     cm_watch watch;
 } cm_seal_options;
 
