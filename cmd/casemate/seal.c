@@ -161,6 +161,15 @@ static cm_err need_recipient(cm_cli *cli, const cm_cli_recipients *to)
                         "name at least one public key (--to PUB), or --passphrase");
 }
 
+/* Whether the run got as far as a checkpoint. */
+static bool left_behind(const char *out)
+{
+    char journal[CM_CLI_LINE];
+    int n = snprintf(journal, sizeof journal, "%s.part.journal", out);
+
+    return n > 0 && (size_t)n < sizeof journal && cm_os_exists(journal);
+}
+
 static cm_err seal_to(cm_cli *cli, cm_seal_options *o, const char *in, const char *out)
 {
     CM_AUTO(cm_free_ptr) char *culprit = NULL;
@@ -173,10 +182,10 @@ static cm_err seal_to(cm_cli *cli, cm_seal_options *o, const char *in, const cha
         CM_TRY(cm_cli_resume_key(cli, resume_key, &have));
     o->resume_key = have ? resume_key : NULL;
     o->culprit = &culprit;
-    cli->resumable = have && !stream;
     cm_cli_progress_begin(cli);
     e = cm_seal(&r, cli->crypt, o, stream ? NULL : in, STDIN_FILENO, out, STDOUT_FILENO);
     cm_wipe(resume_key, sizeof resume_key);
+    cli->resumable = out && left_behind(out);
     if (cm_failed(e) && culprit)
         return cm_cli_about(cli, culprit, e, NULL);
     CM_TRY(e);
