@@ -73,10 +73,7 @@ static cm_err copy_with_room(struct cm_sealed *s, int out, cm_view env)
     if (env.n > h.slot - CM_SLOT_HEAD)
         return CM_FAIL(ENVELOPE_TOO_MANY);
     CM_TRY(cm_core_encode(&front, s->crypt, &h));
-    CM_TRY(cm_buf_reserve(&front, 2 * (size_t)h.slot));
-    memset(front.p + front.n, 0, 2 * (size_t)h.slot);
-    CM_TRY(cm_slot_encode(front.p + front.n, s->crypt, &h, s->slots.sequence + 1, env));
-    front.n += 2 * (size_t)h.slot;
+    CM_TRY(cm_slots_encode(&front, s->crypt, &h, s->slots.sequence + 1, env));
     CM_TRY(cm_os_pwrite(out, front.p, front.n, 0));
     return copy_range(s->fd, out, s->core.body_at, h.body_at, s->info.file_size - s->core.body_at);
 }

@@ -197,6 +197,18 @@ cm_err cm_slot_encode(uint8_t *slot, const cm_crypt *c, const cm_core *h, uint64
     return CM_OKAY;
 }
 
+cm_err cm_slots_encode(cm_buf *out, const cm_crypt *c, const cm_core *h, uint64_t sequence,
+                       cm_view envelope)
+{
+    size_t n = 2 * (size_t)h->slot;
+
+    CM_TRY(cm_buf_reserve(out, n));
+    memset(out->p + out->n, 0, n);
+    CM_TRY(cm_slot_encode(out->p + out->n, c, h, sequence, envelope));
+    out->n += n;
+    return CM_OKAY;
+}
+
 static bool slot_valid(cm_view *envelope, uint64_t *sequence, const cm_crypt *c, cm_view slot)
 {
     uint8_t sum[32];

@@ -47,6 +47,9 @@ CM_MUST cm_err cm_core_decode(cm_core *out, size_t *need, const cm_crypt *c, cm_
 /** Fill one slot of exactly h->slot bytes. TOO_BIG when the envelope does not fit. */
 CM_MUST cm_err cm_slot_encode(uint8_t *slot, const cm_crypt *c, const cm_core *h, uint64_t sequence,
                               cm_view envelope);
+/** Append both slots: the envelope in the first, the other empty. */
+CM_MUST cm_err cm_slots_encode(cm_buf *out, const cm_crypt *c, const cm_core *h, uint64_t sequence,
+                               cm_view envelope);
 /** Bytes of a slot that has room for an envelope of n bytes. */
 uint32_t cm_slot_size(size_t n);
 

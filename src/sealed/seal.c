@@ -135,10 +135,7 @@ static cm_err write_front(struct sealer *s)
 
     CM_TRY(cm_core_encode(&b, s->crypt, &s->core));
     CM_TRY(make_envelope(s, &env));
-    CM_TRY(cm_buf_reserve(&b, 2 * (size_t)s->core.slot));
-    memset(b.p + b.n, 0, 2 * (size_t)s->core.slot);
-    CM_TRY(cm_slot_encode(b.p + b.n, s->crypt, &s->core, 1, cm_buf_view(&env)));
-    b.n += 2 * (size_t)s->core.slot;
+    CM_TRY(cm_slots_encode(&b, s->crypt, &s->core, 1, cm_buf_view(&env)));
     s->out_at = b.n;
     return s->ordered_out ? cm_os_write(s->out, b.p, b.n) : cm_os_pwrite(s->out, b.p, b.n, 0);
 }
@@ -293,10 +290,8 @@ static cm_err resume(struct sealer *s, const char *part)
     if (s->core.salted)
         CM_TRY(cm_salt_open(s->salt, s->crypt, &s->content, &s->core));
     CM_TRY(make_envelope(s, &env)); /* for today's recipients */
-    CM_TRY(cm_buf_reserve(&slots, 2 * (size_t)s->core.slot));
-    memset(slots.p, 0, 2 * (size_t)s->core.slot);
-    CM_TRY(cm_slot_encode(slots.p, s->crypt, &s->core, 1, cm_buf_view(&env)));
-    CM_TRY(cm_os_pwrite(s->out, slots.p, 2 * (size_t)s->core.slot, s->core.slots_at));
+    CM_TRY(cm_slots_encode(&slots, s->crypt, &s->core, 1, cm_buf_view(&env)));
+    CM_TRY(cm_os_pwrite(s->out, slots.p, slots.n, s->core.slots_at));
     CM_TRY(cm_tree_writer_init(&s->nodes, &s->tree, sink, s));
     CM_TRY(resume_runs(s, runs));
     s->first = runs * CM_TREE_RUN;
