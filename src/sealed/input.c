@@ -117,8 +117,9 @@ static cm_err read_prefix(void *self, uint8_t *p, size_t n, uint64_t off, size_t
 {
     cm_input *in = self;
 
-    if (off > in->prefix_n || n > in->prefix_n - off)
+    if (off > in->prefix_n || (off == in->prefix_n && n > 0))
         return CM_FAIL(FORMAT_LIMIT); /* the header does not fit what was kept */
+    n = CM_MIN(n, in->prefix_n - (size_t)off);
     memcpy(p, in->prefix + off, n);
     *got = n;
     return CM_OKAY;
