@@ -41,6 +41,21 @@ static void refuses(void **state)
     }
 }
 
+/* A leading zero in a length that would otherwise fit its content. */
+static void padded_length(void **state)
+{
+    uint8_t v[4 + 0x80] = {CM_DER_OCTETS, 0x82, 0x00, 0x80},
+                  w[3 + 0x80] = {CM_DER_OCTETS, 0x81, 0x80};
+    cm_der d = cm_der_of(CM_VIEW(v));
+    cm_view content;
+
+    (void)state;
+    assert_true(cm_is(cm_der_take(&d, CM_DER_OCTETS, &content), CM_KEY_MALFORMED));
+    d = cm_der_of(CM_VIEW(w));
+    assert_true(cm_ok(cm_der_take(&d, CM_DER_OCTETS, &content)));
+    assert_int_equal(content.n, 0x80);
+}
+
 static void integers(void **state)
 {
     static const struct {
@@ -134,8 +149,8 @@ static void no_room(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(refuses),    cmocka_unit_test(integers), cmocka_unit_test(bit_strings),
-        cmocka_unit_test(round_trip), cmocka_unit_test(no_room),
+        cmocka_unit_test(refuses),     cmocka_unit_test(padded_length), cmocka_unit_test(integers),
+        cmocka_unit_test(bit_strings), cmocka_unit_test(round_trip),    cmocka_unit_test(no_room),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 #include "base/os.h"
 #include "codec/cbor.h"
 #include "codec/text.h"
+#include "crypt/aead.h"
 #include "hex.h"
 #include "pki/der_int.h"
 #include "pki/pki_int.h"
@@ -92,6 +93,11 @@ static cm_err reads(cm_view file, const cm_pkey_reading *o)
 static void write_private(cm_buf *b, const cm_pkey *k, const cm_protect *p)
 {
     assert_true(cm_ok(cm_pkey_write_private(b, c, k, p)));
+}
+
+static void append(cm_buf *b, const char *text)
+{
+    assert_true(cm_ok(cm_buf_append(b, cm_view_str(text))));
 }
 
 /* ---- round trips --------------------------------------------------------------------------- */
@@ -242,7 +248,7 @@ static void refused_protection(void **state)
 
 /* ---- Argon2id records ---------------------------------------------------------------------- */
 
-enum { FIELDS = 10, SEALED_AT = 9 };
+enum { FIELDS = 10 };
 
 static void put_field(cm_buf *b, size_t i, const cm_cbor_value *v)
 {
@@ -362,6 +368,51 @@ static void every_byte_counts(void **state)
             locked.p[i] ^= 1;
     }
     assert_true(damaged >= 12 + der.n + 16); /* at least nonce, ciphertext and tag */
+}
+
+/* K-43, K-44, K-45 once more by the spec's text, with none of the module's own code. */
+static void by_the_spec(void **state)
+{
+    static const uint64_t uints[] = {1, 1, 64, 1, 1};
+    const cm_protect p = {.mode = CM_PROTECT_ARGON2, .passphrase = pass, .cost = {64, 1, 1}};
+    const cm_argon2 cost = {64, 1, 1};
+    CM_AUTO(cm_buf_free) cm_buf der = {.max = CM_KEYFILE_MAX}, locked = {.max = CM_KEYFILE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf aad = {.max = 512}, plain = {.max = 512};
+    CM_AUTO(cm_gcm_free_ptr) cm_gcm *gcm = NULL;
+    cm_view salt = {0}, commit = {0}, nonce = {0}, sealed = {0};
+    uint64_t n, u, aead;
+    cm_key32 k[2];
+    cm_cbor r;
+
+    (void)state;
+    assert_true(cm_ok(cm_pkey_private_der(&der, key("Ed25519"))));
+    assert_true(cm_ok(cm_argon2_lock(&locked, c, &p, cm_buf_view(&der))));
+    assert_true(cm_ok(cm_cbor_open(&r, cm_buf_view(&locked), NULL)));
+    assert_true(cm_ok(cm_cbor_map(&r, &n)));
+    assert_int_equal(n, FIELDS);
+    for (size_t i = 0; i < CM_COUNT(uints); i++) {
+        assert_true(cm_ok(cm_cbor_uint(&r, &u)) && u == i + 1);
+        assert_true(cm_ok(cm_cbor_uint(&r, &u)) && u == uints[i]);
+    }
+    assert_true(cm_ok(cm_cbor_uint(&r, &u)) && cm_ok(cm_cbor_bytes(&r, &salt)));
+    assert_true(cm_ok(cm_cbor_uint(&r, &u)) && cm_ok(cm_cbor_bytes(&r, &commit)));
+    assert_true(cm_ok(cm_cbor_uint(&r, &u)) && cm_ok(cm_cbor_uint(&r, &aead)) && aead == 1);
+    assert_true(cm_ok(cm_cbor_uint(&r, &u)) && cm_ok(cm_cbor_bytes(&r, &nonce)));
+    n = (uint64_t)(nonce.p + nonce.n - locked.p); /* where key 10 begins */
+    assert_true(cm_ok(cm_cbor_uint(&r, &u)) && cm_ok(cm_cbor_bytes(&r, &sealed)));
+    assert_true(cm_ok(cm_cbor_end(&r)));
+
+    append(&aad, "casemate key file");
+    assert_true(cm_ok(cm_cbor_put_map(&aad, FIELDS - 1)));
+    assert_true(cm_ok(cm_buf_append(&aad, cm_view_of(locked.p + 1, (size_t)n - 1))));
+    assert_true(cm_ok(cm_argon2id(c, k[0].b, sizeof k, pass, salt, &cost)));
+    assert_memory_equal(k[1].b, commit.p, commit.n);
+    assert_true(cm_ok(cm_gcm_new(&gcm, c, &k[0])));
+    assert_true(cm_ok(cm_buf_reserve(&plain, sealed.n)));
+    plain.n = sealed.n - CM_GCM_TAG;
+    assert_true(cm_ok(cm_gcm_open(gcm, plain.p, sealed.p + plain.n, nonce.p, cm_buf_view(&aad),
+                                  cm_view_of(sealed.p, plain.n))));
+    assert_true(cm_view_eq(cm_buf_view(&plain), cm_buf_view(&der)));
 }
 
 /* ---- PBES2 parameters ---------------------------------------------------------------------- */
@@ -535,11 +586,6 @@ static void malformed_public(void **state)
 
 /* ---- files --------------------------------------------------------------------------------- */
 
-static void append(cm_buf *b, const char *text)
-{
-    assert_true(cm_ok(cm_buf_append(b, cm_view_str(text))));
-}
-
 /* K-35 */
 static void pem_files(void **state)
 {
@@ -700,6 +746,7 @@ int main(void)
         cmocka_unit_test(refused_protection),
         cmocka_unit_test(hostile_records),
         cmocka_unit_test(every_byte_counts),
+        cmocka_unit_test(by_the_spec),
         cmocka_unit_test(hostile_pbes2),
         cmocka_unit_test(malformed_private),
         cmocka_unit_test(curve_keys),
