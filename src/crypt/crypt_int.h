@@ -6,6 +6,7 @@
 #include <openssl/provider.h>
 
 #include "crypt/crypt.h"
+#include "crypt/ossl.h"
 
 struct secp256k1_context_struct;
 
@@ -29,10 +30,6 @@ struct cm_crypt {
     EVP_KDF_CTX *hkdf[2][CM_HASH_COUNT];   /* templates: extract only, expand only */
     struct secp256k1_context_struct *secp; /* blinded; NULL in the fips profile */
 };
-
-OSSL_LIB_CTX *cm_crypt_libctx(const cm_crypt *c);
-/** The property query every fetch by name carries: NULL or "fips=yes". Static. */
-const char *cm_crypt_propq(const cm_crypt *c);
 
 /** The method of h: CRYPT_ALGORITHM for an unknown number, CRYPT_PROFILE when not served. */
 CM_MUST cm_err cm_crypt_md(const EVP_MD **out, const cm_crypt *c, cm_hash h);
