@@ -4,6 +4,7 @@
 #include "codec/cbor.h"
 #include "codec/text.h"
 #include "sealed/dir_int.h"
+#include "sealed/layout.h"
 
 enum { HEAD = 12, COMPONENT_MAX = 255 };
 
@@ -240,14 +241,6 @@ static cm_err read_all(const cm_source *s, uint8_t *p, size_t n, uint64_t off)
     return CM_OKAY;
 }
 
-static bool zeros(cm_view v)
-{
-    for (size_t i = 0; i < v.n; i++)
-        if (v.p[i] != 0)
-            return false;
-    return true;
-}
-
 /* The table with its padding. */
 static cm_err read_table(cm_buf *b, size_t *n, const cm_source *s)
 {
@@ -277,7 +270,7 @@ static cm_err decode(cm_dir *d, const cm_source *s)
     e = read_entries(d, cm_view_of(b.p, n));
     if (cm_failed(e))
         return cm_err_class(e) == CM_CLASS_EXHAUSTED ? e : CM_FAIL(DIR_TABLE);
-    if (d->plain_size != s->size || !zeros(cm_view_of(b.p + n, b.n - n)))
+    if (d->plain_size != s->size || !cm_sealed_zeros(cm_view_of(b.p + n, b.n - n)))
         return CM_FAIL(DIR_TABLE);
     return CM_OKAY;
 }

@@ -52,6 +52,14 @@ static size_t entry_at(const cm_dir *d, uint64_t off)
     return lo;
 }
 
+/* What stands between a file's end and the next multiple of 4096: in the same segment. S-17 */
+static bool padded(const cm_dir_entry *e, uint64_t off, const uint8_t *p, size_t n)
+{
+    uint64_t a = e->offset + e->size, b = (a + CM_DIR_ALIGN - 1) / CM_DIR_ALIGN * CM_DIR_ALIGN;
+
+    return b > off + n || cm_sealed_zeros(cm_view_of(p + (a - off), (size_t)(b - a)));
+}
+
 static cm_err put(void *arg, uint64_t off, const uint8_t *p, size_t n)
 {
     struct folder *f = arg;
@@ -63,6 +71,8 @@ static cm_err put(void *arg, uint64_t off, const uint8_t *p, size_t n)
 
         if (a >= b)
             continue;
+        if (!padded(e, off, p, n))
+            return CM_FAIL(DIR_TABLE);
         CM_TRY(want_entry(f, i));
         CM_TRY(cm_os_pwrite(f->fd, p + (a - off), (size_t)(b - a), a - e->offset));
     }

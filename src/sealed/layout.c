@@ -24,7 +24,7 @@ static uint64_t align(uint64_t n)
     return (n + CM_SLOT_ALIGN - 1) / CM_SLOT_ALIGN * CM_SLOT_ALIGN;
 }
 
-static bool all_zero(cm_view v)
+bool cm_sealed_zeros(cm_view v)
 {
     return v.n == 0 ||
            (v.p[0] == 0 && cm_view_eq(cm_view_sub(v, 0, v.n - 1), cm_view_sub(v, 1, v.n - 1)));
@@ -154,7 +154,8 @@ cm_err cm_core_decode(cm_core *out, size_t *need, const cm_crypt *c, cm_view v)
     CM_TRY(check_sum(c, sum, v.p, cm_view_of(v.p + CM_PRELUDE, core_n)));
     if (!cm_view_eq(cm_view_of(v.p + 32, sizeof sum), CM_VIEW(sum))) /* S-1 */
         return CM_FAIL(SEALED_HEADER);
-    if (!all_zero(cm_view_sub(v, CM_PRELUDE + core_n, (size_t)h.slots_at - CM_PRELUDE - core_n)))
+    if (!cm_sealed_zeros(
+            cm_view_sub(v, CM_PRELUDE + core_n, (size_t)h.slots_at - CM_PRELUDE - core_n)))
         return CM_FAIL(SEALED_HEADER);
     CM_TRY(read_core(&h, c, cm_view_of(v.p + CM_PRELUDE, core_n)));
     *out = h;
@@ -221,7 +222,7 @@ static bool slot_valid(cm_view *envelope, uint64_t *sequence, const cm_crypt *c,
     *sequence = cm_get_be64(slot.p + 4);
     return cm_ok(slot_sum(c, sum, slot.p, *envelope)) &&
            cm_view_eq(cm_view_of(slot.p + 16, sizeof sum), CM_VIEW(sum)) &&
-           all_zero(cm_view_sub(slot, CM_SLOT_HEAD + n, slot.n - CM_SLOT_HEAD - n));
+           cm_sealed_zeros(cm_view_sub(slot, CM_SLOT_HEAD + n, slot.n - CM_SLOT_HEAD - n));
 }
 
 cm_err cm_slots_decode(cm_slots *out, const cm_crypt *c, const cm_core *h, cm_view both)
@@ -244,8 +245,8 @@ cm_err cm_slots_decode(cm_slots *out, const cm_crypt *c, const cm_core *h, cm_vi
         .envelope = env[w],
         .sequence = seq[w],
         .which = w,
-        .other_used = !all_zero(slot[!w]),
-        .other_torn = !ok[!w] && !all_zero(slot[!w]),
+        .other_used = !cm_sealed_zeros(slot[!w]),
+        .other_torn = !ok[!w] && !cm_sealed_zeros(slot[!w]),
     };
     return CM_OKAY;
 }

@@ -37,6 +37,9 @@ typedef struct {
     uint64_t slots_at, body_at;
 } cm_core;
 
+/** No byte but 0: padding is not a place to leave anything. */
+bool cm_sealed_zeros(cm_view v);
+
 /** Append prelude and core header, and fill in hd and the offsets. slot is set by the caller. */
 CM_MUST cm_err cm_core_encode(cm_buf *out, const cm_crypt *c, cm_core *h);
 /** From the first bytes of a container: at least CM_PRELUDE. *need says how many bytes prelude,

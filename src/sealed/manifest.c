@@ -158,7 +158,8 @@ cm_err cm_manifest_check(const cm_manifest *m, const cm_core *h, const cm_footer
     uint64_t body = CM_FLOE_HEADER + m->size + segments * CM_FLOE_OVERHEAD;
 
     if (!cm_view_eq(CM_VIEW(m->hd), CM_VIEW(h->hd)) || body != f->body ||
-        m->leaves != cm_merkle_leaf_count(m->size, h->leaf)) /* S-12 */
+        m->leaves != cm_merkle_leaf_count(m->size, h->leaf) ||
+        cm_view_eq(m->format, CM_LIT("directory")) != h->directory) /* S-12 */
         return CM_FAIL(SEALED_MANIFEST);
     return CM_OKAY;
 }

@@ -4,6 +4,7 @@
 
 #include "base/os.h"
 #include "crypt/merkle.h"
+#include "sealed/layout.h"
 
 enum { SEG = CM_TREE_SEGMENT + CM_FLOE_OVERHEAD, UPPER_MAX = 256 << 20 };
 
@@ -215,14 +216,17 @@ static cm_err load_run(cm_tree_reader *r, unsigned level, uint64_t run, uint8_t 
     struct cached *k = &r->cache[level];
     uint64_t position = r->shape.base[level] + run;
     uint64_t off = CM_FLOE_HEADER + position * SEG;
-    size_t n = (size_t)CM_MIN((uint64_t)SEG, r->size - off);
+    size_t n = (size_t)CM_MIN((uint64_t)SEG, r->size - off), count;
     bool last = off + n == r->size;
 
     k->run = UINT64_MAX;
     CM_TRY(cm_os_pread_all(r->fd, k->seg, n, r->at + off));
     CM_TRY(cm_floe_open(&r->floe, &r->worker, k->seg, n, position, last));
     k->nodes = k->seg + CM_FLOE_HEAD;
-    return root_of(root, k->nodes, run_nodes(&r->shape, level, run));
+    count = run_nodes(&r->shape, level, run);
+    if (!cm_sealed_zeros(cm_view_of(k->nodes + count * 32, n - CM_FLOE_OVERHEAD - count * 32)))
+        return CM_FAIL(SEALED_TREE); /* S-17 */
+    return root_of(root, k->nodes, count);
 }
 
 /* S-10: from the top down, each run against its parent's node. */
