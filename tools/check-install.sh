@@ -1,33 +1,62 @@
 #!/usr/bin/env bash
-# check-install.sh BUILD: what is installed compiles and runs outside the tree, shared and static.
+# check-install.sh BUILD: what is installed compiles and runs outside the tree, shared and static,
+# in C and C++; the examples read a model that the installed program sealed.
 set -euo pipefail
+build=$(realpath "$1")
 cd "$(dirname "$0")/.."
-build=$PWD/$1
 stage=$(mktemp -d "${TMPDIR:-/tmp}/casemate-install.XXXXXX")
 trap 'rm -rf "$stage"' EXIT
 DESTDIR=$stage meson install -C "$build" --no-rebuild --quiet
 pc=$(dirname "$(find "$stage" -name casemate.pc)")
 lib=$(dirname "$pc")
-export PKG_CONFIG_PATH=$pc:$PWD/.deps/openssl/lib/pkgconfig
-sed -i "s|^prefix=.*|prefix=$stage/usr/local|" "$pc/casemate.pc"
+prefix=$stage$(sed -n 's/^prefix=//p' "$pc/casemate.pc")
+sed -i "s|^prefix=.*|prefix=$prefix|" "$pc/casemate.pc"
+export PKG_CONFIG_PATH=$pc:$PWD/.deps/openssl/lib/pkgconfig LD_LIBRARY_PATH=$lib
 flags() { pkg-config "$@" casemate; }
 
-cat >"$stage/hello.c" <<'END'
-#include <casemate/err.h>
-#include <stdio.h>
-int main(void)
-{
-    return puts(cm_err_name(CM_OKAY)) < 0;
+# ---- a model to read, and one of its tensors as the program has it
+
+export CASEMATE_HOME=$stage/home
+casemate() { "$prefix/bin/casemate" --quiet "$@"; }
+casemate init --no-passphrase
+"$build/tests/testlib/make-model" safetensors "$stage/m.safetensors" 3M
+casemate seal "$stage/m.safetensors" --to "$CASEMATE_HOME/identity.pub" -o "$stage/m.sealed"
+tensor=$(grep -aoE 'model[A-Za-z0-9_.]+weight' "$stage/m.safetensors" | head -n 1)
+casemate cat "$stage/m.sealed" --tensor "$tensor" >"$stage/want"
+digest=$(casemate inspect "$stage/m.sealed" --json | grep -oE '"digest": *"[0-9a-f]{64}' | grep -oE '[0-9a-f]{64}')
+
+try() {
+    "$1" "$stage/m.sealed" "$CASEMATE_HOME/identity.pem" "$CASEMATE_HOME/publisher.pub" "$tensor" \
+        >"$stage/got" 2>"$stage/said"
+    cmp "$stage/want" "$stage/got"
+    [ "$(cat "$stage/said")" = "$digest" ] || { echo "$1 names another digest"; exit 1; }
+    ! "$1" "$stage/m.sealed" "$CASEMATE_HOME/identity.pem" "$CASEMATE_HOME/identity.pub" "$tensor" \
+        >"$stage/got" 2>"$stage/said" || { echo "$1 trusts anybody"; exit 1; }
+    [ ! -s "$stage/got" ]
 }
-END
-for source in "$stage/hello.c" examples/*.c; do
-    [ -f "$source" ] || continue
+
+# compile OUT SOURCE COMPILER...: against the shared library, then the static one
+compile() {
+    local out=$1 source=$2
+    shift 2
     # shellcheck disable=SC2046
-    gcc -Wall -Wextra -Werror "$source" -o "$stage/shared" $(flags --cflags --libs)
-    LD_LIBRARY_PATH=$lib ldd "$stage/shared" | grep -q "libcasemate.so.0 => $lib"
+    "$@" -Wall -Wextra -Werror "$source" -x none -o "$out-shared" $(flags --cflags --libs)
+    ldd "$out-shared" | grep -q "libcasemate.so.0 => $lib"
     # shellcheck disable=SC2046
-    gcc -Wall -Wextra -Werror "$source" -o "$stage/static" -Wl,-Bstatic -lcasemate -Wl,-Bdynamic \
-        $(flags --cflags --libs --static | sed 's/-lcasemate//')
+    "$@" -Wall -Wextra -Werror "$source" -x none -o "$out-static" $(flags --cflags) -Wl,-Bstatic -lcasemate \
+        -Wl,-Bdynamic $(flags --libs --static | sed 's/-lcasemate//')
+    ! ldd "$out-static" | grep -q libcasemate || { echo 'the static program is not'; exit 1; }
+    try "$out-shared"
+    try "$out-static"
+}
+
+for source in docs/examples/*.c; do
+    compile "$stage/c" "$source" gcc -std=c17
+    if command -v g++ >/dev/null; then
+        compile "$stage/cxx" "$source" g++ -x c++ -std=c++17 -Wno-missing-field-initializers
+    else
+        echo 'no g++: not tried as C++'
+    fi
 done
 for library in "$lib"/libcasemate.{so,so.0,a}; do
     [ -e "$library" ] || { echo "no $library"; exit 1; }

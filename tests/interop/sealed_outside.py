@@ -1,4 +1,4 @@
-"""sealed_outside.py CASEMATE MAKE_MODEL: containers of the program, read by sealed_reader.py."""
+"""sealed_outside.py CASEMATE MAKE_MODEL MAPPER: containers of the program, read by sealed_reader.py."""
 import json
 import os
 import struct
@@ -18,7 +18,7 @@ if b"ML-KEM" not in subprocess.run([reader.OPENSSL, "list", "-kem-algorithms"], 
                                    stdout=subprocess.PIPE).stdout:
     print("SKIP: no openssl of 3.5 or later")
     sys.exit(77)
-CLI, MAKE_MODEL = (os.path.abspath(a) for a in sys.argv[1:3])
+CLI, MAKE_MODEL, MAPPER = (os.path.abspath(a) for a in sys.argv[1:4])
 PASSPHRASE = b"correct horse battery staple"
 failures = []
 
@@ -197,6 +197,15 @@ def directory():
     check("directory: format", c.manifest[8] == "directory")
 
 
+def in_memory():
+    """exec: another program opens and maps the path, and can't change what is there."""
+    write("model.bin", noise(3000000))
+    sealed("model.sealed", "model.bin", "--to", "wing.pub", "--sign", "dual65.pem")
+    out = casemate("exec", "--model", "model.sealed", "-i", "wing.pem", "--from", "dual65.pub", "--",
+                   MAPPER, "{}")
+    check("exec: mapped by another program", out == read("model.bin"))
+
+
 # ---- and we find what is wrong ---------------------------------------------------------------
 
 
@@ -228,7 +237,8 @@ def main():
         os.environ["CASEMATE_HOME"] = work + "/home"
         write("phrase", PASSPHRASE + b"\n")
         make_keys()
-        for part in (sizes, kinds, texts, rewrapped, levels, safetensors, directory, damaged):
+        for part in (sizes, kinds, texts, rewrapped, levels, safetensors, directory, in_memory,
+                     damaged):
             part()
     print(f"{len(failures)} failed")
     return bool(failures)
