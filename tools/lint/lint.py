@@ -8,6 +8,7 @@ import sys
 
 import docs
 import layers
+import listed
 import style
 from tree import Skip, Tree
 
@@ -28,6 +29,7 @@ CHECKS = {
     "links": docs.links,
     "spec-tags": docs.spec_tags,
     "reasons": docs.reasons,
+    "listed": listed.listed,
 }
 
 

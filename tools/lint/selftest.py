@@ -37,6 +37,8 @@ CLEAN = {
     "src/crypt/c_int.h": "int cm_crypt(void);\n",
     "src/crypt/c.c": '#include "crypt/c_int.h"\nint cm_crypt(void) {\n    return 0;\n}\n',
     "spec/base.md": "**B-1** It MUST be so. See [itself](base.md).\n",
+    "tests/unit/meson.build": "unit_base = [\n  'a',\n]\nforeach t : unit_base\n  test(t)\n"
+                              "endforeach\n",
     "tests/unit/test_a.c": "/* B-1 */\nint main(void) {\n    return 0;\n}\n",
     "tools/x.sh": "#!/bin/sh\nexit 0\n",
     "tools/y.py": "print(1)\n",
@@ -110,6 +112,10 @@ PLANTED = [
     ("reasons", "include/casemate/reasons.h", 'X(BAD_HEX, IO, 0x0103, "a", "b")\n', "two rows"),
     ("reasons", "include/casemate/reasons.h", 'X(BAD_X, IO, 0x0101, "a", "b")\n', "is BAD_HEX's"),
     ("reasons", "include/casemate/reasons.h", 'X(BAD_X, IO, 0x0201, "a", "b")\n', "outside the block"),
+    ("listed", "tests/unit/test_b.c", "\n", "test_b.c: in no list"),
+    ("listed", "tests/unit/meson.build", "unit_base = ['a']\n", "unit_base is set twice"),
+    ("listed", "tests/unit/meson.build", "foreach t : ['a']\n", "test_a.c: listed twice"),
+    ("listed", "tests/unit/meson.build", "unit_base = []\n", "test_a.c: in no list"),
 ]
 
 
