@@ -17,6 +17,10 @@ except ImportError as missing:
 import sealed_reader as reader
 from sealed_writer import Writer, cbor, table
 
+if b"ML-DSA" not in subprocess.run([reader.OPENSSL, "list", "-signature-algorithms"], check=False,
+                                   stdout=subprocess.PIPE).stdout:
+    print("SKIP: no openssl of 3.5 or later")
+    sys.exit(77)
 CLI = os.path.abspath(sys.argv[1])
 PHRASE = b"open sesame"
 DATA = bytes(range(256)) * 600
@@ -28,13 +32,13 @@ def casemate(*arguments):
                           check=False)
 
 
-def attempt(data):
+def attempt(data, *trust):
     """(exit code, text, whether there is an output)"""
     with open("m.sealed", "wb") as f:
         f.write(data)
     subprocess.run(["rm", "-rf", "out", "out.part"], check=True)
-    done = casemate("open", "m.sealed", "--unsigned", "--passphrase-file", "phrase", "-o", "out",
-                    "--quiet")
+    done = casemate("open", "m.sealed", "--passphrase-file", "phrase", "-o", "out", "--quiet",
+                    *(trust or ["--unsigned"]))
     return done.returncode, done.stdout.decode(errors="replace").strip(), os.path.lexists("out")
 
 
@@ -59,8 +63,8 @@ def opens_folder(name, files):
     check(name, code == 0 and same, text or "opened")
 
 
-def refuses(name, reasons, plain=DATA, kind="raw", **wrong):
-    code, text, there = attempt(Writer(PHRASE, **wrong).seal(plain, kind))
+def refuses(name, reasons, plain=DATA, kind="raw", trust=(), **wrong):
+    code, text, there = attempt(Writer(PHRASE, **wrong).seal(plain, kind), *trust)
     named = any(f"[{why}]" in text for why in reasons.split())
     check(name, 0 < code < 126 and named and not there, text)
 
@@ -158,13 +162,67 @@ def hostile():
     refuses("index: bytes behind", "SEALED_INDEX", index_bytes=lambda i: i + b"\0")
 
 
+# ---- who may open it, who signed it ----------------------------------------------------------
+
+
+def kem_stanza(kem, size):
+    return {1: 1, 2: bytes(16), 3: bytes(size), 4: kem}
+
+
+def recipients():
+    """E-6, E-8, E-9, E-10"""
+    classical, weak = kem_stanza(0x20, 80), kem_stanza(0x40, 768 + 48)
+    refuses("classical beside a passphrase", "ENVELOPE_MIXED", stanzas=lambda s: s + [classical])
+    refuses("classical alone", "ENVELOPE_CLASSICAL", stanzas=[classical])
+    refuses("ML-KEM-512", "ENVELOPE_LEVEL", stanzas=lambda s: s + [weak])
+    refuses("a KEM body too short", "ENVELOPE_MALFORMED",
+            stanzas=lambda s: s + [kem_stanza(0x647A, 100)])
+    refuses("the fifth passphrase", "ENVELOPE_WRONG_PASSPHRASE ENVELOPE_NOT_FOR_US",
+            stanzas=lambda s: [change(2, bytes([i]) * 16)(s[0]) for i in range(4)] + s)
+
+
+def make_key(name, algorithm):
+    reader.openssl("genpkey", "-algorithm", algorithm, "-out", name + ".pem")
+    reader.openssl("pkey", "-in", name + ".pem", "-pubout", "-out", name + ".pub")
+
+
+def signature(name, message, context="casemate/model/v1"):
+    number, public = reader.public_key(open(name + ".pub", "rb").read())
+    made = reader.openssl("pkeyutl", "-sign", "-inkey", name + ".pem", "-rawin", "-in", "{message}",
+                          "-out", "{out}", "-pkeyopt", "context-string:" + context,
+                          secret=[("message", message)])
+    return {1: number, 2: public, 3: made}
+
+
+def signatures():
+    """S-13, S-14: made by openssl(1)."""
+    for name, algorithm in (("strong", "ML-DSA-65"), ("weak", "ML-DSA-44"), ("other", "ML-DSA-87")):
+        make_key(name, algorithm)
+    trust = ("--from", "strong.pub", "--from", "weak.pub")
+    code, text, there = attempt(
+        Writer(PHRASE, sign=lambda m: cbor([signature("strong", m)])).seal(DATA), *trust)
+    check("signed by openssl", code == 0 and there, text or "opened")
+    for name, why, sign in (
+            ("nobody", "SEALED_UNSIGNED", lambda m: []),
+            ("a stranger", "SEALED_UNTRUSTED", lambda m: [signature("other", m)]),
+            ("ML-DSA-44", "SEALED_WEAK_SIGNATURE", lambda m: [signature("weak", m)]),
+            ("for another purpose", "SEALED_SIGNATURE",
+             lambda m: [signature("strong", m, "casemate/audit/v1")]),
+            ("another manifest", "SEALED_SIGNATURE", lambda m: [signature("strong", m + b"x")]),
+            ("one holds, one does not", "SEALED_SIGNATURE",
+             lambda m: [signature("strong", m), signature("weak", m + b"x")]),
+            ("the wrong number", "SEALED_SIGNATURE SEALED_UNTRUSTED SEALED_SIGNATURES",
+             lambda m: [change(1, 10)(signature("strong", m))])):
+        refuses("signed: " + name, why, trust=trust, sign=lambda m, s=sign: cbor(s(m)))
+
+
 def main():
     with tempfile.TemporaryDirectory() as work:
         os.chdir(work)
         os.environ["CASEMATE_HOME"] = work + "/home"
         with open("phrase", "wb") as f:
             f.write(PHRASE + b"\n")
-        for part in (honest, hostile_folders, hostile):
+        for part in (honest, hostile_folders, hostile, recipients, signatures):
             part()
     print(f"{len(failures)} failed")
     return bool(failures)

@@ -119,7 +119,8 @@ class Writer:
         return front + self.back(body, tree, self.floe(b"index", 65536, index), manifest)
 
     def back(self, body, tree, index, manifest):
-        signatures = self.choose("signatures", b"\x80")
+        sign = self.wrong.get("sign")
+        signatures = sign(manifest) if sign else self.choose("signatures", b"\x80")
         footer = b"CSMEND01" + u(len(body), 8) + u(len(tree), 8) + u(len(index), 8)
         footer += u(len(manifest), 4) + u(len(signatures), 4)
         return body + tree + index + manifest + signatures + footer + sha256(footer)[:24]
