@@ -29,10 +29,11 @@ static const char *in_dir(const char *name)
 static cm_cert_request ask(cm_cert_role role)
 {
     static const cm_view dns = {(const uint8_t *)"kms.example", 11};
+    static const char *const names[] = {"root", "intermediate", "server", "client"};
 
     return (cm_cert_request){
         .role = role,
-        .common_name = CM_LIT("Casemate"),
+        .common_name = cm_view_str(names[role]),
         .dns = &dns,
         .n_dns = role == CM_CERT_SERVER,
         .not_before = (uint64_t)time(NULL) - 60,
