@@ -233,6 +233,20 @@ def second_signal():
         fail(f"two signals: {p.returncode}")
 
 
+def stopped_pipeline():
+    """Ctrl-C ends the producer too; what it managed to write is not a model."""
+    p = subprocess.Popen(("casemate", "seal", "-", "--to", ME, "-o", "half.sealed"),
+                         stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    p.stdin.write(bytes(3 << 20))
+    p.stdin.flush()
+    time.sleep(0.5)
+    p.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    p.stdin.close()
+    if p.wait(timeout=20) != 130 or os.path.exists("half.sealed"):
+        fail(f"half a stream was sealed: exit {p.returncode}")
+
+
 def main():
     passphrases()
     progress()
@@ -242,6 +256,7 @@ def main():
         print("SKIP interruption: sealing ended before the signal came")
     open_again()
     second_signal()
+    stopped_pipeline()
 
 
 main()
