@@ -1,5 +1,6 @@
 #include "access.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -271,6 +272,33 @@ void cm_cli_signers_done(cm_cli_signers *s)
 }
 
 /* ---- small things -------------------------------------------------------------------------- */
+
+cm_err cm_cli_check_output(cm_cli *cli, const char *out)
+{
+    CM_AUTO(cm_free_ptr) char *folder = NULL;
+    const char *slash;
+    size_t n = strlen(out);
+
+    if (access(out, F_OK) == 0 && !cm_cli_has(cli, "force"))
+        return cm_cli_about(cli, out, CM_FAIL(FILE_EXISTS), NULL);
+    while (n > 1 && out[n - 1] == '/') /* a folder may be named so */
+        n--;
+    slash = memrchr(out, '/', n);
+    if (slash)
+        CM_TRY(cm_strdup(&folder, cm_view_of(out, slash == out ? 1 : (size_t)(slash - out))));
+    if (access(folder ? folder : ".", W_OK | X_OK) == 0)
+        return CM_OKAY;
+    return cm_cli_about(cli, out, cm_os_err(errno, CM_IO_OPEN),
+                        errno == ENOENT ? "make its folder first" : NULL);
+}
+
+bool cm_cli_has_part(const char *out)
+{
+    char part[4096];
+    int n = snprintf(part, sizeof part, "%s.part", out);
+
+    return n > 0 && (size_t)n < sizeof part && access(part, F_OK) == 0;
+}
 
 bool cm_cli_is_dash(const char *path)
 {

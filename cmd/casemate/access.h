@@ -73,6 +73,13 @@ typedef struct {
 CM_MUST cm_err cm_cli_signers_init(cm_cli *cli, cm_cli_signers *s, const char *option);
 void cm_cli_signers_done(cm_cli_signers *s);
 
+/** Whether out can be written, before any work is done for it: errors about the output name it.
+ * FILE_EXISTS without --force; NO_FILE, NO_PERMISSION for its folder. */
+CM_MUST cm_err cm_cli_check_output(cm_cli *cli, const char *out);
+
+/** Whether an interrupted run left something to go on from. */
+bool cm_cli_has_part(const char *out);
+
 /** The path that stands for stdin or stdout. */
 bool cm_cli_is_dash(const char *path);
 /** Threads by --threads; 0: one per processor. */

@@ -167,6 +167,7 @@ cm_err cm_cli_sign(cm_cli *cli)
 
     if (n < 0 || (size_t)n >= sizeof out)
         return CM_FAIL(TOO_BIG);
+    CM_TRY(cm_cli_check_output(cli, out));
     CM_TRY(cm_cli_signers_init(cli, &by, "key"));
     if (by.keys.n == 0)
         return cm_cli_about(cli, path, CM_FAIL(SEALED_NO_SIGNER),
@@ -233,6 +234,7 @@ cm_err cm_cli_upgrade(cm_cli *cli)
 
     if (!out)
         return cm_cli_usage(cli, "--output is missing");
+    CM_TRY(cm_cli_check_output(cli, out));
     CM_TRY(cm_cli_access_init(cli, &a, CM_CLI_KEYS | CM_CLI_TRUST));
     CM_TRY(cm_cli_model_load(cli, &m, cli->args[0], &a, true));
     return upgrade(cli, m.s, out);

@@ -45,6 +45,7 @@ static cm_err stream_to_file(cm_cli *cli, const cm_cli_access *a, const char *ou
     cm_os_out o = {.fd = -1};
     cm_err e;
 
+    CM_TRY(cm_cli_check_output(cli, out));
     CM_TRY(cm_cli_about(cli, out, cm_os_out_open(&o, out, 0600, false), NULL));
     e = cm_unseal_stream(cli->crypt, &a->o, STDIN_FILENO, o.fd);
     if (cm_ok(e))
@@ -112,12 +113,14 @@ static cm_err open_file(cm_cli *cli, const cm_cli_access *a, const char *in, con
         CM_TRY(default_output(cli, &made, in));
     if (made)
         out = made;
+    if (!cm_cli_is_dash(out))
+        CM_TRY(cm_cli_check_output(cli, out));
     CM_TRY(cm_cli_model_load(cli, &m, in, a, true));
     if (cm_cli_is_dash(out))
         return open_to_stdout(cli, &m);
-    cli->resumable = !cm_sealed_get(m.s)->directory;
     cm_cli_progress_begin(cli);
     e = cm_sealed_extract(m.s, out, cm_cli_has(cli, "force"), &resumed);
+    cli->resumable = cm_cli_has_part(out);
     if (cm_err_class(e) == CM_CLASS_UNAUTHENTIC)
         return cm_cli_about(cli, in, e, NULL);
     CM_TRY(cm_cli_about(cli, cm_is(e, CM_CANCELLED) ? in : out, e, NULL));
@@ -247,7 +250,8 @@ cm_err cm_cli_cat(cm_cli *cli)
     if (!out || cm_cli_is_dash(out)) {
         cm_cli_data_to_stdout(cli);
         out = NULL;
-    }
+    } else
+        CM_TRY(cm_cli_check_output(cli, out));
     CM_TRY(cm_cli_access_init(cli, &a, CM_CLI_KEYS | CM_CLI_TRUST));
     CM_TRY(cm_cli_threads(cli, &a.o.threads));
     CM_TRY(cm_cli_model_load(cli, &m, cli->args[0], &a, true));

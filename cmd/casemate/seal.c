@@ -203,7 +203,8 @@ static cm_err output_of(cm_cli *cli, char **out, const char *in)
                                                          "name a file with --output")
                                      : CM_OKAY;
     }
-    return given ? cm_strdup(out, cm_view_str(given)) : default_output(out, in);
+    CM_TRY(given ? cm_strdup(out, cm_view_str(given)) : default_output(out, in));
+    return cm_cli_check_output(cli, *out);
 }
 
 cm_err cm_cli_seal(cm_cli *cli)

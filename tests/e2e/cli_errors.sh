@@ -49,6 +49,10 @@ expect 4 'NO_FILE' casemate open none.sealed
 expect 4 'NO_FILE' casemate seal raw.bin --to none.pub -o x
 expect 4 'none.pub' casemate seal raw.bin --to none.pub -o x
 
+expect 4 'nowhere/x: no such file. Make its folder first. [NO_FILE]' \
+    casemate seal raw.bin --to "$me" -o nowhere/x
+expect 4 'nowhere/x: no such file. Make its folder' casemate open raw.bin.sealed -o nowhere/x
+
 # 5: not what it should be
 expect 5 'SEALED_NOT' casemate inspect raw.bin
 expect 5 'SEALED_NOT' casemate open raw.bin -o x
@@ -89,10 +93,10 @@ flip bad.sealed $((size / 2))
 expect 3 'FAIL' casemate verify bad.sealed
 
 # 6: conflicts
-expect 6 'FILE_EXISTS' casemate seal raw.bin -r "$me"
+expect 6 'raw.bin.sealed: the output exists already' casemate seal raw.bin -r "$me"
 expect 6 'or --force to replace it' casemate seal raw.bin -r "$me"
 ok casemate seal raw.bin -r "$me" --force
-expect 6 'FILE_EXISTS' casemate open raw.bin.sealed
+expect 6 'open: raw.bin: the output exists already' casemate open raw.bin.sealed
 expect 6 'keys are never replaced' casemate key new --out bob.pem --no-passphrase
 expect 6 'exists already' casemate init --no-passphrase
 
