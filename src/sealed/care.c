@@ -73,7 +73,7 @@ static cm_err copy_with_room(struct cm_sealed *s, int out, cm_view env)
     if (env.n > h.slot - CM_SLOT_HEAD)
         return CM_FAIL(ENVELOPE_TOO_MANY);
     CM_TRY(cm_core_encode(&front, s->crypt, &h));
-    CM_TRY(cm_slots_encode(&front, s->crypt, &h, s->slots.sequence + 1, env));
+    CM_TRY(cm_slots_encode(&front, s->crypt, &h, 1, env));
     CM_TRY(cm_os_pwrite(out, front.p, front.n, 0));
     return copy_range(s->fd, out, s->core.body_at, h.body_at, s->info.file_size - s->core.body_at);
 }
@@ -101,9 +101,18 @@ static cm_err rewrap(struct cm_sealed *s, const char *path, cm_rewrap *w)
 
     CM_TRY(cm_sealed_open_envelope(s));
     CM_TRY(make_envelope(s, w, &env));
-    w->copied = env.n > s->core.slot - CM_SLOT_HEAD;
+    w->copied = env.n > s->core.slot - CM_SLOT_HEAD || s->slots.sequence == UINT64_MAX;
     return w->copied ? copy_container(s, path, cm_buf_view(&env))
                      : write_slots(s, cm_buf_view(&env));
+}
+
+/* Whoever held the lock before may have put a copy in this file's place. */
+static bool still_at(int fd, const char *path)
+{
+    struct stat a, b;
+
+    return fstat(fd, &a) == 0 && stat(path, &b) == 0 && a.st_ino == b.st_ino &&
+           a.st_dev == b.st_dev;
 }
 
 cm_err cm_sealed_rewrap(const cm_crypt *c, const char *path, const cm_open_options *o, cm_rewrap *w)
@@ -112,7 +121,7 @@ cm_err cm_sealed_rewrap(const cm_crypt *c, const char *path, const cm_open_optio
     CM_AUTO(cm_os_close_fd) int fd = -1;
 
     CM_TRY(cm_os_open_update(&fd, path, false));
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0 || !still_at(fd, path))
         return CM_FAIL(FILE_BUSY);
     CM_TRY(cm_sealed_load(&s, c, fd, o));
     return rewrap(s, path, w);

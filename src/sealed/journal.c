@@ -1,5 +1,6 @@
 #include "sealed/journal.h"
 
+#include <errno.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -118,7 +119,7 @@ cm_err cm_journal_read(const cm_journal *j, void *p, size_t n, uint64_t off)
 cm_err cm_journal_cut(cm_journal *j, uint64_t n)
 {
     if (ftruncate(j->fd, (off_t)(start_of(j) + n)) != 0)
-        return CM_FAIL(IO_WRITE);
+        return cm_os_err(errno, CM_IO_WRITE);
     j->size = n;
     return CM_OKAY;
 }

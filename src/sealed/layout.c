@@ -48,6 +48,14 @@ static void place(cm_core *h, size_t core_n)
 
 /* ---- prelude and core header --------------------------------------------------------------- */
 
+/* S-2 */
+static bool core_sane(const cm_cbor_value *v)
+{
+    return v[1].u == SUITE && v[2].u <= CM_TIER_MAX && power_of_two(v[3].u) &&
+           v[3].u >= CM_SEGMENT_MIN && v[3].u <= CM_SEGMENT_MAX && power_of_two(v[4].u) &&
+           v[4].u >= CM_LEAF_MIN && v[4].u <= v[3].u && v[5].u <= 1;
+}
+
 static cm_err put_core(cm_buf *out, const cm_core *h)
 {
     cm_cbor_value v[CM_COUNT(core_fields)] = {
@@ -61,7 +69,8 @@ static cm_err put_core(cm_buf *out, const cm_core *h)
         {.present = h->salted, .v = CM_VIEW(h->sealed_salt)},
     };
 
-    return cm_cbor_put_record(out, core_fields, v, CM_COUNT(v));
+    return core_sane(v) ? cm_cbor_put_record(out, core_fields, v, CM_COUNT(v))
+                        : CM_FAIL(BAD_ARGUMENT);
 }
 
 static cm_err check_sum(const cm_crypt *c, uint8_t sum[32], const uint8_t *prelude, cm_view core)
@@ -87,20 +96,12 @@ cm_err cm_core_encode(cm_buf *out, const cm_crypt *c, cm_core *h)
     cm_put_be32(p + 16, h->slot);
     cm_put_be64(p + 24, h->body_at);
     CM_TRY(check_sum(c, p + 32, p, cm_buf_view(&core)));
-    CM_TRY(cm_buf_append(out, CM_VIEW(p)));
-    CM_TRY(cm_buf_append(out, cm_buf_view(&core)));
-    CM_TRY(cm_buf_reserve(out, (size_t)h->slots_at - CM_PRELUDE - core.n));
-    memset(out->p + out->n, 0, (size_t)h->slots_at - CM_PRELUDE - core.n);
-    out->n += (size_t)h->slots_at - CM_PRELUDE - core.n;
+    CM_TRY(cm_buf_reserve(out, (size_t)h->slots_at));
+    memset(out->p + out->n, 0, (size_t)h->slots_at);
+    memcpy(out->p + out->n, p, sizeof p);
+    memcpy(out->p + out->n + sizeof p, core.p, core.n);
+    out->n += (size_t)h->slots_at;
     return CM_OKAY;
-}
-
-/* S-2 */
-static bool core_sane(const cm_cbor_value *v)
-{
-    return v[1].u == SUITE && v[2].u <= CM_TIER_MAX && power_of_two(v[3].u) &&
-           v[3].u >= CM_SEGMENT_MIN && v[3].u <= CM_SEGMENT_MAX && power_of_two(v[4].u) &&
-           v[4].u >= CM_LEAF_MIN && v[4].u <= v[3].u && v[5].u <= 1;
 }
 
 static cm_err read_core(cm_core *h, const cm_crypt *c, cm_view bytes)
@@ -210,19 +211,24 @@ cm_err cm_slots_encode(cm_buf *out, const cm_crypt *c, const cm_core *h, uint64_
     return CM_OKAY;
 }
 
-static bool slot_valid(cm_view *envelope, uint64_t *sequence, const cm_crypt *c, cm_view slot)
+/* An error is the machine's: a slot that could not be hashed must not count as a torn one, or the
+ * older one would be in force. */
+static cm_err read_slot(bool *valid, cm_view *envelope, uint64_t *sequence, const cm_crypt *c,
+                        cm_view slot)
 {
     uint8_t sum[32];
     uint32_t n = cm_get_be32(slot.p + 12);
 
+    *valid = false;
     if (!cm_view_eq(cm_view_of(slot.p, sizeof slot_magic), CM_VIEW(slot_magic)) ||
         n > slot.n - CM_SLOT_HEAD)
-        return false;
+        return CM_OKAY;
     *envelope = cm_view_sub(slot, CM_SLOT_HEAD, n);
     *sequence = cm_get_be64(slot.p + 4);
-    return cm_ok(slot_sum(c, sum, slot.p, *envelope)) &&
-           cm_view_eq(cm_view_of(slot.p + 16, sizeof sum), CM_VIEW(sum)) &&
-           cm_sealed_zeros(cm_view_sub(slot, CM_SLOT_HEAD + n, slot.n - CM_SLOT_HEAD - n));
+    CM_TRY(slot_sum(c, sum, slot.p, *envelope));
+    *valid = cm_view_eq(cm_view_of(slot.p + 16, sizeof sum), CM_VIEW(sum)) &&
+             cm_sealed_zeros(cm_view_sub(slot, CM_SLOT_HEAD + n, slot.n - CM_SLOT_HEAD - n));
+    return CM_OKAY;
 }
 
 cm_err cm_slots_decode(cm_slots *out, const cm_crypt *c, const cm_core *h, cm_view both)
@@ -236,7 +242,7 @@ cm_err cm_slots_decode(cm_slots *out, const cm_crypt *c, const cm_core *h, cm_vi
         return CM_FAIL(SEALED_SLOTS);
     for (unsigned i = 0; i < 2; i++) {
         slot[i] = cm_view_sub(both, i * (size_t)h->slot, h->slot);
-        ok[i] = slot_valid(&env[i], &seq[i], c, slot[i]);
+        CM_TRY(read_slot(&ok[i], &env[i], &seq[i], c, slot[i]));
     }
     if (!ok[0] && !ok[1])
         return CM_FAIL(SEALED_SLOTS);

@@ -40,7 +40,8 @@ typedef struct {
 /** No byte but 0: padding is not a place to leave anything. */
 bool cm_sealed_zeros(cm_view v);
 
-/** Append prelude and core header, and fill in hd and the offsets. slot is set by the caller. */
+/** Append prelude and core header, and fill in hd and the offsets. slot is set by the caller.
+ * BAD_ARGUMENT for sizes, a tier or a policy text that no reader takes. */
 CM_MUST cm_err cm_core_encode(cm_buf *out, const cm_crypt *c, cm_core *h);
 /** From the first bytes of a container: at least CM_PRELUDE. *need says how many bytes prelude,
  * core header and padding take when v is too short for them (and the result is IO_SHORT). S-1, S-2.
@@ -63,7 +64,8 @@ typedef struct {
     bool other_torn; /* the other slot is neither empty nor valid nor older */
     bool other_used;
 } cm_slots;
-/** Choose the slot in force from both (2 * h->slot bytes). SEALED_SLOTS. S-3. */
+/** Choose the slot in force from both (2 * h->slot bytes). SEALED_SLOTS; failures of the machine
+ * remain what they are. S-3. */
 CM_MUST cm_err cm_slots_decode(cm_slots *out, const cm_crypt *c, const cm_core *h, cm_view both);
 
 typedef struct {

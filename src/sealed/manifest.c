@@ -65,6 +65,16 @@ static bool texts_fit(const cm_cbor_value *v)
     return true;
 }
 
+static bool pairs_fit(const cm_manifest *m)
+{
+    if (m->provenance_n > CM_SEALED_PAIRS)
+        return false;
+    for (size_t i = 0; i < m->provenance_n; i++)
+        if (!cm_utf8_valid(m->provenance[i].key) || !cm_utf8_valid(m->provenance[i].value))
+            return false;
+    return true;
+}
+
 cm_err cm_manifest_encode(cm_buf *out, const cm_manifest *m)
 {
     CM_AUTO(cm_buf_free) cm_buf pairs = {.max = CM_MANIFEST_MAX};
@@ -86,7 +96,7 @@ cm_err cm_manifest_encode(cm_buf *out, const cm_manifest *m)
         {.present = m->has_sealed_root, .v = CM_VIEW(m->sealed_root)},
     };
 
-    if (!texts_fit(v))
+    if (!texts_fit(v) || !pairs_fit(m))
         return CM_FAIL(SEALED_NAME);
     CM_TRY(put_provenance(&pairs, m));
     v[12].v = cm_buf_view(&pairs);

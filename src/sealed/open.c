@@ -277,6 +277,8 @@ static cm_err start_tree(struct cm_sealed *s)
     uint64_t nodes = cm_merkle_leaf_count(s->manifest.size, s->core.segment);
 
     CM_TRY(cm_sealed_aad(&aad, &s->core, "tree"));
+    cm_tree_reader_free(s->tree); /* of an unlocking that failed further on */
+    s->tree = NULL;
     return cm_tree_reader_new(&s->tree, s->crypt, &s->keys.tree, cm_buf_view(&aad), s->fd,
                               s->core.body_at + s->footer.body, s->footer.tree, nodes,
                               s->manifest.digest);

@@ -1,4 +1,5 @@
 /* Making a container: spec/sealed.md from front to end. */
+#include <errno.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -78,6 +79,36 @@ static cm_err check_signers(const cm_seal_options *o)
     return CM_OKAY;
 }
 
+static void describe(cm_manifest *m, const cm_seal_options *o)
+{
+    m->created = o->created;
+    m->name = cm_view_str(o->name);
+    m->version = cm_view_str(o->version);
+    m->licence = cm_view_str(o->licence ? o->licence : "");
+    m->publisher = cm_view_str(o->publisher ? o->publisher : "");
+    m->has_sealed_root = o->sealed_root;
+    m->provenance_n = o->provenance_n;
+    for (size_t i = 0; i < o->provenance_n; i++) {
+        m->provenance[i].key = cm_view_str(o->provenance[i].key);
+        m->provenance[i].value = cm_view_str(o->provenance[i].value);
+    }
+}
+
+/* What could not be written at the end is refused before the work begins: a trial with the longest
+ * numbers. */
+static cm_err check_manifest(const cm_seal_options *o)
+{
+    CM_AUTO(cm_buf_free)
+    cm_buf trial = {.max = CM_MANIFEST_MAX};
+    cm_manifest m = {.leaves = UINT64_MAX, .size = CM_MODEL_MAX, .format = CM_LIT("safetensors")};
+
+    for (size_t i = 0; i < o->provenance_n; i++)
+        if (!o->provenance[i].key || !o->provenance[i].value)
+            return CM_FAIL(BAD_ARGUMENT);
+    describe(&m, o);
+    return cm_manifest_encode(&trial, &m);
+}
+
 static cm_err check_options(const cm_seal_options *o)
 {
     if (o->tier > CM_TIER_MAX || o->provenance_n > CM_SEALED_PAIRS)
@@ -87,7 +118,8 @@ static cm_err check_options(const cm_seal_options *o)
     CM_TRY(check_text(o->licence, 128, false));
     CM_TRY(check_text(o->publisher, 256, false));
     CM_TRY(check_text(o->policy, CM_POLICY_MAX, false));
-    return check_signers(o);
+    CM_TRY(check_signers(o));
+    return check_manifest(o);
 }
 
 /* ---- front: header and recipients ---------------------------------------------------------- */
@@ -127,7 +159,9 @@ static cm_err make_core(struct sealer *s)
     return CM_OKAY;
 }
 
-/* Everything before the body. Encoding also tells hd, so the envelope comes after the core. */
+/* Everything before the body. Encoding also tells hd, so the envelope comes after the core; where
+ * it is longer than what was foreseen (devices write up to 8 KiB), the slots grow, which hd does
+ * not cover. */
 static cm_err write_front(struct sealer *s)
 {
     CM_AUTO(cm_buf_free) cm_buf b = {.max = CM_CORE_MAX + 4096 + 2ull * CM_SLOT_MAX};
@@ -135,6 +169,11 @@ static cm_err write_front(struct sealer *s)
 
     CM_TRY(cm_core_encode(&b, s->crypt, &s->core));
     CM_TRY(make_envelope(s, &env));
+    if (env.n > s->core.slot - CM_SLOT_HEAD) {
+        s->core.slot = cm_slot_size(2 * env.n);
+        b.n = 0;
+        CM_TRY(cm_core_encode(&b, s->crypt, &s->core));
+    }
     CM_TRY(cm_slots_encode(&b, s->crypt, &s->core, 1, cm_buf_view(&env)));
     s->out_at = b.n;
     return s->ordered_out ? cm_os_write(s->out, b.p, b.n) : cm_os_pwrite(s->out, b.p, b.n, 0);
@@ -162,7 +201,7 @@ static cm_err sink(void *arg, cm_view bytes)
     struct sealer *s = arg;
 
     if (s->journaled && fdatasync(s->out) != 0)
-        return CM_FAIL(IO_SYNC);
+        return cm_os_err(errno, CM_IO_SYNC);
     return cm_journal_append(&s->journal, bytes);
 }
 
@@ -273,6 +312,13 @@ static void start_cipher(struct sealer *s)
     cm_merkle_acc_push(&s->cipher, leaf);
 }
 
+/* Runs of level 0 that leave something to do. A run that got as far as the end left padded and
+ * upper ones behind them in the journal, which say nothing about the body. */
+static uint64_t full_runs(const struct sealer *s)
+{
+    return s->in->src.size / s->core.segment / CM_TREE_RUN;
+}
+
 static cm_err resume(struct sealer *s, const char *part)
 {
     CM_AUTO(cm_buf_free) cm_buf env = {.max = CM_ENVELOPE_MAX};
@@ -284,7 +330,7 @@ static cm_err resume(struct sealer *s, const char *part)
     CM_TRY(read_core(s, &s->core));
     CM_TRY(cm_input_identity(s->in, s->crypt, identity, &s->journaled));
     CM_TRY(cm_journal_open(&s->journal, part, &id, &s->content));
-    runs = (s->journal.size - CM_FLOE_HEADER) / TREE_SEG;
+    runs = CM_MIN((s->journal.size - CM_FLOE_HEADER) / TREE_SEG, full_runs(s));
     CM_TRY(cm_journal_cut(&s->journal, CM_FLOE_HEADER + runs * TREE_SEG));
     CM_TRY(resume_floe(s));
     if (s->core.salted)
@@ -325,7 +371,7 @@ static cm_err start(struct sealer *s, const char *part)
     }
     if (!again) {
         if (part && ftruncate(s->out, 0) != 0)
-            return CM_FAIL(IO_WRITE);
+            return cm_os_err(errno, CM_IO_WRITE);
         CM_TRY(start_fresh(s, part));
     }
     start_cipher(s);
@@ -470,26 +516,14 @@ static cm_err put_index(struct sealer *s, cm_footer *f, uint8_t digest[32])
     return put(s, cm_buf_view(&sealed));
 }
 
-static void describe(const struct sealer *s, cm_manifest *m)
+static void fill_manifest(const struct sealer *s, cm_manifest *m)
 {
-    const cm_seal_options *o = s->o;
-
+    describe(m, s->o);
     m->leaves = cm_merkle_leaf_count(s->done, s->core.leaf);
     m->size = s->done;
-    m->created = o->created;
-    m->name = cm_view_str(o->name);
-    m->version = cm_view_str(o->version);
     m->format = cm_view_str(cm_format_name(s->r.format));
-    m->licence = cm_view_str(o->licence ? o->licence : "");
-    m->publisher = cm_view_str(o->publisher ? o->publisher : "");
-    m->provenance_n = o->provenance_n;
-    for (size_t i = 0; i < o->provenance_n; i++) {
-        m->provenance[i].key = cm_view_str(o->provenance[i].key);
-        m->provenance[i].value = cm_view_str(o->provenance[i].value);
-    }
     memcpy(m->hd, s->core.hd, sizeof m->hd);
-    m->has_sealed_root = o->sealed_root;
-    if (o->sealed_root)
+    if (m->has_sealed_root)
         cm_merkle_acc_root(m->sealed_root, &s->cipher);
 }
 
@@ -505,7 +539,7 @@ static cm_err put_back(struct sealer *s)
     f.tree = s->journal.size;
     CM_TRY(put_tree(s));
     CM_TRY(put_index(s, &f, m.index_digest));
-    describe(s, &m);
+    fill_manifest(s, &m);
     CM_TRY(cm_manifest_encode(&manifest, &m));
     CM_TRY(
         cm_signatures_encode(&signatures, cm_buf_view(&manifest), s->o->signers, s->o->signers_n));
@@ -533,10 +567,12 @@ static cm_err seal_to_fd(struct sealer *s, const char *part)
     return CM_OKAY;
 }
 
-/* What cannot be gone on with is removed; a journal and what it stands for stay. */
-static void leave(struct sealer *s, cm_os_out *o)
+/* What cannot be gone on with is removed; a journal and what it stands for stay, unless the model
+ * is another one by now. */
+static void leave(struct sealer *s, cm_os_out *o, cm_err why)
 {
-    if (s->journaled && s->journal.size > CM_FLOE_HEADER) {
+    if (s->journaled && s->journal.size > CM_FLOE_HEADER &&
+        cm_err_class(why) != CM_CLASS_CONFLICT) {
         cm_journal_close(&s->journal);
         cm_os_out_close(o);
         return;
@@ -556,11 +592,11 @@ static cm_err seal_to_path(struct sealer *s, const char *out)
     s->out = o.fd;
     e = seal_to_fd(s, o.part);
     if (cm_ok(e) && ftruncate(o.fd, (off_t)s->out_at) != 0)
-        e = CM_FAIL(IO_WRITE);
+        e = cm_os_err(errno, CM_IO_WRITE);
     if (cm_ok(e))
         e = cm_os_out_commit(&o, s->o->replace);
     if (cm_failed(e))
-        leave(s, &o);
+        leave(s, &o, e);
     else
         cm_journal_drop(&s->journal);
     return e;
