@@ -312,11 +312,12 @@ static void start_cipher(struct sealer *s)
     cm_merkle_acc_push(&s->cipher, leaf);
 }
 
-/* Runs of level 0 that leave something to do. A run that got as far as the end left padded and
- * upper ones behind them in the journal, which say nothing about the body. */
-static uint64_t full_runs(const struct sealer *s)
+/* Runs of segments that are done and leave something to do. A run that got as far as the end left
+ * padded and upper ones behind them in the journal, which say nothing about the body. */
+static uint64_t runs_done(const struct sealer *s)
 {
-    return s->in->src.size / s->core.segment / CM_TREE_RUN;
+    return CM_MIN((s->journal.size - CM_FLOE_HEADER) / TREE_SEG,
+                  s->in->src.size / s->core.segment / CM_TREE_RUN);
 }
 
 static cm_err resume(struct sealer *s, const char *part)
@@ -330,7 +331,7 @@ static cm_err resume(struct sealer *s, const char *part)
     CM_TRY(read_core(s, &s->core));
     CM_TRY(cm_input_identity(s->in, s->crypt, identity, &s->journaled));
     CM_TRY(cm_journal_open(&s->journal, part, &id, &s->content));
-    runs = CM_MIN((s->journal.size - CM_FLOE_HEADER) / TREE_SEG, full_runs(s));
+    runs = runs_done(s);
     CM_TRY(cm_journal_cut(&s->journal, CM_FLOE_HEADER + runs * TREE_SEG));
     CM_TRY(resume_floe(s));
     if (s->core.salted)
@@ -571,7 +572,7 @@ static cm_err seal_to_fd(struct sealer *s, const char *part)
  * is another one by now. */
 static void leave(struct sealer *s, cm_os_out *o, cm_err why)
 {
-    if (s->journaled && s->journal.size > CM_FLOE_HEADER &&
+    if (s->journaled && s->journal.size > CM_FLOE_HEADER && runs_done(s) > 0 &&
         cm_err_class(why) != CM_CLASS_CONFLICT) {
         cm_journal_close(&s->journal);
         cm_os_out_close(o);
