@@ -175,7 +175,7 @@ struct forged {
     uint64_t kind, number;
     bool has_number, has_cost, has_extra;
     cm_view id, body;
-    uint64_t cost[3];
+    uint64_t cost[4];
     size_t cost_n;
 };
 
@@ -640,6 +640,7 @@ static void fields_of_each_kind(void **state)
     BAD(phrase, f.has_number = true);
     BAD(phrase, f.has_cost = false);
     BAD(phrase, f.cost_n = 2);
+    BAD(phrase, f.cost_n = 4);
     BAD(phrase, f.cost_n = 0);
     BAD(phrase, f.body.n--);
     BAD(phrase, f.id.n--);
