@@ -75,6 +75,7 @@ ssize_t __real_pread64(int fd, void *p, size_t n, off_t at);
 ssize_t __real_write(int fd, const void *p, size_t n);
 ssize_t __real_pwrite64(int fd, const void *p, size_t n, off_t at);
 int __real_fsync(int fd);
+int __real_fdatasync(int fd);
 int __real_open64(const char *path, int flags, ...);
 int __real_rename(const char *from, const char *to);
 int __real_renameat2(int a, const char *from, int b, const char *to, unsigned flags);
@@ -95,6 +96,7 @@ ssize_t __wrap_pread64(int fd, void *p, size_t n, off_t at);
 ssize_t __wrap_write(int fd, const void *p, size_t n);
 ssize_t __wrap_pwrite64(int fd, const void *p, size_t n, off_t at);
 int __wrap_fsync(int fd);
+int __wrap_fdatasync(int fd);
 int __wrap_open64(const char *path, int flags, ...);
 int __wrap_rename(const char *from, const char *to);
 int __wrap_renameat2(int a, const char *from, int b, const char *to, unsigned flags);
@@ -157,6 +159,11 @@ ssize_t __wrap_pwrite64(int fd, const void *p, size_t n, off_t at)
 int __wrap_fsync(int fd)
 {
     return strikes(FAULT_SYNC) ? -1 : __real_fsync(fd);
+}
+
+int __wrap_fdatasync(int fd)
+{
+    return strikes(FAULT_SYNC) ? -1 : __real_fdatasync(fd);
 }
 
 int __wrap_open64(const char *path, int flags, ...)

@@ -20,7 +20,7 @@ enum fault_kind {
     FAULT_PROVIDER, /* malloc, realloc: what OpenSSL stands on, when it is linked statically */
     FAULT_READ,     /* read, pread */
     FAULT_WRITE,    /* write, pwrite */
-    FAULT_SYNC,     /* fsync */
+    FAULT_SYNC,     /* fsync, fdatasync */
     FAULT_OPEN,     /* open */
     FAULT_RENAME,   /* rename, renameat2 */
     FAULT_TRUNCATE, /* ftruncate */
