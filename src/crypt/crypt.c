@@ -49,7 +49,6 @@ cm_err cm_crypt_fail(cm_reason otherwise)
 
     for (int i = 0; i < ERROR_QUEUE; i++)
         memory |= ERR_GET_REASON(ERR_get_error()) == ERR_R_MALLOC_FAILURE;
-    ERR_clear_error();
     return memory ? CM_FAIL(NO_MEMORY) : (cm_err){(uint32_t)otherwise};
 }
 
