@@ -18,6 +18,7 @@ cm_err cm_cli_usage(cm_cli *cli, const char *format, ...)
     va_start(ap, format);
     vsnprintf(cli->detail, sizeof cli->detail, format, ap);
     va_end(ap);
+    cm_cli_clean(cli->detail, sizeof cli->detail, cm_view_str(cli->detail));
     if (cli->command && cli->command->run != cm_cli_help) {
         cm_cli_command_title(title, sizeof title, cli->command, ' ');
         snprintf(cli->advice, sizeof cli->advice, "see casemate help %s", title);
