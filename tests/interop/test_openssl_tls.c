@@ -118,6 +118,7 @@ static bool connects(const char *port, const char *root, const char *host, const
                                 "-verify_hostname",
                                 host};
     size_t n = 12;
+    int status;
 
     snprintf(crt, sizeof crt, "%s.crt", cert ? cert : "");
     snprintf(key, sizeof key, "%s.key", cert ? cert : "");
@@ -129,9 +130,13 @@ static bool connects(const char *port, const char *root, const char *host, const
         argv[n++] = "-key";
         argv[n++] = in_dir(key);
     }
-    if (t_run(&out, CM_LIT("Q\n"), argv) != 0)
-        return false;
+    status = t_run(&out, CM_LIT("Q\n"), argv);
     assert_good(cm_buf_byte(&out, 0));
+    if (status != 0) {
+        if (*texts)
+            print_message("status %d\n%s\n", status, (const char *)out.p);
+        return false;
+    }
     for (; *texts; texts++)
         if (!strstr((const char *)out.p, *texts)) {
             print_message("missing: %s\n%s\n", *texts, (const char *)out.p);
