@@ -42,7 +42,7 @@ expect 4 'no recipient has this id' casemate rewrap raw.bin.sealed --remove 0000
 
 # what comes from outside can't play with the terminal
 expect 2 'unknown command a?[31m' casemate $'a\e[31m'
-expect 4 'b?[31m' casemate open $'b\e[31m'
+expect 4 'b?[31m' casemate inspect $'b\e[31m'
 
 # the whole sentence: verb, object, what, remedy, name
 expect 4 'casemate: seal: none.gguf: no such file. Check the path. [NO_FILE]' \
