@@ -133,6 +133,7 @@ static cm_err read_all(cm_sealed *s, cm_buf *plain)
 
     CM_TRY(cm_sealed_unlock(s));
     CM_TRY(cm_sealed_index(s, &x));
+    cm_buf_free(plain);
     plain->max = CM_MAX(plain->max, n + 1);
     CM_TRY(cm_buf_reserve(plain, n + 1));
     CM_TRY(cm_sealed_read(s, plain->p, n, 0));

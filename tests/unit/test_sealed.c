@@ -223,6 +223,41 @@ static void test_trust(void **state)
     cm_buf_free(&b);
 }
 
+static const cm_sig_key *two_signers[2];
+
+static void signed_twice(cm_seal_options *o)
+{
+    two_signers[0] = kit->dual;
+    two_signers[1] = kit->mldsa65;
+    o->signers = two_signers;
+    o->signers_n = 2;
+}
+
+/* S-13: the second signature is broken, the first one holds. */
+static void test_one_bad_signature(void **state)
+{
+    const char *path = sealed_as("twice", 1000, NULL, signed_twice);
+    cm_buf whole = t_whole_file(path), b = {0};
+    cm_opener opener;
+    const cm_sig_key *trusted[1];
+    cm_open_options o = t_open_options(kit, &opener, trusted);
+
+    (void)state;
+    o.trusted = two_signers;
+    o.trusted_n = 2;
+    OK(t_open_with(kit, path, &o, &b));
+    whole.p[whole.n - 64 - 100] ^= 1;
+    t_put_file(path, cm_buf_view(&whole));
+    FAILS(SEALED_SIGNATURE, t_open_with(kit, path, &o, &b));
+    o.any_publisher = true;
+    FAILS(SEALED_SIGNATURE, t_open_with(kit, path, &o, &b));
+    o.any_publisher = false;
+    o.trusted_n = 1; /* the other one's signature is nothing to us */
+    OK(t_open_with(kit, path, &o, &b));
+    cm_buf_free(&whole);
+    cm_buf_free(&b);
+}
+
 static void unsigned_model(cm_seal_options *o)
 {
     o->signers_n = 0;
@@ -755,6 +790,7 @@ int main(void)
         cmocka_unit_test(test_random_access),
         cmocka_unit_test(test_tiers),
         cmocka_unit_test(test_trust),
+        cmocka_unit_test(test_one_bad_signature),
         cmocka_unit_test(test_unsigned),
         cmocka_unit_test(test_recipient_cannot_swap_weights),
         cmocka_unit_test(test_every_byte),
