@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""mutants.py [RESULTS]: break the code on purpose and see a test fail.
+"""mutants.py [RESULTS [TEXT]]: break the code on purpose and see a test fail.
 
 tools/mutants.txt lists the faults. Each is put into a copy of the tree, built, and the tests it
-names are run: a mutant that they let live is a failure. The copy is below build/mutants.
+names are run: a mutant that they let live is a failure. The copy is below build/mutants. With TEXT
+only those whose name has it.
 """
 import os
 import re
@@ -90,6 +91,7 @@ def try_one(name, path, old, new, tests):
 
 def main():
     results = sys.argv[1] if len(sys.argv) > 1 else os.devnull
+    only = sys.argv[2] if len(sys.argv) > 2 else ""
     os.makedirs(TREE, exist_ok=True)
     copy_tree()
     out = build()
@@ -97,7 +99,7 @@ def main():
         raise SystemExit("mutants: the tree does not build\n" + out.stdout[-2000:])
     bad = 0
     with open(results, "a", encoding="utf-8") as f:
-        for name, *mutant in mutants():
+        for name, *mutant in (m for m in mutants() if only in m[0]):
             why = try_one(name, *mutant)
             bad += why is not None
             print(f"{'FAIL   ' if why else 'ok     '} mutant: {name}" + (f": {why}" if why else ""),
