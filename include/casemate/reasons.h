@@ -104,7 +104,7 @@
     /* sealed: 0x0501 */ \
     X(FLOE_PARAMS, UNSUPPORTED, 0x0501, "the encrypted part has other parameters than its header", "fetch the file again") \
     X(FLOE_MISMATCH, UNAUTHENTIC, 0x0502, "the encrypted part does not belong to this key and header", "do not use this file; fetch it from its publisher again") \
-    X(FLOE_SEGMENT, UNAUTHENTIC, 0x0503, "a piece was altered, cut off or moved", "fetch the file again; casemate verify shows where it is damaged") \
+    X(FLOE_SEGMENT, UNAUTHENTIC, 0x0503, "a piece was altered, cut off or moved", "fetch the file again; casemate verify tells what else is wrong with it") \
     X(SEALED_NOT, MALFORMED, 0x0504, "this is not a sealed model", "check the path; casemate seal makes one") \
     X(SEALED_VERSION, UNSUPPORTED, 0x0505, "made by a newer casemate", "update casemate") \
     X(SEALED_HEADER, MALFORMED, 0x0506, "the header is damaged", "fetch the file again") \

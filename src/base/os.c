@@ -239,13 +239,13 @@ static cm_err part_name(char **out, const char *path)
 
 /* The lock is on the file, so after locking make sure the name still leads to the same file: a
  * writer that just committed has moved it away. */
-static cm_err lock_part(int fd, const char *part)
+cm_err cm_os_lock(int fd, const char *path)
 {
     struct stat a, b;
 
     if (flock(fd, LOCK_EX | LOCK_NB) != 0)
         return CM_FAIL(FILE_BUSY);
-    if (fstat(fd, &a) != 0 || stat(part, &b) != 0 || a.st_ino != b.st_ino || a.st_dev != b.st_dev)
+    if (fstat(fd, &a) != 0 || stat(path, &b) != 0 || a.st_ino != b.st_ino || a.st_dev != b.st_dev)
         return CM_FAIL(FILE_BUSY);
     return CM_OKAY;
 }
@@ -262,7 +262,7 @@ cm_err cm_os_out_open(cm_os_out *o, const char *path, mode_t mode, bool keep)
     fd = open(part, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, mode);
     if (fd < 0)
         return cm_os_err(errno, CM_IO_OPEN);
-    CM_TRY(lock_part(fd, part));
+    CM_TRY(cm_os_lock(fd, part));
     if (!keep && ftruncate(fd, 0) != 0) {
         cm_err e = cm_os_err(errno, CM_IO_WRITE);
 

@@ -29,6 +29,9 @@ CM_MUST cm_err cm_os_is_shared(int fd, bool *shared);
 /** Open for reading and writing; create: make it or empty it, for this user only, and never
  * through a symbolic link. */
 CM_MUST cm_err cm_os_open_update(int *fd, const char *path, bool create);
+/** Lock the file behind fd, which path led to, against other writers until it is closed. FILE_BUSY
+ * when another process holds it or has put another file in its place. */
+CM_MUST cm_err cm_os_lock(int fd, const char *path);
 /** A file in memory without a name; sealable: it can be made unchangeable. NO_MEMORY. */
 CM_MUST cm_err cm_os_memfd(int *fd, const char *label, bool sealable);
 /** Make a cm_os_memfd() unchangeable for good, and readable by its owner alone. */

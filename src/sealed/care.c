@@ -1,5 +1,4 @@
 /* Looking after containers: who can open one, who vouches for it, and moving one to new keys. */
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -106,23 +105,13 @@ static cm_err rewrap(struct cm_sealed *s, const char *path, cm_rewrap *w)
                      : write_slots(s, cm_buf_view(&env));
 }
 
-/* Whoever held the lock before may have put a copy in this file's place. */
-static bool still_at(int fd, const char *path)
-{
-    struct stat a, b;
-
-    return fstat(fd, &a) == 0 && stat(path, &b) == 0 && a.st_ino == b.st_ino &&
-           a.st_dev == b.st_dev;
-}
-
 cm_err cm_sealed_rewrap(const cm_crypt *c, const char *path, const cm_open_options *o, cm_rewrap *w)
 {
     CM_AUTO(cm_sealed_free_ptr) cm_sealed *s = NULL;
     CM_AUTO(cm_os_close_fd) int fd = -1;
 
     CM_TRY(cm_os_open_update(&fd, path, false));
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0 || !still_at(fd, path))
-        return CM_FAIL(FILE_BUSY);
+    CM_TRY(cm_os_lock(fd, path));
     CM_TRY(cm_sealed_load(&s, c, fd, o));
     return rewrap(s, path, w);
 }

@@ -159,3 +159,39 @@ cm_err t_open(const t_kit *k, const char *path, cm_buf *plain)
 
     return t_open_with(k, path, &o, plain);
 }
+
+const char *t_sealed_as(const t_kit *k, const char *name, size_t n, cm_seal_result *r,
+                        void (*change)(cm_seal_options *))
+{
+    char file[64];
+    cm_recipient to;
+    cm_seal_options o = t_seal_options(k, &to);
+    cm_buf b = t_bytes(n, n);
+    cm_seal_result own;
+    const char *in, *out;
+
+    snprintf(file, sizeof file, "%s.plain", name);
+    in = t_path(k->dir, file);
+    t_put_file(in, cm_buf_view(&b));
+    snprintf(file, sizeof file, "%s.sealed", name);
+    out = t_path(k->dir, file);
+    o.replace = true;
+    if (change)
+        change(&o);
+    MUST(cm_seal(r ? r : &own, k->crypt, &o, in, -1, out, -1));
+    cm_buf_free(&b);
+    return out;
+}
+
+void t_expect_plain(const t_kit *k, const char *path, size_t n)
+{
+    cm_buf want = t_bytes(n, n), got = {0};
+
+    MUST(t_open(k, path, &got));
+    if (!cm_view_eq(cm_buf_view(&want), cm_buf_view(&got))) {
+        fprintf(stderr, "%s does not hold what was sealed\n", path);
+        exit(1);
+    }
+    cm_buf_free(&want);
+    cm_buf_free(&got);
+}

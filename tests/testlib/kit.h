@@ -32,4 +32,10 @@ cm_err t_open(const t_kit *k, const char *path, cm_buf *plain);
 /** The same with options of one's own. */
 cm_err t_open_with(const t_kit *k, const char *path, const cm_open_options *o, cm_buf *plain);
 
+/** Seal t_bytes(n, n) under NAME.sealed with what change makes of the options; the path of it. */
+const char *t_sealed_as(const t_kit *k, const char *name, size_t n, cm_seal_result *r,
+                        void (*change)(cm_seal_options *));
+/** That the container at path opens to t_bytes(n, n). */
+void t_expect_plain(const t_kit *k, const char *path, size_t n);
+
 #endif

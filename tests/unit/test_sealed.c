@@ -36,41 +36,6 @@ static int teardown(void **state)
     return 0;
 }
 
-/* Seal n bytes under name.sealed with what change makes of the options. */
-static const char *sealed_as(const char *name, size_t n, cm_seal_result *r,
-                             void (*change)(cm_seal_options *))
-{
-    char file[64];
-    cm_recipient to;
-    cm_seal_options o = t_seal_options(kit, &to);
-    cm_buf b = t_bytes(n, n);
-    cm_seal_result own;
-    const char *in, *out;
-
-    snprintf(file, sizeof file, "%s.plain", name);
-    in = t_path(kit->dir, file);
-    t_put_file(in, cm_buf_view(&b));
-    snprintf(file, sizeof file, "%s.sealed", name);
-    out = t_path(kit->dir, file);
-    o.replace = true;
-    if (change)
-        change(&o);
-    OK(cm_seal(r ? r : &own, kit->crypt, &o, in, -1, out, -1));
-    cm_buf_free(&b);
-    return out;
-}
-
-static void expect_plain(const char *path, size_t n)
-{
-    cm_buf want = t_bytes(n, n), got = {0};
-
-    OK(t_open(kit, path, &got));
-    assert_int_equal(got.n, n);
-    assert_memory_equal(got.p, want.p, n);
-    cm_buf_free(&want);
-    cm_buf_free(&got);
-}
-
 /* ---- round trips --------------------------------------------------------------------------- */
 
 static const size_t sizes[] = {0,     1,     4095,   4096,   4097,    65535,
@@ -81,10 +46,10 @@ static void test_sizes(void **state)
     (void)state;
     for (size_t i = 0; i < CM_COUNT(sizes); i++) {
         cm_seal_result r;
-        const char *path = sealed_as("size", sizes[i], &r, NULL);
+        const char *path = t_sealed_as(kit, "size", sizes[i], &r, NULL);
 
         assert_int_equal(r.size, sizes[i]);
-        expect_plain(path, sizes[i]);
+        t_expect_plain(kit, path, sizes[i]);
     }
 }
 
@@ -102,9 +67,9 @@ static void test_private_digest(void **state)
     cm_seal_result plain, a, b;
 
     (void)state;
-    sealed_as("plain", 100000, &plain, NULL);
-    sealed_as("salted", 100000, &a, salted);
-    expect_plain(sealed_as("salted", 100000, &b, salted), 100000);
+    t_sealed_as(kit, "plain", 100000, &plain, NULL);
+    t_sealed_as(kit, "salted", 100000, &a, salted);
+    t_expect_plain(kit, t_sealed_as(kit, "salted", 100000, &b, salted), 100000);
     assert_memory_not_equal(plain.digest, a.digest, 32);
     assert_memory_not_equal(a.digest, b.digest, 32);
 }
@@ -115,8 +80,8 @@ static void test_digest_names_content(void **state)
     const char *in;
 
     (void)state;
-    sealed_as("same", 70000, &a, NULL);
-    sealed_as("same", 70000, &b, NULL);
+    t_sealed_as(kit, "same", 70000, &a, NULL);
+    t_sealed_as(kit, "same", 70000, &b, NULL);
     assert_memory_equal(a.digest, b.digest, 32);
     in = t_path(kit->dir, "same.plain");
     OK(cm_seal_digest(&d, in, -1, 4096, 2, (cm_watch){0}));
@@ -128,7 +93,7 @@ static void test_random_access(void **state)
     cm_opener opener;
     const cm_sig_key *trusted[1];
     cm_open_options o = t_open_options(kit, &opener, trusted);
-    const char *path = sealed_as("random", 3000001, NULL, NULL);
+    const char *path = t_sealed_as(kit, "random", 3000001, NULL, NULL);
     cm_buf want = t_bytes(3000001, 3000001);
     uint8_t *got = malloc(3000001);
     cm_sealed *s;
@@ -204,7 +169,7 @@ static void test_tiers(void **state)
 
 static void test_trust(void **state)
 {
-    const char *path = sealed_as("trust", 1000, NULL, NULL);
+    const char *path = t_sealed_as(kit, "trust", 1000, NULL, NULL);
     cm_opener opener;
     const cm_sig_key *trusted[1];
     cm_open_options o = t_open_options(kit, &opener, trusted);
@@ -236,7 +201,7 @@ static void signed_twice(cm_seal_options *o)
 /* S-13: the second signature is broken, the first one holds. */
 static void test_one_bad_signature(void **state)
 {
-    const char *path = sealed_as("twice", 1000, NULL, signed_twice);
+    const char *path = t_sealed_as(kit, "twice", 1000, NULL, signed_twice);
     cm_buf whole = t_whole_file(path), b = {0};
     cm_opener opener;
     const cm_sig_key *trusted[1];
@@ -266,7 +231,7 @@ static void unsigned_model(cm_seal_options *o)
 
 static void test_unsigned(void **state)
 {
-    const char *path = sealed_as("unsigned", 1000, NULL, unsigned_model);
+    const char *path = t_sealed_as(kit, "unsigned", 1000, NULL, unsigned_model);
     cm_recipient to;
     cm_seal_options so = t_seal_options(kit, &to);
     cm_opener opener;
@@ -313,7 +278,7 @@ static void test_recipient_cannot_swap_weights(void **state)
     cm_opener opener;
     const cm_sig_key *trusted[1];
     cm_open_options o = t_open_options(kit, &opener, trusted);
-    const char *path = sealed_as("swap", 100000, NULL, NULL);
+    const char *path = t_sealed_as(kit, "swap", 100000, NULL, NULL);
     cm_sealed *s;
     cm_buf b = {0};
     int fd;
@@ -330,7 +295,7 @@ static void test_recipient_cannot_swap_weights(void **state)
 
 static void test_every_byte(void **state)
 {
-    const char *path = sealed_as("flip", 5000, NULL, NULL);
+    const char *path = t_sealed_as(kit, "flip", 5000, NULL, NULL);
     cm_buf whole = t_whole_file(path), want = t_bytes(5000, 5000);
     const char *bad = t_path(kit->dir, "flip.bad");
     uint32_t slot = cm_get_be32(whole.p + 16);
@@ -369,7 +334,7 @@ static void test_every_byte(void **state)
 
 static void test_every_truncation(void **state)
 {
-    const char *path = sealed_as("cut", 70000, NULL, NULL);
+    const char *path = t_sealed_as(kit, "cut", 70000, NULL, NULL);
     cm_buf whole = t_whole_file(path);
     const char *bad = t_path(kit->dir, "cut.bad");
 
@@ -403,8 +368,8 @@ static void swap_segments(cm_buf *x, size_t a, cm_buf *y, size_t b)
 
 static void test_moved_segments(void **state)
 {
-    cm_buf one = t_whole_file(sealed_as("one", 300000, NULL, NULL));
-    cm_buf two = t_whole_file(sealed_as("two", 300000, NULL, NULL));
+    cm_buf one = t_whole_file(t_sealed_as(kit, "one", 300000, NULL, NULL));
+    cm_buf two = t_whole_file(t_sealed_as(kit, "two", 300000, NULL, NULL));
     const char *bad = t_path(kit->dir, "moved.bad");
     cm_buf got = {0};
 
@@ -439,7 +404,7 @@ static void test_absurd_lengths(void **state)
         {20, 1, "SEALED_HEADER"},          {24, 0x7fffffff, "SEALED_HEADER"},
         {24, 0xffffffff, "SEALED_HEADER"},
     };
-    cm_buf whole = t_whole_file(sealed_as("absurd", 1000, NULL, NULL));
+    cm_buf whole = t_whole_file(t_sealed_as(kit, "absurd", 1000, NULL, NULL));
     const char *bad = t_path(kit->dir, "absurd.bad");
 
     (void)state;
@@ -461,179 +426,6 @@ static void test_absurd_lengths(void **state)
     t_put_file(bad, CM_LIT("GGUF is not a container"));
     FAILS(SEALED_NOT, t_open(kit, bad, &whole));
     cm_buf_free(&whole);
-}
-
-/* ---- rewrap, upgrade, sign ----------------------------------------------------------------- */
-
-static cm_err open_as(const char *path, const cm_kem_key *key)
-{
-    cm_opener opener;
-    const cm_sig_key *trusted[1];
-    cm_open_options o = t_open_options(kit, &opener, trusted);
-    cm_buf b = {0};
-    cm_err e;
-
-    opener = cm_opener_kem(key);
-    e = t_open_with(kit, path, &o, &b);
-    cm_buf_free(&b);
-    return e;
-}
-
-static bool keep_all(void *arg, const cm_stanza *st)
-{
-    (void)arg;
-    (void)st;
-    return true;
-}
-
-static void test_rewrap(void **state)
-{
-    cm_opener opener;
-    const cm_sig_key *trusted[1];
-    cm_open_options o = t_open_options(kit, &opener, trusted);
-    cm_recipient other = cm_recipient_kem(kit->other), many[40];
-    const char *path = sealed_as("rewrap", 200000, NULL, NULL);
-    cm_rewrap w = {.add = &other, .add_n = 1, .keep = keep_all};
-    uint32_t slot;
-    cm_buf b;
-
-    (void)state;
-    OK(cm_sealed_rewrap(kit->crypt, path, &o, &w));
-    assert_false(w.copied);
-    OK(open_as(path, kit->xwing));
-    OK(open_as(path, kit->other));
-    w.keep = NULL;
-    OK(cm_sealed_rewrap(kit->crypt, path, &o, &w));
-    FAILS(ENVELOPE_NOT_FOR_US, open_as(path, kit->xwing));
-    OK(open_as(path, kit->other));
-    b = t_whole_file(path); /* S-4: the old stanza is gone from the bytes */
-    slot = cm_get_be32(b.p + 16);
-    assert_true(cm_get_be32(b.p + 4096) == 0 || cm_get_be32(b.p + 4096 + slot) == 0);
-    cm_buf_free(&b);
-    FAILS(ENVELOPE_NOT_FOR_US, cm_sealed_rewrap(kit->crypt, path, &o, &w));
-    opener = cm_opener_kem(kit->other);
-    for (size_t i = 0; i < CM_COUNT(many); i++)
-        many[i] = cm_recipient_kem(i ? kit->other : kit->xwing);
-    w = (cm_rewrap){.add = many, .add_n = CM_COUNT(many)};
-    OK(cm_sealed_rewrap(kit->crypt, path, &o, &w));
-    assert_true(w.copied);
-    OK(open_as(path, kit->xwing));
-    expect_plain(path, 200000);
-}
-
-static void test_upgrade(void **state)
-{
-    cm_opener opener;
-    const cm_sig_key *trusted[1];
-    cm_open_options o = t_open_options(kit, &opener, trusted);
-    const char *path = sealed_as("old", 500000, NULL, NULL), *out = t_path(kit->dir, "new.sealed");
-    cm_recipient strong = cm_recipient_kem(kit->mlkem1024);
-    cm_seal_options so = t_seal_options(kit, &strong);
-    const cm_sig_key *signer = kit->mldsa87;
-    cm_seal_result r;
-    cm_sealed *s;
-    cm_buf b = {0}, want = t_bytes(500000, 500000);
-    int fd;
-
-    (void)state;
-    strong = cm_recipient_kem(kit->mlkem1024);
-    so.signers = &signer;
-    so.tier = 3;
-    so.segment = 128 << 10;
-    so.name = so.version = NULL;
-    OK(cm_os_open_read(&fd, path));
-    OK(cm_sealed_load(&s, kit->crypt, fd, &o));
-    OK(cm_sealed_unlock(s));
-    OK(cm_sealed_upgrade(&r, s, &so, out));
-    assert_memory_equal(r.digest, cm_sealed_get(s)->digest, 32); /* the same model */
-    cm_sealed_free(s);
-    close(fd);
-    opener = cm_opener_kem(kit->mlkem1024);
-    trusted[0] = kit->mldsa87;
-    OK(t_open_with(kit, out, &o, &b));
-    assert_memory_equal(b.p, want.p, want.n);
-    cm_buf_free(&b);
-    cm_buf_free(&want);
-}
-
-static void test_detached(void **state)
-{
-    cm_opener opener;
-    const cm_sig_key *trusted[1], *signer = kit->stranger;
-    cm_open_options o = t_open_options(kit, &opener, trusted);
-    const char *path = sealed_as("detached", 1000, NULL, unsigned_model);
-    const char *sig = t_path(kit->dir, "detached.sig"), *elsewhere;
-    cm_buf b = {0};
-    int fd;
-
-    (void)state;
-    OK(cm_os_open_read(&fd, path));
-    OK(cm_sealed_sign(kit->crypt, fd, &signer, 1, sig, false));
-    FAILS(FILE_EXISTS, cm_sealed_sign(kit->crypt, fd, &signer, 1, sig, false));
-    close(fd);
-    trusted[0] = kit->stranger;
-    FAILS(SEALED_UNSIGNED, t_open_with(kit, path, &o, &b));
-    o.signature_file = sig;
-    OK(t_open_with(kit, path, &o, &b));
-    elsewhere = sealed_as("elsewhere", 1000, NULL, unsigned_model);
-    FAILS(SEALED_SIGNATURE, t_open_with(kit, elsewhere, &o, &b));
-    cm_buf_free(&b);
-}
-
-/* ---- verify -------------------------------------------------------------------------------- */
-
-struct lines {
-    unsigned pass, skip, fail;
-};
-
-static void count_line(void *arg, cm_check v, const char *what, const char *why)
-{
-    struct lines *l = arg;
-
-    (void)what;
-    (void)why;
-    l->pass += v == CM_CHECK_PASS;
-    l->skip += v == CM_CHECK_SKIP;
-    l->fail += v == CM_CHECK_FAIL;
-}
-
-static struct lines verify(const char *path, bool with_key)
-{
-    cm_opener opener;
-    const cm_sig_key *trusted[1];
-    cm_open_options o = t_open_options(kit, &opener, trusted);
-    struct lines l = {0};
-    unsigned failed;
-    int fd;
-
-    o.openers_n = with_key;
-    OK(cm_os_open_read(&fd, path));
-    OK(cm_sealed_verify(kit->crypt, fd, &o, count_line, &l, &failed));
-    assert_int_equal(failed, l.fail);
-    close(fd);
-    return l;
-}
-
-static void test_verify(void **state)
-{
-    const char *path = sealed_as("verify", 300000, NULL, salted);
-    cm_buf b = t_whole_file(path);
-    size_t body = (size_t)cm_get_be64(b.p + 24), spare = body - 100;
-    struct lines l = verify(path, true);
-
-    (void)state;
-    assert_true(l.fail == 0 && l.skip == 0 && l.pass >= 7);
-    l = verify(path, false);
-    assert_true(l.fail == 0 && l.skip == 1);
-    b.p[body + 100000] ^= 1;
-    t_put_file(path, cm_buf_view(&b));
-    assert_true(verify(path, false).fail > 0); /* found without a key */
-    assert_true(verify(path, true).fail > 0);
-    b.p[body + 100000] ^= 1;
-    b.p[spare] ^= 1;
-    t_put_file(path, cm_buf_view(&b));
-    assert_int_equal(verify(path, true).fail, 1);
-    cm_buf_free(&b);
 }
 
 /* ---- streams and outputs ------------------------------------------------------------------- */
@@ -668,7 +460,7 @@ static void test_streams(void **state)
         OK(cm_seal(&r, kit->crypt, &so, NULL, p[0], NULL, fd)); /* S-5 */
         close(p[0]);
         close(fd);
-        expect_plain(path, sizes[i]);
+        t_expect_plain(kit, path, sizes[i]);
         back = t_whole_file(path);
         assert_int_equal(pipe(p), 0);
         fill_pipe(p[1], &back);
@@ -692,7 +484,8 @@ static void test_outputs(void **state)
     cm_opener opener;
     const cm_sig_key *trusted[1];
     cm_open_options o = t_open_options(kit, &opener, trusted);
-    const char *path = sealed_as("outputs", 300000, NULL, NULL), *out = t_path(kit->dir, "out");
+    const char *path = t_sealed_as(kit, "outputs", 300000, NULL, NULL),
+               *out = t_path(kit->dir, "out");
     cm_buf want = t_bytes(300000, 300000), got;
     uint64_t kept;
     cm_sealed *s;
@@ -735,7 +528,7 @@ static void test_large_files(void **state)
 
     (void)state;
     for (size_t i = 0; i < CM_COUNT(large); i++) {
-        const char *path = sealed_as("large", large[i], NULL, NULL);
+        const char *path = t_sealed_as(kit, "large", large[i], NULL, NULL);
         cm_buf want = t_bytes(large[i], large[i]), got;
         cm_sealed *s;
         int fd;
@@ -797,10 +590,6 @@ int main(void)
         cmocka_unit_test(test_every_truncation),
         cmocka_unit_test(test_moved_segments),
         cmocka_unit_test(test_absurd_lengths),
-        cmocka_unit_test(test_rewrap),
-        cmocka_unit_test(test_upgrade),
-        cmocka_unit_test(test_detached),
-        cmocka_unit_test(test_verify),
         cmocka_unit_test(test_streams),
         cmocka_unit_test(test_outputs),
         cmocka_unit_test(test_large_files),
