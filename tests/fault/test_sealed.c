@@ -105,11 +105,13 @@ static void assert_no_part(const char *name)
     assert_false(t_exists(t_path(kit->dir, part)));
 }
 
-static void assert_opens(const char *name)
+static void assert_opens(const char *name, const struct fault *f)
 {
     cm_buf got = {0};
+    cm_err e = t_open(kit, t_path(kit->dir, name), &got);
 
-    OK(t_open(kit, t_path(kit->dir, name), &got));
+    if (cm_failed(e))
+        fail_msg("after kind %d: %s", (int)f->kind, cm_err_name(e));
     assert_true(cm_view_eq(cm_buf_view(&got), cm_buf_view(&plain)));
     cm_buf_free(&got);
 }
@@ -141,7 +143,7 @@ static void seal_under(const struct fault *f, bool journal)
         assert_int_equal(r.size, cm_ok(e) ? PLAIN : 7);
         if (cm_ok(e) ||
             !same(out, CM_LIT("old file"))) /* the folder's own sync may be what failed */
-            assert_opens("out");
+            assert_opens("out", f);
         assert_no_part("out");
     }
 }
