@@ -150,6 +150,37 @@ static void prelude_lengths(void **state)
     }
 }
 
+/* S-1: lengths out of bounds that agree with one another. */
+static void consistent_lengths(void **state)
+{
+    static const struct {
+        uint32_t core, slot;
+        bool good;
+    } cases[] = {{4096, 4096, true},  {4097, 4096, false},
+                 {8000, 4096, false}, {4096, 2048, false},
+                 {4096, 6144, false}, {4096, CM_SLOT_MAX, true},
+                 {4096, 0, false},    {4096, CM_SLOT_MAX + 4096, false}};
+    static uint8_t b[16384];
+
+    (void)state;
+    for (size_t i = 0; i < CM_COUNT(cases); i++) {
+        uint64_t slots = (64 + cases[i].core + 4095ull) / 4096 * 4096;
+        cm_core h = plain_core(), got;
+        cm_buf front = encoded(&h);
+        size_t need = 0;
+        cm_err e;
+
+        memcpy(b, front.p, 32);
+        cm_put_be32(b + 12, cases[i].core);
+        cm_put_be32(b + 16, cases[i].slot);
+        cm_put_be64(b + 24, slots + 2ull * cases[i].slot);
+        e = cm_core_decode(&got, &need, crypt_, cm_view_of(b, CM_PRELUDE));
+        assert_string_equal(cm_err_name(e), cases[i].good ? "IO_SHORT" : "SEALED_HEADER");
+        assert_int_equal(need, cases[i].good ? slots : CM_PRELUDE);
+        cm_buf_free(&front);
+    }
+}
+
 struct odd {
     uint64_t suite, tier, segment, leaf, layout;
     const char *want;
@@ -459,12 +490,12 @@ static void footers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(core_round_trip), cmocka_unit_test(core_every_byte),
-        cmocka_unit_test(prelude_lengths), cmocka_unit_test(core_bounds),
-        cmocka_unit_test(core_writer),     cmocka_unit_test(core_form),
-        cmocka_unit_test(slots_in_force),  cmocka_unit_test(sequence_extremes),
-        cmocka_unit_test(slot_every_byte), cmocka_unit_test(slot_sizes),
-        cmocka_unit_test(footers),
+        cmocka_unit_test(core_round_trip),   cmocka_unit_test(core_every_byte),
+        cmocka_unit_test(prelude_lengths),   cmocka_unit_test(consistent_lengths),
+        cmocka_unit_test(core_bounds),       cmocka_unit_test(core_writer),
+        cmocka_unit_test(core_form),         cmocka_unit_test(slots_in_force),
+        cmocka_unit_test(sequence_extremes), cmocka_unit_test(slot_every_byte),
+        cmocka_unit_test(slot_sizes),        cmocka_unit_test(footers),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

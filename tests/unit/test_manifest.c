@@ -145,6 +145,9 @@ static void texts(void **state)
     m = full();
     m.provenance[1].value = CM_LIT("\xff");
     FAILS(SEALED_NAME, cm_manifest_encode(&b, &m));
+    m = full();
+    m.provenance[0].key = CM_LIT("\xff");
+    FAILS(SEALED_NAME, cm_manifest_encode(&b, &m));
 }
 
 static void provenance_limits(void **state)
@@ -178,7 +181,7 @@ static void odd_provenance(const uint8_t *p, size_t n, const char *want)
 {
     static const uint8_t pair[] = {0x0d, 0x81, 0x82, 0x61, 'k', 0x61, 'v'};
     cm_manifest m = full(), got;
-    cm_buf b, bad = {.max = 4096};
+    cm_buf b, bad = {.max = 2 * CM_MANIFEST_MAX};
     const uint8_t *at;
 
     m.provenance_n = 1;
@@ -201,6 +204,7 @@ static void provenance_form(void **state)
                          three[] = {0x81, 0x83, 0x60, 0x60, 0x60}, one[] = {0x81, 0x81, 0x60},
                          bytes[] = {0x81, 0x82, 0x40, 0x60}, flat[] = {0x81, 0x60},
                          text[] = {0x81, 0x82, 0x61, 0xff, 0x60};
+    static uint8_t large[65400] = {0x81, 0x82, 0x60, 0x79, 65394 >> 8, 65394 & 0xff};
     uint8_t many[2 + 65 * 3] = {0x98, 65};
 
     (void)state;
@@ -214,6 +218,8 @@ static void provenance_form(void **state)
     odd_provenance(flat, sizeof flat, "SEALED_MANIFEST");
     odd_provenance(text, sizeof text, "SEALED_MANIFEST");
     odd_provenance(many, sizeof many, "SEALED_MANIFEST");
+    memset(large + 6, 'x', sizeof large - 6);
+    odd_provenance(large, sizeof large, "SEALED_MANIFEST"); /* well-formed, but past 64 KiB */
 }
 
 /* S-12 */
