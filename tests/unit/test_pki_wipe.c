@@ -22,7 +22,8 @@ enum { SKIPPED = 77, NEEDLE = 12, NEEDLES = 6 };
 #define WATCHED 1
 #endif
 #if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
+#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) || \
+    __has_feature(thread_sanitizer)
 #undef WATCHED
 #endif
 #endif
