@@ -15,7 +15,7 @@ export LC_ALL=C.UTF-8
     PKG_build='gcc libc6-dev make meson ninja-build pkg-config libsecp256k1-dev'
     PKG_up="$PKG_build"
     PKG_docs="$PKG_build"
-    PKG_test="$PKG_build libcmocka-dev zlib1g-dev python3 ?python3-cbor2 ?python3-cryptography ?python3-argon2 ?g++ ?libsofthsm2 ?openssl-provider-fips"
+    PKG_test="$PKG_build libcmocka-dev zlib1g-dev python3 ?python3-cbor2 ?python3-cryptography ?python3-argon2 ?g++ ?libsofthsm2 ?openssl-provider-fips ?libzstd-dev"
     PKG_bench="$PKG_build python3 ?age ?gpg"
     PKG_lint="$PKG_build libcmocka-dev zlib1g-dev python3 git ?clang-format-14 ?pmccabe ?shellcheck"
     PKG_fuzz="$PKG_build clang llvm libclang-rt-dev python3"
@@ -157,8 +157,12 @@ configure() {
     if [ "$(linked "$OPENSSL/stamp")" != "$(linked "$dir/openssl-stamp")" ]; then
         rm -rf "$dir"
     fi
-    [ -e "$dir/build.ninja" ] ||
+    if [ ! -e "$dir/build.ninja" ]; then
         meson setup "$dir" -Dpkg_config_path="$OPENSSL/lib/pkgconfig" "$@" || return 1
+    elif [ .deps/packages -nt "$dir/openssl-stamp" ]; then
+        # What was not there may be now: the tests need more packages than the program.
+        meson setup --reconfigure "$dir" || return 1
+    fi
     cp "$OPENSSL/stamp" "$dir/openssl-stamp"
 }
 

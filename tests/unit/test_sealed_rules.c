@@ -44,11 +44,11 @@ static cm_err through(cm_core h, cm_core *back)
     CM_AUTO(cm_buf_free) cm_buf b = {.max = 16384};
     size_t need;
 
-    OK(cm_core_encode(&b, kit->crypt, &h));
+    CM_TRY(cm_core_encode(&b, kit->crypt, &h));
     return cm_core_decode(back, &need, kit->crypt, cm_buf_view(&b));
 }
 
-/* S-2 */
+/* S-2: refused by the reader, or by the writer before it. */
 static void test_sizes_and_tiers(void **state)
 {
     static const struct {
@@ -74,11 +74,13 @@ static void test_sizes_and_tiers(void **state)
     memset(&got, 0xa5, sizeof got);
     for (size_t i = 0; i < CM_COUNT(bad); i++) {
         cm_core h = good_core();
+        cm_err e;
 
         h.tier = bad[i].tier;
         h.segment = bad[i].segment;
         h.leaf = bad[i].leaf;
-        FAILS(SEALED_SUITE, through(h, &got));
+        e = through(h, &got);
+        assert_true(cm_is(e, CM_SEALED_SUITE) || cm_is(e, CM_BAD_ARGUMENT));
         assert_int_equal(got.segment, 0xa5a5a5a5);
     }
 }
