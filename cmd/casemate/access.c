@@ -67,8 +67,7 @@ static bool passphrase_given(const cm_cli *cli, const char *prefix)
 
 static bool is_open_file(const char *path)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf b = {.max = CM_KEYFILE_MAX + 1};
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = CM_KEYFILE_MAX + 1};
     cm_keyfile_form form;
 
     return cm_ok(cm_os_slurp(&b, path, CM_KEYFILE_MAX)) &&
@@ -78,8 +77,7 @@ static bool is_open_file(const char *path)
 
 static cm_err lazy_identity(cm_cli *cli, cm_cli_access *a, char **path)
 {
-    CM_AUTO(cm_free_ptr)
-    char *pub = NULL;
+    CM_AUTO(cm_free_ptr) char *pub = NULL;
 
     CM_TRY(cm_cli_home(cli, &pub, "identity.pub"));
     if (access(pub, R_OK) != 0)
@@ -96,8 +94,7 @@ static cm_err lazy_identity(cm_cli *cli, cm_cli_access *a, char **path)
 
 static cm_err home_identity(cm_cli *cli, cm_cli_access *a, bool modest)
 {
-    CM_AUTO(cm_free_ptr)
-    char *path = NULL;
+    CM_AUTO(cm_free_ptr) char *path = NULL;
     bool have;
 
     if (cm_failed(cm_cli_home(cli, &path, "identity.pem")) || access(path, F_OK) != 0) {

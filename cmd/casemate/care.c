@@ -37,8 +37,7 @@ static bool keep(void *arg, const cm_stanza *st)
 
 static cm_err id_of_file(cm_cli *cli, char id[33], const char *path)
 {
-    CM_AUTO(cm_pkey_free_ptr)
-    cm_pkey *key = NULL;
+    CM_AUTO(cm_pkey_free_ptr) cm_pkey *key = NULL;
     uint8_t raw[16];
 
     CM_TRY(cm_cli_load_key(cli, &key, path));
@@ -73,8 +72,7 @@ static cm_err removals(cm_cli *cli, struct removal *r)
 /* The stanzas as they are, to refuse what would do nothing or too much before anything changes. */
 static cm_err check_removals(cm_cli *cli, const char *path, struct removal *r)
 {
-    CM_AUTO(cm_cli_model_close)
-    cm_cli_model m = {.fd = -1};
+    CM_AUTO(cm_cli_model_close) cm_cli_model m = {.fd = -1};
     cm_cli_access none = {0};
     const cm_sealed_info *i;
 
@@ -130,12 +128,9 @@ static void report_rewrap(cm_cli *cli, const char *path, const cm_rewrap *w, siz
 
 cm_err cm_cli_rewrap(cm_cli *cli)
 {
-    CM_AUTO(cm_cli_access_done)
-    cm_cli_access a = {0};
-    CM_AUTO(cm_cli_recipients_done)
-    cm_cli_recipients to = {0};
-    CM_AUTO(cm_free_ptr)
-    struct removal *out = NULL;
+    CM_AUTO(cm_cli_access_done) cm_cli_access a = {0};
+    CM_AUTO(cm_cli_recipients_done) cm_cli_recipients to = {0};
+    CM_AUTO(cm_free_ptr) struct removal *out = NULL;
     const char *path = cli->args[0];
     cm_rewrap w = {0};
     bool only;
@@ -156,10 +151,8 @@ cm_err cm_cli_rewrap(cm_cli *cli)
 
 cm_err cm_cli_sign(cm_cli *cli)
 {
-    CM_AUTO(cm_cli_signers_done)
-    cm_cli_signers by = {0};
-    CM_AUTO(cm_os_close_fd)
-    int fd = -1;
+    CM_AUTO(cm_cli_signers_done) cm_cli_signers by = {0};
+    CM_AUTO(cm_os_close_fd) int fd = -1;
     const char *path = cli->args[0], *given = cm_cli_text(cli, "output");
     char out[4096];
     cm_cli_event e;
@@ -200,10 +193,8 @@ static cm_err upgrade_options(cm_cli *cli, cm_seal_options *o, const cm_sealed_i
 
 static cm_err upgrade(cm_cli *cli, cm_sealed *s, const char *out)
 {
-    CM_AUTO(cm_cli_recipients_done)
-    cm_cli_recipients to = {0};
-    CM_AUTO(cm_cli_signers_done)
-    cm_cli_signers by = {0};
+    CM_AUTO(cm_cli_recipients_done) cm_cli_recipients to = {0};
+    CM_AUTO(cm_cli_signers_done) cm_cli_signers by = {0};
     cm_seal_options o = {0};
     cm_seal_result r;
 
@@ -226,10 +217,8 @@ static cm_err upgrade(cm_cli *cli, cm_sealed *s, const char *out)
 
 cm_err cm_cli_upgrade(cm_cli *cli)
 {
-    CM_AUTO(cm_cli_access_done)
-    cm_cli_access a = {0};
-    CM_AUTO(cm_cli_model_close)
-    cm_cli_model m = {.fd = -1};
+    CM_AUTO(cm_cli_access_done) cm_cli_access a = {0};
+    CM_AUTO(cm_cli_model_close) cm_cli_model m = {.fd = -1};
     const char *out = cm_cli_text(cli, "output");
 
     if (!out)

@@ -18,8 +18,7 @@ static const char *must_have(cm_cli *cli, const char *option, cm_err *e)
 
 static cm_err read_cert(cm_cli *cli, cm_cert **out, const char *path)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf b = {.max = CM_CERT_FILE_MAX + 1};
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = CM_CERT_FILE_MAX + 1};
 
     CM_TRY(cm_cli_about(cli, path, cm_os_slurp(&b, path, CM_CERT_FILE_MAX), NULL));
     return cm_cli_about(cli, path, cm_cert_read(out, cli->crypt, cm_buf_view(&b)), NULL);
@@ -106,8 +105,7 @@ static cm_err fill(cm_cli *cli, struct request *q, cm_cert_role role, uint64_t d
 
 static cm_err put_cert(cm_cli *cli, const cm_cert *cert)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf b = {.max = CM_CERT_FILE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = CM_CERT_FILE_MAX};
 
     CM_TRY(cm_cert_write(&b, cert));
     return cm_cli_put_file(cli, cm_cli_text(cli, "out"), cm_buf_view(&b));
@@ -115,10 +113,8 @@ static cm_err put_cert(cm_cli *cli, const cm_cert *cert)
 
 cm_err cm_cli_cert_root(cm_cli *cli)
 {
-    CM_AUTO(cm_pkey_free_ptr)
-    cm_pkey *key = NULL;
-    CM_AUTO(cm_cert_free_ptr)
-    cm_cert *cert = NULL;
+    CM_AUTO(cm_pkey_free_ptr) cm_pkey *key = NULL;
+    CM_AUTO(cm_cert_free_ptr) cm_cert *cert = NULL;
     cm_err e = CM_OKAY;
     const char *path = must_have(cli, "key", &e);
     struct request q;
@@ -144,14 +140,10 @@ static cm_err load_issuer(cm_cli *cli, cm_cert **ca, cm_pkey **key)
 
 cm_err cm_cli_cert_issue(cm_cli *cli)
 {
-    CM_AUTO(cm_pkey_free_ptr)
-    cm_pkey *subject = NULL;
-    CM_AUTO(cm_pkey_free_ptr)
-    cm_pkey *issuer_key = NULL;
-    CM_AUTO(cm_cert_free_ptr)
-    cm_cert *issuer = NULL;
-    CM_AUTO(cm_cert_free_ptr)
-    cm_cert *cert = NULL;
+    CM_AUTO(cm_pkey_free_ptr) cm_pkey *subject = NULL;
+    CM_AUTO(cm_pkey_free_ptr) cm_pkey *issuer_key = NULL;
+    CM_AUTO(cm_cert_free_ptr) cm_cert *issuer = NULL;
+    CM_AUTO(cm_cert_free_ptr) cm_cert *cert = NULL;
     cm_err e = CM_OKAY;
     const char *path = must_have(cli, "key", &e);
     cm_cert_role role;
@@ -168,10 +160,8 @@ cm_err cm_cli_cert_issue(cm_cli *cli)
 
 cm_err cm_cli_cert_request(cm_cli *cli)
 {
-    CM_AUTO(cm_pkey_free_ptr)
-    cm_pkey *key = NULL;
-    CM_AUTO(cm_buf_free)
-    cm_buf b = {.max = CM_CERT_FILE_MAX};
+    CM_AUTO(cm_pkey_free_ptr) cm_pkey *key = NULL;
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = CM_CERT_FILE_MAX};
     cm_err e = CM_OKAY;
     const char *path = must_have(cli, "key", &e), *name = cm_cli_text(cli, "role");
     cm_cert_role role;
@@ -187,14 +177,10 @@ cm_err cm_cli_cert_request(cm_cli *cli)
 
 cm_err cm_cli_cert_sign(cm_cli *cli)
 {
-    CM_AUTO(cm_pkey_free_ptr)
-    cm_pkey *issuer_key = NULL;
-    CM_AUTO(cm_cert_free_ptr)
-    cm_cert *issuer = NULL;
-    CM_AUTO(cm_cert_free_ptr)
-    cm_cert *cert = NULL;
-    CM_AUTO(cm_buf_free)
-    cm_buf csr = {.max = CM_CERT_FILE_MAX + 1};
+    CM_AUTO(cm_pkey_free_ptr) cm_pkey *issuer_key = NULL;
+    CM_AUTO(cm_cert_free_ptr) cm_cert *issuer = NULL;
+    CM_AUTO(cm_cert_free_ptr) cm_cert *cert = NULL;
+    CM_AUTO(cm_buf_free) cm_buf csr = {.max = CM_CERT_FILE_MAX + 1};
     const char *path = cli->args[0], *name = cm_cli_text(cli, "role");
     cm_cert_request r = {0};
 
@@ -212,8 +198,7 @@ cm_err cm_cli_cert_sign(cm_cli *cli)
 
 cm_err cm_cli_cert_show(cm_cli *cli)
 {
-    CM_AUTO(cm_cert_free_ptr)
-    cm_cert *cert = NULL;
+    CM_AUTO(cm_cert_free_ptr) cm_cert *cert = NULL;
     char from[32], to[32], fp[2 * CM_FINGERPRINT + 1], name[CM_CLI_LINE], issuer[CM_CLI_LINE];
     cm_cert_info i;
     cm_cli_event e;
@@ -247,8 +232,7 @@ cm_err cm_cli_cert_show(cm_cli *cli)
 
 static cm_err read_many(cm_cli *cli, cm_certs *all, const char *option)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf b = {.max = CM_CERT_FILE_MAX + 1};
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = CM_CERT_FILE_MAX + 1};
 
     for (size_t i = 0; i < cm_cli_count(cli, option); i++) {
         const char *path = cm_cli_nth(cli, option, i);
@@ -267,12 +251,9 @@ static cm_cert_use use_of(const char *text)
 
 cm_err cm_cli_cert_verify(cm_cli *cli)
 {
-    CM_AUTO(cm_cert_free_ptr)
-    cm_cert *cert = NULL;
-    CM_AUTO(cm_certs_free)
-    cm_certs roots = {0};
-    CM_AUTO(cm_certs_free)
-    cm_certs extra = {0};
+    CM_AUTO(cm_cert_free_ptr) cm_cert *cert = NULL;
+    CM_AUTO(cm_certs_free) cm_certs roots = {0};
+    CM_AUTO(cm_certs_free) cm_certs extra = {0};
     const char *host = cm_cli_text(cli, "host"), *path = cli->args[0];
     cm_cert_trust t = {
         .roots = &roots,

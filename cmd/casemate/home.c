@@ -86,12 +86,9 @@ static void dir_close(DIR **d)
 
 cm_err cm_cli_trusted(cm_cli *cli, char ***paths, size_t *n)
 {
-    CM_AUTO(cm_free_ptr)
-    char *dir = NULL;
-    CM_AUTO(dir_close)
-    DIR *d = NULL;
-    CM_AUTO(cm_cli_paths_free)
-    char **list = NULL;
+    CM_AUTO(cm_free_ptr) char *dir = NULL;
+    CM_AUTO(dir_close) DIR *d = NULL;
+    CM_AUTO(cm_cli_paths_free) char **list = NULL;
     const struct dirent *e;
     size_t count = 0;
 
@@ -115,12 +112,9 @@ cm_err cm_cli_trusted(cm_cli *cli, char ***paths, size_t *n)
 
 cm_err cm_cli_resume_key(cm_cli *cli, uint8_t key[32], bool *have)
 {
-    CM_AUTO(cm_free_ptr)
-    char *home = NULL;
-    CM_AUTO(cm_free_ptr)
-    char *path = NULL;
-    CM_AUTO(cm_buf_free)
-    cm_buf b = {.max = 64};
+    CM_AUTO(cm_free_ptr) char *home = NULL;
+    CM_AUTO(cm_free_ptr) char *path = NULL;
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = 64};
     struct stat st;
     cm_err e;
 

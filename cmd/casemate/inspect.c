@@ -55,8 +55,7 @@ static void me_done(struct me *m)
 /* Which recipient is the owner of the home. */
 static void find_me(cm_cli *cli, struct me *m)
 {
-    CM_AUTO(cm_free_ptr)
-    char *path = NULL;
+    CM_AUTO(cm_free_ptr) char *path = NULL;
 
     m->known = cm_ok(cm_cli_home(cli, &path, "identity.pub")) &&
                cm_ok(cm_pkey_load(&m->pub, cli->crypt, path, NULL)) && cm_pkey_kem(m->pub) &&
@@ -70,8 +69,7 @@ static bool is_me(const struct me *m, const cm_stanza *st)
 
 static void recipients(cm_cli *cli, cm_cli_event *e, const cm_sealed_info *i)
 {
-    CM_AUTO(me_done)
-    struct me me = {0};
+    CM_AUTO(me_done) struct me me = {0};
     char text[64], id[2 * CM_STANZA_ID_MAX + 1];
 
     find_me(cli, &me);
@@ -319,10 +317,8 @@ static cm_err contents(cm_cli *cli, cm_cli_event *e, const cm_cli_access *a, cm_
 
 cm_err cm_cli_inspect(cm_cli *cli)
 {
-    CM_AUTO(cm_cli_access_done)
-    cm_cli_access a = {0};
-    CM_AUTO(cm_cli_model_close)
-    cm_cli_model m = {.fd = -1};
+    CM_AUTO(cm_cli_access_done) cm_cli_access a = {0};
+    CM_AUTO(cm_cli_model_close) cm_cli_model m = {.fd = -1};
     const cm_sealed_info *i;
     cm_cli_event e;
     cm_err err;

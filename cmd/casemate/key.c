@@ -76,8 +76,7 @@ static bool passphrase_given(const cm_cli *cli)
 
 static cm_err peek(cm_cli *cli, cm_keyfile_form *form, const char *path)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf file = {.max = CM_KEYFILE_MAX + 1};
+    CM_AUTO(cm_buf_free) cm_buf file = {.max = CM_KEYFILE_MAX + 1};
 
     CM_TRY(cm_cli_about(cli, path, cm_os_slurp(&file, path, CM_KEYFILE_MAX), NULL));
     return cm_cli_about(cli, path, cm_pkey_peek(form, cm_buf_view(&file)), NULL);
@@ -85,8 +84,7 @@ static cm_err peek(cm_cli *cli, cm_keyfile_form *form, const char *path)
 
 cm_err cm_cli_key_show(cm_cli *cli)
 {
-    CM_AUTO(cm_pkey_free_ptr)
-    cm_pkey *key = NULL;
+    CM_AUTO(cm_pkey_free_ptr) cm_pkey *key = NULL;
     const char *path = cli->args[0];
     cm_keyfile_form form;
     struct shown s = {0};
@@ -118,8 +116,7 @@ cm_err cm_cli_key_show(cm_cli *cli)
 
 cm_err cm_cli_key_fingerprint(cm_cli *cli)
 {
-    CM_AUTO(cm_pkey_free_ptr)
-    cm_pkey *key = NULL;
+    CM_AUTO(cm_pkey_free_ptr) cm_pkey *key = NULL;
     struct shown s;
     cm_cli_event e;
 
@@ -137,8 +134,7 @@ cm_err cm_cli_key_fingerprint(cm_cli *cli)
 
 static cm_err report_pair(cm_cli *cli, const cm_pkey *key, const char *path)
 {
-    CM_AUTO(cm_free_ptr)
-    char *public_path = NULL;
+    CM_AUTO(cm_free_ptr) char *public_path = NULL;
     struct shown s;
     cm_cli_event e;
 
@@ -156,10 +152,8 @@ static cm_err report_pair(cm_cli *cli, const cm_pkey *key, const char *path)
 
 cm_err cm_cli_key_new(cm_cli *cli)
 {
-    CM_AUTO(cm_pkey_free_ptr)
-    cm_pkey *key = NULL;
-    CM_AUTO(cm_buf_free)
-    cm_buf pass = {0};
+    CM_AUTO(cm_pkey_free_ptr) cm_pkey *key = NULL;
+    CM_AUTO(cm_buf_free) cm_buf pass = {0};
     const char *type = cm_cli_text(cli, "type"), *path = cm_cli_text(cli, "out");
     const char *algorithm = cm_cli_algorithm(type ? type : "X-Wing");
     cm_protect protect;
@@ -176,10 +170,8 @@ cm_err cm_cli_key_new(cm_cli *cli)
 
 cm_err cm_cli_key_public(cm_cli *cli)
 {
-    CM_AUTO(cm_pkey_free_ptr)
-    cm_pkey *key = NULL;
-    CM_AUTO(cm_buf_free)
-    cm_buf b = {.max = CM_KEYFILE_MAX};
+    CM_AUTO(cm_pkey_free_ptr) cm_pkey *key = NULL;
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = CM_KEYFILE_MAX};
 
     CM_TRY(cm_cli_load_key(cli, &key, cli->args[0]));
     CM_TRY(cm_pkey_write_public(&b, key));
@@ -188,12 +180,9 @@ cm_err cm_cli_key_public(cm_cli *cli)
 
 cm_err cm_cli_key_passwd(cm_cli *cli)
 {
-    CM_AUTO(cm_pkey_free_ptr)
-    cm_pkey *key = NULL;
-    CM_AUTO(cm_buf_free)
-    cm_buf pass = {0};
-    CM_AUTO(cm_buf_free)
-    cm_buf file = {.max = CM_KEYFILE_MAX};
+    CM_AUTO(cm_pkey_free_ptr) cm_pkey *key = NULL;
+    CM_AUTO(cm_buf_free) cm_buf pass = {0};
+    CM_AUTO(cm_buf_free) cm_buf file = {.max = CM_KEYFILE_MAX};
     const char *path = cli->args[0];
     cm_protect protect;
 
@@ -211,8 +200,7 @@ cm_err cm_cli_key_passwd(cm_cli *cli)
 
 static cm_err make_home(cm_cli *cli, char **home)
 {
-    CM_AUTO(cm_free_ptr)
-    char *trusted = NULL;
+    CM_AUTO(cm_free_ptr) char *trusted = NULL;
 
     CM_TRY(cm_cli_home(cli, home, ""));
     CM_TRY(cm_cli_home(cli, &trusted, "trusted"));
@@ -227,8 +215,7 @@ static cm_err nothing_there(cm_cli *cli)
                                         "publisher.pub", "trusted/publisher.pub", NULL};
 
     for (const char *const *n = names; *n; n++) {
-        CM_AUTO(cm_free_ptr)
-        char *path = NULL;
+        CM_AUTO(cm_free_ptr) char *path = NULL;
 
         CM_TRY(cm_cli_home(cli, &path, *n));
         if (access(path, F_OK) == 0) {
@@ -245,8 +232,7 @@ static cm_err nothing_there(cm_cli *cli)
 static cm_err make_one(cm_cli *cli, cm_pkey **key, const char *algorithm, const char *name,
                        const cm_protect *p)
 {
-    CM_AUTO(cm_free_ptr)
-    char *path = NULL;
+    CM_AUTO(cm_free_ptr) char *path = NULL;
 
     CM_TRY(cm_cli_home(cli, &path, name));
     CM_TRY(cm_cli_make_pair(cli, key, algorithm, path, p));
@@ -257,18 +243,12 @@ static cm_err make_one(cm_cli *cli, cm_pkey **key, const char *algorithm, const 
 
 cm_err cm_cli_init(cm_cli *cli)
 {
-    CM_AUTO(cm_free_ptr)
-    char *home = NULL;
-    CM_AUTO(cm_free_ptr)
-    char *trusted = NULL;
-    CM_AUTO(cm_pkey_free_ptr)
-    cm_pkey *identity = NULL;
-    CM_AUTO(cm_pkey_free_ptr)
-    cm_pkey *publisher = NULL;
-    CM_AUTO(cm_buf_free)
-    cm_buf pass = {0};
-    CM_AUTO(cm_buf_free)
-    cm_buf pub = {.max = CM_KEYFILE_MAX};
+    CM_AUTO(cm_free_ptr) char *home = NULL;
+    CM_AUTO(cm_free_ptr) char *trusted = NULL;
+    CM_AUTO(cm_pkey_free_ptr) cm_pkey *identity = NULL;
+    CM_AUTO(cm_pkey_free_ptr) cm_pkey *publisher = NULL;
+    CM_AUTO(cm_buf_free) cm_buf pass = {0};
+    CM_AUTO(cm_buf_free) cm_buf pub = {.max = CM_KEYFILE_MAX};
     uint64_t tier = 0;
     cm_protect protect;
 

@@ -18,8 +18,7 @@ static void memory_close(FILE **f)
 cm_err cm_cli_document(cm_cli *cli, const char *path, void (*write)(FILE *f, const void *what),
                        const void *what)
 {
-    CM_AUTO(memory_close)
-    FILE *f = NULL;
+    CM_AUTO(memory_close) FILE *f = NULL;
     char *text = NULL;
     size_t n = 0;
     cm_err e;

@@ -101,10 +101,8 @@ static cm_err open_to_stdout(cm_cli *cli, cm_cli_model *m)
 
 static cm_err open_file(cm_cli *cli, const cm_cli_access *a, const char *in, const char *given)
 {
-    CM_AUTO(cm_cli_model_close)
-    cm_cli_model m = {.fd = -1};
-    CM_AUTO(cm_free_ptr)
-    char *made = NULL;
+    CM_AUTO(cm_cli_model_close) cm_cli_model m = {.fd = -1};
+    CM_AUTO(cm_free_ptr) char *made = NULL;
     uint64_t resumed = 0;
     const char *out = given;
     cm_err e;
@@ -130,8 +128,7 @@ static cm_err open_file(cm_cli *cli, const cm_cli_access *a, const char *in, con
 
 cm_err cm_cli_open(cm_cli *cli)
 {
-    CM_AUTO(cm_cli_access_done)
-    cm_cli_access a = {0};
+    CM_AUTO(cm_cli_access_done) cm_cli_access a = {0};
     const char *in = cli->args[0], *out = cm_cli_text(cli, "output");
 
     if ((out && cm_cli_is_dash(out)) || (!out && cm_cli_is_dash(in)))
@@ -204,8 +201,7 @@ static cm_err find(cm_cli *cli, cm_sealed *s, struct span *p)
 
 static cm_err copy(cm_cli *cli, cm_sealed *s, struct span p, int fd)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf b = {.max = CHUNK};
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = CHUNK};
     uint64_t done = 0;
 
     CM_TRY(cm_buf_reserve(&b, CHUNK));
@@ -239,10 +235,8 @@ static cm_err copy_to_file(cm_cli *cli, cm_sealed *s, struct span p, const char 
 
 cm_err cm_cli_cat(cm_cli *cli)
 {
-    CM_AUTO(cm_cli_access_done)
-    cm_cli_access a = {0};
-    CM_AUTO(cm_cli_model_close)
-    cm_cli_model m = {.fd = -1};
+    CM_AUTO(cm_cli_access_done) cm_cli_access a = {0};
+    CM_AUTO(cm_cli_model_close) cm_cli_model m = {.fd = -1};
     const char *out = cm_cli_text(cli, "output");
     struct span p;
     cm_cli_event e;
@@ -273,8 +267,7 @@ cm_err cm_cli_cat(cm_cli *cli)
 /* {} in text becomes path. */
 static cm_err fill_in(char **out, const char *text, const char *path)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf b = {.max = 1 << 20};
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = 1 << 20};
 
     for (const char *p; (p = strstr(text, "{}")) != NULL; text = p + 2) {
         CM_TRY(cm_buf_append(&b, cm_view_of(text, (size_t)(p - text))));
@@ -286,8 +279,7 @@ static cm_err fill_in(char **out, const char *text, const char *path)
 
 static cm_err become(cm_cli *cli, int fd)
 {
-    CM_AUTO(cm_free_ptr)
-    char **argv = NULL;
+    CM_AUTO(cm_free_ptr) char **argv = NULL;
     char path[32];
 
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
@@ -305,10 +297,8 @@ static cm_err become(cm_cli *cli, int fd)
 
 static cm_err to_memory(cm_cli *cli, const char *path, int *fd)
 {
-    CM_AUTO(cm_cli_access_done)
-    cm_cli_access a = {0};
-    CM_AUTO(cm_cli_model_close)
-    cm_cli_model m = {.fd = -1};
+    CM_AUTO(cm_cli_access_done) cm_cli_access a = {0};
+    CM_AUTO(cm_cli_model_close) cm_cli_model m = {.fd = -1};
 
     CM_TRY(cm_cli_access_init(cli, &a, CM_CLI_KEYS | CM_CLI_TRUST));
     CM_TRY(cm_cli_threads(cli, &a.o.threads));
@@ -324,8 +314,7 @@ static cm_err to_memory(cm_cli *cli, const char *path, int *fd)
 
 cm_err cm_cli_exec(cm_cli *cli)
 {
-    CM_AUTO(cm_os_close_fd)
-    int fd = -1;
+    CM_AUTO(cm_os_close_fd) int fd = -1;
     const char *path = cm_cli_text(cli, "model");
 
     if (!path)

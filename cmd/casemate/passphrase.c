@@ -85,12 +85,9 @@ static cm_err terminal_line(cm_cli *cli, const struct terminal *t, const char *p
 
 static cm_err ask(cm_cli *cli, cm_buf *out, const char *prompt, bool is_new)
 {
-    CM_AUTO(terminal_close)
-    struct terminal t = {.fd = -1};
-    CM_AUTO(cm_buf_free)
-    cm_buf one = {.max = PASSPHRASE};
-    CM_AUTO(cm_buf_free)
-    cm_buf two = {.max = PASSPHRASE};
+    CM_AUTO(terminal_close) struct terminal t = {.fd = -1};
+    CM_AUTO(cm_buf_free) cm_buf one = {.max = PASSPHRASE};
+    CM_AUTO(cm_buf_free) cm_buf two = {.max = PASSPHRASE};
 
     CM_TRY(cm_buf_reserve(&one, PASSPHRASE));
     CM_TRY(cm_buf_reserve(&two, PASSPHRASE));
@@ -119,8 +116,7 @@ static cm_err first_line(cm_buf *out, cm_view v)
 
 static cm_err from_fd(cm_buf *out, int fd)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf b = {.max = FILE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = FILE_MAX};
     size_t got;
 
     CM_TRY(cm_buf_reserve(&b, FILE_MAX));
@@ -131,8 +127,7 @@ static cm_err from_fd(cm_buf *out, int fd)
 
 static cm_err from_file(cm_cli *cli, cm_buf *out, const char *path)
 {
-    CM_AUTO(cm_os_close_fd)
-    int fd = -1;
+    CM_AUTO(cm_os_close_fd) int fd = -1;
 
     CM_TRY(cm_cli_about(cli, path, cm_os_open_read(&fd, path), NULL));
     return cm_cli_about(cli, path, from_fd(out, fd), NULL);

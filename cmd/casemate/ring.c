@@ -83,8 +83,7 @@ cm_err cm_cli_ring_option(cm_cli *cli, cm_cli_ring *r, const char *option)
 
 cm_err cm_cli_ring_home(cm_cli *cli, cm_cli_ring *r, const char *name, bool *have)
 {
-    CM_AUTO(cm_free_ptr)
-    char *path = NULL;
+    CM_AUTO(cm_free_ptr) char *path = NULL;
 
     CM_TRY(room(r));
     *have = false;
@@ -99,8 +98,7 @@ cm_err cm_cli_ring_home(cm_cli *cli, cm_cli_ring *r, const char *name, bool *hav
 
 cm_err cm_cli_ring_trusted(cm_cli *cli, cm_cli_ring *r)
 {
-    CM_AUTO(cm_cli_paths_free)
-    char **paths = NULL;
+    CM_AUTO(cm_cli_paths_free) char **paths = NULL;
     size_t n = 0;
 
     if (cm_cli_has(cli, "from"))
@@ -190,14 +188,10 @@ cm_err cm_cli_public_name(char **out, const char *path)
 cm_err cm_cli_make_pair(cm_cli *cli, cm_pkey **out, const char *algorithm, const char *path,
                         const cm_protect *p)
 {
-    CM_AUTO(cm_pkey_free_ptr)
-    cm_pkey *key = NULL;
-    CM_AUTO(cm_free_ptr)
-    char *public_path = NULL;
-    CM_AUTO(cm_buf_free)
-    cm_buf secret = {.max = CM_KEYFILE_MAX};
-    CM_AUTO(cm_buf_free)
-    cm_buf open = {.max = CM_KEYFILE_MAX};
+    CM_AUTO(cm_pkey_free_ptr) cm_pkey *key = NULL;
+    CM_AUTO(cm_free_ptr) char *public_path = NULL;
+    CM_AUTO(cm_buf_free) cm_buf secret = {.max = CM_KEYFILE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf open = {.max = CM_KEYFILE_MAX};
 
     CM_TRY(cm_cli_public_name(&public_path, path));
     if (access(path, F_OK) == 0)

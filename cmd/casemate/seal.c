@@ -26,8 +26,7 @@ static void trim_slashes(char *path)
 /* The name of a file without its ending, of a folder as it is; "model" for a stream. */
 static cm_err default_name(char **name, const char *in)
 {
-    CM_AUTO(cm_free_ptr)
-    char *copy = NULL;
+    CM_AUTO(cm_free_ptr) char *copy = NULL;
     char resolved[4096];
     struct stat st;
     const char *base, *dot;
@@ -109,10 +108,8 @@ static cm_err fill_options(cm_cli *cli, cm_seal_options *o, const cm_cli_provena
 
 static cm_err default_output(char **out, const char *in)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf b = {.max = 4096};
-    CM_AUTO(cm_free_ptr)
-    char *copy = NULL;
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = 4096};
+    CM_AUTO(cm_free_ptr) char *copy = NULL;
 
     CM_TRY(cm_strdup(&copy, cm_view_str(in)));
     trim_slashes(copy);
@@ -209,16 +206,11 @@ static cm_err output_of(cm_cli *cli, char **out, const char *in)
 
 cm_err cm_cli_seal(cm_cli *cli)
 {
-    CM_AUTO(cm_cli_recipients_done)
-    cm_cli_recipients to = {0};
-    CM_AUTO(cm_cli_signers_done)
-    cm_cli_signers by = {0};
-    CM_AUTO(cm_cli_pairs_free)
-    cm_cli_provenance notes = {0};
-    CM_AUTO(cm_free_ptr)
-    char *name = NULL;
-    CM_AUTO(cm_free_ptr)
-    char *out = NULL;
+    CM_AUTO(cm_cli_recipients_done) cm_cli_recipients to = {0};
+    CM_AUTO(cm_cli_signers_done) cm_cli_signers by = {0};
+    CM_AUTO(cm_cli_pairs_free) cm_cli_provenance notes = {0};
+    CM_AUTO(cm_free_ptr) char *name = NULL;
+    CM_AUTO(cm_free_ptr) char *out = NULL;
     const char *in = cli->args[0];
     cm_seal_options o = {0};
 

@@ -50,10 +50,8 @@ static cm_err conclude(cm_cli *cli, const struct counts *c)
 
 cm_err cm_cli_verify(cm_cli *cli)
 {
-    CM_AUTO(cm_cli_access_done)
-    cm_cli_access a = {0};
-    CM_AUTO(cm_os_close_fd)
-    int fd = -1;
+    CM_AUTO(cm_cli_access_done) cm_cli_access a = {0};
+    CM_AUTO(cm_os_close_fd) int fd = -1;
     struct counts c = {.cli = cli};
     const char *path = cli->args[0];
     unsigned failed;

@@ -188,10 +188,8 @@ void cm_os_remove(const char *path)
 
 cm_err cm_os_slurp(cm_buf *out, const char *path, size_t max)
 {
-    CM_AUTO(cm_os_close_fd)
-    int fd = -1;
-    CM_AUTO(cm_buf_free)
-    cm_buf b = {.max = max + 1};
+    CM_AUTO(cm_os_close_fd) int fd = -1;
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = max + 1};
 
     CM_TRY(cm_os_open_read(&fd, path));
     for (;;) {
@@ -209,10 +207,8 @@ cm_err cm_os_slurp(cm_buf *out, const char *path, size_t max)
 
 cm_err cm_os_sync_dir_of(const char *path)
 {
-    CM_AUTO(cm_os_close_fd)
-    int fd = -1;
-    CM_AUTO(cm_free_ptr)
-    char *dir = NULL;
+    CM_AUTO(cm_os_close_fd) int fd = -1;
+    CM_AUTO(cm_free_ptr) char *dir = NULL;
     const char *slash = strrchr(path, '/');
 
     if (!slash)
@@ -252,10 +248,8 @@ cm_err cm_os_lock(int fd, const char *path)
 
 cm_err cm_os_out_open(cm_os_out *o, const char *path, mode_t mode, bool keep)
 {
-    CM_AUTO(cm_os_close_fd)
-    int fd = -1;
-    CM_AUTO(cm_free_ptr)
-    char *name = NULL, *part = NULL;
+    CM_AUTO(cm_os_close_fd) int fd = -1;
+    CM_AUTO(cm_free_ptr) char *name = NULL, *part = NULL;
 
     CM_TRY(cm_strdup(&name, cm_view_str(path)));
     CM_TRY(part_name(&part, path));
@@ -308,8 +302,7 @@ void cm_os_out_close(cm_os_out *o)
 
 cm_err cm_os_spit(const char *path, cm_view v, mode_t mode, bool replace)
 {
-    CM_AUTO(cm_os_out_close)
-    cm_os_out o = {.fd = -1};
+    CM_AUTO(cm_os_out_close) cm_os_out o = {.fd = -1};
     cm_err e;
 
     CM_TRY(cm_os_out_open(&o, path, mode, false));

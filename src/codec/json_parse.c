@@ -431,8 +431,7 @@ static cm_err parse_copy(cm_json *j, cm_view text, const cm_json_limits *max, si
 
 cm_err cm_json_parse(cm_json **out, cm_view text, const cm_json_limits *limits, size_t *at)
 {
-    CM_AUTO(cm_json_free_ptr)
-    cm_json *j = NULL;
+    CM_AUTO(cm_json_free_ptr) cm_json *j = NULL;
     cm_json_limits max = with_defaults(limits);
     size_t where = 0;
     cm_err e;

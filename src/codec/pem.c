@@ -47,8 +47,7 @@ static cm_err put_block(cm_buf *out, cm_view label, cm_view b64)
 
 cm_err cm_pem_encode(cm_buf *out, cm_view label, cm_view der)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf b64 = {.max = out->max};
+    CM_AUTO(cm_buf_free) cm_buf b64 = {.max = out->max};
     size_t before = out->n;
     cm_err e;
 
@@ -125,8 +124,7 @@ static cm_err gather(cm_buf *b64, cm_view *end_line, cm_view *text)
 
 cm_err cm_pem_next(cm_buf *der, cm_view *label, cm_view *text)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf b64 = {.max = text->n};
+    CM_AUTO(cm_buf_free) cm_buf b64 = {.max = text->n};
     cm_view rest = *text, begin, end, end_line;
     cm_err e;
 

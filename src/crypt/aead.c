@@ -18,8 +18,7 @@ struct cm_gcm {
 
 cm_err cm_gcm_new(cm_gcm **out, const cm_crypt *c, const cm_key32 *key)
 {
-    CM_AUTO(cm_gcm_free_ptr)
-    cm_gcm *g = NULL;
+    CM_AUTO(cm_gcm_free_ptr) cm_gcm *g = NULL;
 
     if (!c->aead[AES256_GCM])
         return CM_FAIL(CRYPT_PROFILE);
@@ -136,8 +135,7 @@ cm_err cm_gcm_open(cm_gcm *g, uint8_t *out, const uint8_t tag[CM_GCM_TAG],
 static cm_err kwp(const cm_crypt *c, uint8_t *out, int *n, const cm_key32 *kek, cm_view in,
                   int encrypt)
 {
-    CM_AUTO(cm_evp_cipher_ctx_done)
-    EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+    CM_AUTO(cm_evp_cipher_ctx_done) EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
     int tail = 0;
 
     if (!ctx)

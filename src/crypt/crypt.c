@@ -168,8 +168,7 @@ static cm_err make_templates(cm_crypt *c)
  * changes the context, so it happens once, before threads can share it. */
 static cm_err make_secp(cm_crypt *c)
 {
-    CM_AUTO(cm_key32_wipe)
-    cm_key32 seed = {{0}};
+    CM_AUTO(cm_key32_wipe) cm_key32 seed = {{0}};
     void *room;
 
     CM_TRY(cm_random(c, seed.b, sizeof seed.b));
@@ -190,8 +189,7 @@ static void nconf_done(CONF **conf)
  * has a say. */
 static cm_err load_fips_module(cm_crypt *c, const char *config)
 {
-    CM_AUTO(nconf_done)
-    CONF *conf = NCONF_new_ex(c->lib, NULL);
+    CM_AUTO(nconf_done) CONF *conf = NCONF_new_ex(c->lib, NULL);
     OSSL_PARAM params[FIPS_OPTIONS_MAX + 1];
     STACK_OF(CONF_VALUE) * options;
     int n = 0;
@@ -252,8 +250,7 @@ static cm_err setup(cm_crypt *c, const char *dir, const char *config)
 
 static cm_err new_context(cm_crypt **out, cm_profile profile, const char *dir, const char *config)
 {
-    CM_AUTO(cm_crypt_free_ptr)
-    cm_crypt *c = NULL;
+    CM_AUTO(cm_crypt_free_ptr) cm_crypt *c = NULL;
 
     CM_TRY(cm_alloc(&c, sizeof *c));
     c->profile = profile;

@@ -29,8 +29,7 @@ cm_err cm_crypt_md(const EVP_MD **out, const cm_crypt *c, cm_hash h)
 
 cm_err cm_hash_once(const cm_crypt *c, cm_hash h, uint8_t *out, cm_view v)
 {
-    CM_AUTO(cm_evp_md_ctx_done)
-    EVP_MD_CTX *ctx = NULL;
+    CM_AUTO(cm_evp_md_ctx_done) EVP_MD_CTX *ctx = NULL;
     uint8_t digest[CM_HASH_MAX];
     const EVP_MD *md;
 
@@ -48,8 +47,7 @@ cm_err cm_hash_once(const cm_crypt *c, cm_hash h, uint8_t *out, cm_view v)
 
 cm_err cm_hasher_new(cm_hasher **out, const cm_crypt *c, cm_hash h)
 {
-    CM_AUTO(cm_hasher_free_ptr)
-    cm_hasher *s = NULL;
+    CM_AUTO(cm_hasher_free_ptr) cm_hasher *s = NULL;
     const EVP_MD *md;
 
     CM_TRY(cm_crypt_md(&md, c, h));
@@ -102,8 +100,7 @@ cm_err cm_shake(const cm_crypt *c, unsigned bits, uint8_t *out, size_t n, cm_vie
 cm_err cm_shake_parts(const cm_crypt *c, unsigned bits, uint8_t *out, size_t n,
                       const cm_view *parts, size_t count)
 {
-    CM_AUTO(cm_evp_md_ctx_done)
-    EVP_MD_CTX *ctx = NULL;
+    CM_AUTO(cm_evp_md_ctx_done) EVP_MD_CTX *ctx = NULL;
     const EVP_MD *md;
 
     if (bits != 128 && bits != 256)

@@ -32,8 +32,7 @@ static cm_err update(EVP_CIPHER_CTX *ctx, uint8_t *out, cm_view in)
 
 cm_err cm_hpke_aead_seal(const cm_hpke_keys *k, uint8_t *out, cm_view aad, cm_view in)
 {
-    CM_AUTO(cm_evp_cipher_ctx_done)
-    EVP_CIPHER_CTX *ctx = NULL;
+    CM_AUTO(cm_evp_cipher_ctx_done) EVP_CIPHER_CTX *ctx = NULL;
     int n = 0;
 
     CM_TRY(start(&ctx, k, aad, 1));
@@ -46,8 +45,7 @@ cm_err cm_hpke_aead_seal(const cm_hpke_keys *k, uint8_t *out, cm_view aad, cm_vi
 static cm_err open_text(const cm_hpke_keys *k, uint8_t *out, cm_view aad, cm_view text,
                         const uint8_t *tag)
 {
-    CM_AUTO(cm_evp_cipher_ctx_done)
-    EVP_CIPHER_CTX *ctx = NULL;
+    CM_AUTO(cm_evp_cipher_ctx_done) EVP_CIPHER_CTX *ctx = NULL;
     uint8_t expect[CM_HPKE_TAG];
     int n = 0;
 
@@ -73,8 +71,7 @@ cm_err cm_hpke_aead_open(const cm_hpke_keys *k, uint8_t *out, cm_view aad, cm_vi
 static cm_err seal(uint8_t *out, const cm_kem_key *to, cm_hpke_keys *keys, cm_hpke_suite s,
                    cm_view info, cm_view aad, cm_view plain)
 {
-    CM_AUTO(cm_key32_wipe)
-    cm_key32 ss = {{0}};
+    CM_AUTO(cm_key32_wipe) cm_key32 ss = {{0}};
     const cm_kem_info *i = to->info;
 
     CM_TRY(cm_kem_encap(to, out, ss.b));
@@ -85,8 +82,7 @@ static cm_err seal(uint8_t *out, const cm_kem_key *to, cm_hpke_keys *keys, cm_hp
 cm_err cm_hpke_seal(cm_buf *out, const cm_kem_key *to, cm_hpke_suite s, cm_view info, cm_view aad,
                     cm_view plain)
 {
-    CM_AUTO(cm_hpke_keys_wipe)
-    cm_hpke_keys keys = {0};
+    CM_AUTO(cm_hpke_keys_wipe) cm_hpke_keys keys = {0};
     size_t n = to->info->ct + plain.n + CM_HPKE_TAG;
     cm_err e;
 
@@ -105,8 +101,7 @@ cm_err cm_hpke_seal(cm_buf *out, const cm_kem_key *to, cm_hpke_suite s, cm_view 
 static cm_err open_at(uint8_t *out, const cm_kem_key *me, cm_hpke_keys *keys, cm_hpke_suite s,
                       cm_view info, cm_view aad, cm_view sealed)
 {
-    CM_AUTO(cm_key32_wipe)
-    cm_key32 ss = {{0}};
+    CM_AUTO(cm_key32_wipe) cm_key32 ss = {{0}};
     const cm_kem_info *i = me->info;
     cm_err e = cm_kem_decap(me, ss.b, cm_view_sub(sealed, 0, i->ct));
 
@@ -120,8 +115,7 @@ static cm_err open_at(uint8_t *out, const cm_kem_key *me, cm_hpke_keys *keys, cm
 cm_err cm_hpke_open(cm_buf *out, const cm_kem_key *me, cm_hpke_suite s, cm_view info, cm_view aad,
                     cm_view sealed)
 {
-    CM_AUTO(cm_hpke_keys_wipe)
-    cm_hpke_keys keys = {0};
+    CM_AUTO(cm_hpke_keys_wipe) cm_hpke_keys keys = {0};
     size_t head = me->info->ct + (size_t)CM_HPKE_TAG, n = sealed.n - head;
     uint8_t none; /* stands for the room of an empty plaintext, which a buffer need not have */
 

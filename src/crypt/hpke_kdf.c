@@ -46,8 +46,7 @@ static cm_view suite_view(const cm_hpke_suite_id *s)
 cm_err cm_hpke_extract(const cm_crypt *c, cm_hash h, uint8_t *out, const cm_hpke_suite_id *suite,
                        cm_view salt, cm_view label, cm_view ikm)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf b = {0};
+    CM_AUTO(cm_buf_free) cm_buf b = {0};
     const cm_view parts[] = {CM_VIEW(version), suite_view(suite), label, ikm};
 
     CM_TRY(append_all(&b, parts, CM_COUNT(parts)));
@@ -57,8 +56,7 @@ cm_err cm_hpke_extract(const cm_crypt *c, cm_hash h, uint8_t *out, const cm_hpke
 cm_err cm_hpke_expand(const cm_crypt *c, cm_hash h, uint8_t *out, size_t n,
                       const cm_hpke_suite_id *suite, cm_view prk, cm_view label, cm_view info)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf b = {0};
+    CM_AUTO(cm_buf_free) cm_buf b = {0};
     uint8_t length[2];
     const cm_view parts[] = {CM_VIEW(length), CM_VIEW(version), suite_view(suite), label, info};
 
@@ -129,8 +127,7 @@ static void hash_secret_wipe(hash_secret *h)
 static cm_err two_stages(cm_hpke_keys *k, const cm_crypt *c, const cm_hpke_suite_id *id, cm_hash h,
                          cm_view ss, cm_view info)
 {
-    CM_AUTO(hash_secret_wipe)
-    hash_secret secret = {{0}};
+    CM_AUTO(hash_secret_wipe) hash_secret secret = {{0}};
     uint8_t context[1 + 2 * CM_HASH_MAX] = {MODE_BASE};
     size_t n = cm_hash_size(h);
     cm_view none = CM_LIT(""), ctx = cm_view_of(context, 1 + 2 * n), prk = cm_view_of(secret.b, n);
@@ -173,12 +170,9 @@ static cm_err one_stage_context(cm_buf *b, cm_view info)
 static cm_err one_stage_keys(cm_hpke_keys *k, const cm_crypt *c, const cm_hpke_suite_id *id,
                              unsigned bits, cm_view ss, cm_view info)
 {
-    CM_AUTO(okm_wipe)
-    okm o = {{0}};
-    CM_AUTO(stage_secrets_wipe)
-    stage_secrets s = {{0}, {0, sizeof s.ss}, {0}};
-    CM_AUTO(cm_buf_free)
-    cm_buf context = {0};
+    CM_AUTO(okm_wipe) okm o = {{0}};
+    CM_AUTO(stage_secrets_wipe) stage_secrets s = {{0}, {0, sizeof s.ss}, {0}};
+    CM_AUTO(cm_buf_free) cm_buf context = {0};
 
     memcpy(s.ss, ss.p, sizeof s.ss);
     CM_TRY(one_stage_context(&context, info));

@@ -35,8 +35,7 @@ static cm_err check_hash(const cm_crypt *c, cm_hash h, bool served)
 
 cm_err cm_hmac(const cm_crypt *c, cm_hash h, uint8_t *out, cm_view key, cm_view v)
 {
-    CM_AUTO(cm_evp_mac_ctx_done)
-    EVP_MAC_CTX *ctx = NULL;
+    CM_AUTO(cm_evp_mac_ctx_done) EVP_MAC_CTX *ctx = NULL;
     uint8_t tag[CM_HASH_MAX];
     size_t n = 0;
 
@@ -54,8 +53,7 @@ cm_err cm_hmac(const cm_crypt *c, cm_hash h, uint8_t *out, cm_view key, cm_view 
 
 cm_err cm_kmac256(const cm_crypt *c, uint8_t *out, size_t n, cm_view key, cm_view custom, cm_view v)
 {
-    CM_AUTO(cm_evp_mac_ctx_done)
-    EVP_MAC_CTX *ctx = NULL;
+    CM_AUTO(cm_evp_mac_ctx_done) EVP_MAC_CTX *ctx = NULL;
     const OSSL_PARAM params[] = {
         OSSL_PARAM_construct_size_t(OSSL_MAC_PARAM_SIZE, &n),
         bytes_param(OSSL_MAC_PARAM_CUSTOM, custom),
@@ -97,8 +95,7 @@ static cm_err derive(EVP_KDF_CTX *ctx, uint8_t *out, size_t n, const OSSL_PARAM 
 /* The extract step is HMAC(salt, ikm) and no more; the provider's refuses an empty ikm. */
 cm_err cm_hkdf_extract(const cm_crypt *c, cm_hash h, uint8_t *prk, cm_view salt, cm_view ikm)
 {
-    CM_AUTO(cm_evp_kdf_ctx_done)
-    EVP_KDF_CTX *ctx = NULL;
+    CM_AUTO(cm_evp_kdf_ctx_done) EVP_KDF_CTX *ctx = NULL;
     const OSSL_PARAM params[] = {
         bytes_param(OSSL_KDF_PARAM_SALT, salt),
         bytes_param(OSSL_KDF_PARAM_KEY, ikm),
@@ -115,8 +112,7 @@ cm_err cm_hkdf_extract(const cm_crypt *c, cm_hash h, uint8_t *prk, cm_view salt,
 cm_err cm_hkdf_expand(const cm_crypt *c, cm_hash h, uint8_t *out, size_t n, cm_view prk,
                       cm_view info)
 {
-    CM_AUTO(cm_evp_kdf_ctx_done)
-    EVP_KDF_CTX *ctx = NULL;
+    CM_AUTO(cm_evp_kdf_ctx_done) EVP_KDF_CTX *ctx = NULL;
     const OSSL_PARAM params[] = {
         bytes_param(OSSL_KDF_PARAM_KEY, prk),
         bytes_param(OSSL_KDF_PARAM_INFO, info),
@@ -141,8 +137,7 @@ static bool argon2_cost_ok(const cm_argon2 *a)
 cm_err cm_argon2id(const cm_crypt *c, uint8_t *out, size_t n, cm_view pass, cm_view salt,
                    const cm_argon2 *cost)
 {
-    CM_AUTO(cm_evp_kdf_ctx_done)
-    EVP_KDF_CTX *ctx = NULL;
+    CM_AUTO(cm_evp_kdf_ctx_done) EVP_KDF_CTX *ctx = NULL;
     cm_argon2 a = *cost;
     const OSSL_PARAM params[] = {
         bytes_param(OSSL_KDF_PARAM_PASSWORD, pass),
@@ -166,8 +161,7 @@ cm_err cm_argon2id(const cm_crypt *c, uint8_t *out, size_t n, cm_view pass, cm_v
 cm_err cm_pbkdf2(const cm_crypt *c, cm_hash h, uint8_t *out, size_t n, cm_view pass, cm_view salt,
                  uint32_t rounds)
 {
-    CM_AUTO(cm_evp_kdf_ctx_done)
-    EVP_KDF_CTX *ctx = NULL;
+    CM_AUTO(cm_evp_kdf_ctx_done) EVP_KDF_CTX *ctx = NULL;
     const EVP_MD *md;
 
     CM_TRY(check_hash(c, h, c->kdf_pbkdf2 != NULL));

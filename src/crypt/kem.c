@@ -84,8 +84,7 @@ static cm_err finish_private(cm_kem_key **out, cm_kem_key **k)
 
 cm_err cm_kem_generate(cm_kem_key **out, const cm_crypt *c, cm_kem_id id)
 {
-    CM_AUTO(cm_kem_key_free_ptr)
-    cm_kem_key *k = NULL;
+    CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *k = NULL;
 
     CM_TRY(new_private(&k, c, id));
     CM_TRY(cm_random(c, k->seed, k->info->seed));
@@ -94,8 +93,7 @@ cm_err cm_kem_generate(cm_kem_key **out, const cm_crypt *c, cm_kem_id id)
 
 cm_err cm_kem_from_seed(cm_kem_key **out, const cm_crypt *c, cm_kem_id id, cm_view seed)
 {
-    CM_AUTO(cm_kem_key_free_ptr)
-    cm_kem_key *k = NULL;
+    CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *k = NULL;
 
     CM_TRY(new_private(&k, c, id));
     if (seed.n != k->info->seed)
@@ -107,8 +105,7 @@ cm_err cm_kem_from_seed(cm_kem_key **out, const cm_crypt *c, cm_kem_id id, cm_vi
 /* RFC 9180, 7.1.3 wants at least as many bytes as the private key has. */
 cm_err cm_kem_derive(cm_kem_key **out, const cm_crypt *c, cm_kem_id id, cm_view ikm)
 {
-    CM_AUTO(cm_kem_key_free_ptr)
-    cm_kem_key *k = NULL;
+    CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *k = NULL;
 
     CM_TRY(new_private(&k, c, id));
     if (ikm.n < k->info->seed)
@@ -119,8 +116,7 @@ cm_err cm_kem_derive(cm_kem_key **out, const cm_crypt *c, cm_kem_id id, cm_view 
 
 cm_err cm_kem_from_expanded(cm_kem_key **out, const cm_crypt *c, cm_kem_id id, cm_view dk)
 {
-    CM_AUTO(cm_kem_key_free_ptr)
-    cm_kem_key *k = NULL;
+    CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *k = NULL;
 
     CM_TRY(new_key(&k, c, id));
     if (ops_of(k->info) != &cm_mlkem_ops)
@@ -134,8 +130,7 @@ cm_err cm_kem_from_expanded(cm_kem_key **out, const cm_crypt *c, cm_kem_id id, c
 
 cm_err cm_kem_from_public(cm_kem_key **out, const cm_crypt *c, cm_kem_id id, cm_view pk)
 {
-    CM_AUTO(cm_kem_key_free_ptr)
-    cm_kem_key *k = NULL;
+    CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *k = NULL;
 
     CM_TRY(new_key(&k, c, id));
     if (pk.n != k->info->pk)
@@ -192,8 +187,7 @@ cm_view cm_kem_seed(const cm_kem_key *k)
 /* Through copies, so that nothing half-made is seen outside. */
 static cm_err encap(const cm_kem_key *k, uint8_t *ct, uint8_t *ss, const uint8_t *m)
 {
-    CM_AUTO(cm_key32_wipe)
-    cm_key32 secret = {{0}};
+    CM_AUTO(cm_key32_wipe) cm_key32 secret = {{0}};
     uint8_t c[CM_KEM_CT_MAX];
 
     CM_TRY(ops_of(k->info)->encap(k, c, secret.b, m));
@@ -216,8 +210,7 @@ cm_err cm_kem_encap_derand(const cm_kem_key *k, uint8_t *ct, uint8_t *ss, cm_vie
 
 cm_err cm_kem_decap(const cm_kem_key *k, uint8_t *ss, cm_view ct)
 {
-    CM_AUTO(cm_key32_wipe)
-    cm_key32 secret = {{0}};
+    CM_AUTO(cm_key32_wipe) cm_key32 secret = {{0}};
 
     if (!k->private)
         return CM_FAIL(CRYPT_NO_PRIVATE);

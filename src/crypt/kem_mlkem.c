@@ -14,8 +14,7 @@ static OSSL_PARAM bytes_param(const char *name, cm_view v)
 static cm_err import(cm_kem_key *k, const char *name, int selection, const char *param, cm_view v,
                      cm_reason bad)
 {
-    CM_AUTO(cm_evp_pkey_ctx_done)
-    EVP_PKEY_CTX *ctx = NULL;
+    CM_AUTO(cm_evp_pkey_ctx_done) EVP_PKEY_CTX *ctx = NULL;
     OSSL_PARAM params[] = {bytes_param(param, v), OSSL_PARAM_construct_end()};
     OSSL_LIB_CTX *lib = cm_crypt_libctx(k->crypt);
 
@@ -63,8 +62,7 @@ cm_err cm_mlkem_load_public(cm_kem_key *k, const char *name, cm_view pk)
 cm_err cm_mlkem_encap(const cm_kem_key *k, uint8_t *ct, size_t ct_n, uint8_t ss[32],
                       const uint8_t *m)
 {
-    CM_AUTO(cm_evp_pkey_ctx_done)
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_dup(k->mlkem_ctx);
+    CM_AUTO(cm_evp_pkey_ctx_done) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_dup(k->mlkem_ctx);
     OSSL_PARAM params[] = {bytes_param(OSSL_KEM_PARAM_IKME, cm_view_of(m, CM_MLKEM_M)),
                            OSSL_PARAM_construct_end()};
     size_t ss_n = sizeof(cm_key32);
@@ -81,8 +79,7 @@ cm_err cm_mlkem_encap(const cm_kem_key *k, uint8_t *ct, size_t ct_n, uint8_t ss[
  * So is its answer when memory fails half-way; that, the queue tells. */
 cm_err cm_mlkem_decap(const cm_kem_key *k, uint8_t ss[32], cm_view ct)
 {
-    CM_AUTO(cm_evp_pkey_ctx_done)
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_dup(k->mlkem_ctx);
+    CM_AUTO(cm_evp_pkey_ctx_done) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_dup(k->mlkem_ctx);
     size_t n = sizeof(cm_key32);
 
     if (!ctx)

@@ -64,12 +64,9 @@ cm_err cm_x25519_load_public(cm_kem_key *k, size_t at, const uint8_t pk[32])
 cm_err cm_x25519_encap(const cm_kem_key *k, uint8_t share[32], uint8_t ss[32],
                        const uint8_t *scalar)
 {
-    CM_AUTO(cm_key32_wipe)
-    cm_key32 fresh = {{0}};
-    CM_AUTO(cm_evp_pkey_done)
-    EVP_PKEY *own = NULL;
-    CM_AUTO(cm_evp_pkey_ctx_done)
-    EVP_PKEY_CTX *ctx = NULL;
+    CM_AUTO(cm_key32_wipe) cm_key32 fresh = {{0}};
+    CM_AUTO(cm_evp_pkey_done) EVP_PKEY *own = NULL;
+    CM_AUTO(cm_evp_pkey_ctx_done) EVP_PKEY_CTX *ctx = NULL;
 
     if (!scalar)
         CM_TRY(cm_random(k->crypt, fresh.b, sizeof fresh.b));
@@ -81,10 +78,8 @@ cm_err cm_x25519_encap(const cm_kem_key *k, uint8_t share[32], uint8_t ss[32],
 
 cm_err cm_x25519_decap(const cm_kem_key *k, uint8_t ss[32], const uint8_t share[32])
 {
-    CM_AUTO(cm_evp_pkey_done)
-    EVP_PKEY *peer = NULL;
-    CM_AUTO(cm_evp_pkey_ctx_done)
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_dup(k->x25519_ctx);
+    CM_AUTO(cm_evp_pkey_done) EVP_PKEY *peer = NULL;
+    CM_AUTO(cm_evp_pkey_ctx_done) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_dup(k->x25519_ctx);
 
     if (!ctx)
         return cm_crypt_fail(CM_CRYPT_PROVIDER);
@@ -97,8 +92,7 @@ cm_err cm_x25519_decap(const cm_kem_key *k, uint8_t ss[32], const uint8_t share[
 static cm_err extract_and_expand(const cm_kem_key *k, uint8_t *ss, const uint8_t dh[32],
                                  const uint8_t enc[32])
 {
-    CM_AUTO(cm_key32_wipe)
-    cm_key32 prk = {{0}};
+    CM_AUTO(cm_key32_wipe) cm_key32 prk = {{0}};
     cm_hpke_suite_id suite = cm_hpke_kem_suite(CM_KEM_X25519);
     uint8_t context[2 * CM_X25519_SIZE];
 
@@ -122,8 +116,7 @@ static cm_err load_public(cm_kem_key *k, const uint8_t *pk)
 
 static cm_err encap(const cm_kem_key *k, uint8_t *ct, uint8_t *ss, const uint8_t *m)
 {
-    CM_AUTO(cm_key32_wipe)
-    cm_key32 dh = {{0}};
+    CM_AUTO(cm_key32_wipe) cm_key32 dh = {{0}};
 
     CM_TRY(cm_x25519_encap(k, ct, dh.b, m));
     return extract_and_expand(k, ss, dh.b, ct);
@@ -131,8 +124,7 @@ static cm_err encap(const cm_kem_key *k, uint8_t *ct, uint8_t *ss, const uint8_t
 
 static cm_err decap(const cm_kem_key *k, uint8_t *ss, const uint8_t *ct)
 {
-    CM_AUTO(cm_key32_wipe)
-    cm_key32 dh = {{0}};
+    CM_AUTO(cm_key32_wipe) cm_key32 dh = {{0}};
 
     CM_TRY(cm_x25519_decap(k, dh.b, ct));
     return extract_and_expand(k, ss, dh.b, ct);
@@ -141,8 +133,7 @@ static cm_err decap(const cm_kem_key *k, uint8_t *ss, const uint8_t *ct)
 /* RFC 9180, 7.1.3. */
 static cm_err derive(const cm_kem_info *i, const cm_crypt *c, uint8_t *seed, cm_view ikm)
 {
-    CM_AUTO(cm_key32_wipe)
-    cm_key32 prk = {{0}};
+    CM_AUTO(cm_key32_wipe) cm_key32 prk = {{0}};
     cm_hpke_suite_id suite = cm_hpke_kem_suite(i->id);
 
     CM_TRY(cm_hpke_extract(c, CM_SHA256, prk.b, &suite, CM_LIT(""), CM_LIT("dkp_prk"), ikm));

@@ -108,8 +108,7 @@ static cm_err finish(cm_sig_key **out, cm_sig_key **k)
 
 cm_err cm_sig_from_seed(cm_sig_key **out, const cm_crypt *c, cm_sig_id id, cm_view seed)
 {
-    CM_AUTO(cm_sig_key_free_ptr)
-    cm_sig_key *k = NULL;
+    CM_AUTO(cm_sig_key_free_ptr) cm_sig_key *k = NULL;
 
     CM_TRY(new_key(&k, c, id));
     if (seed.n != k->alg->info.seed) /* K-12 */
@@ -123,8 +122,7 @@ cm_err cm_sig_from_seed(cm_sig_key **out, const cm_crypt *c, cm_sig_id id, cm_vi
 
 cm_err cm_sig_from_expanded(cm_sig_key **out, const cm_crypt *c, cm_sig_id id, cm_view sk)
 {
-    CM_AUTO(cm_sig_key_free_ptr)
-    cm_sig_key *k = NULL;
+    CM_AUTO(cm_sig_key_free_ptr) cm_sig_key *k = NULL;
 
     CM_TRY(new_key(&k, c, id));
     if (k->alg->family != &cm_sig_mldsa)
@@ -143,8 +141,7 @@ static bool public_size_ok(const cm_sig_alg *alg, size_t n)
 
 cm_err cm_sig_from_public(cm_sig_key **out, const cm_crypt *c, cm_sig_id id, cm_view pk)
 {
-    CM_AUTO(cm_sig_key_free_ptr)
-    cm_sig_key *k = NULL;
+    CM_AUTO(cm_sig_key_free_ptr) cm_sig_key *k = NULL;
 
     CM_TRY(new_key(&k, c, id));
     if (!public_size_ok(k->alg, pk.n)) /* K-11 */
@@ -285,8 +282,7 @@ static cm_err verify_of(const cm_sig_key *k, cm_view ctx, cm_view msg, cm_view s
 
 cm_err cm_sign(const cm_sig_key *k, uint8_t *sig, cm_view ctx, cm_view msg)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf statement = {0};
+    CM_AUTO(cm_buf_free) cm_buf statement = {0};
     uint8_t digest[CM_SIG_DIGEST];
     cm_view v;
 
@@ -300,8 +296,7 @@ cm_err cm_sign(const cm_sig_key *k, uint8_t *sig, cm_view ctx, cm_view msg)
 
 cm_err cm_verify(const cm_sig_key *k, cm_view ctx, cm_view msg, cm_view sig)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf statement = {0};
+    CM_AUTO(cm_buf_free) cm_buf statement = {0};
     uint8_t digest[CM_SIG_DIGEST];
     cm_view v;
 

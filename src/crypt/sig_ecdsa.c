@@ -63,10 +63,8 @@ static cm_err import(cm_sig_key *k, const OSSL_PARAM *secret)
 
 static cm_err nist_from_seed(cm_sig_key *k, cm_view seed)
 {
-    CM_AUTO(curve_done)
-    curve c = {0};
-    CM_AUTO(bn_clear_done)
-    BIGNUM *d = NULL;
+    CM_AUTO(curve_done) curve c = {0};
+    CM_AUTO(bn_clear_done) BIGNUM *d = NULL;
     uint8_t native[SCALAR_MAX];
     OSSL_PARAM secret;
     cm_err e;
@@ -91,8 +89,7 @@ static cm_err nist_from_seed(cm_sig_key *k, cm_view seed)
 /* K-11: 04 with both coordinates, or 02 and 03 with one; the decoder checks the curve. */
 static cm_err nist_from_public(cm_sig_key *k, cm_view pk)
 {
-    CM_AUTO(curve_done)
-    curve c = {0};
+    CM_AUTO(curve_done) curve c = {0};
     bool whole = pk.n == k->alg->info.pk;
 
     if (whole ? pk.p[0] != 4 : pk.p[0] != 2 && pk.p[0] != 3)
@@ -107,8 +104,7 @@ static cm_err nist_from_public(cm_sig_key *k, cm_view pk)
 /* K-9, K-10: the provider's nonce takes the key, the digest and fresh randomness. */
 static cm_err nist_sign(const cm_sig_key *k, uint8_t *sig, cm_view ctx, cm_view msg, unsigned flags)
 {
-    CM_AUTO(cm_ecdsa_sig_done)
-    ECDSA_SIG *s = NULL;
+    CM_AUTO(cm_ecdsa_sig_done) ECDSA_SIG *s = NULL;
     int half = (int)k->alg->info.sig / 2;
     uint8_t der[DER_MAX];
     const uint8_t *p = der;
@@ -125,8 +121,7 @@ static cm_err nist_sign(const cm_sig_key *k, uint8_t *sig, cm_view ctx, cm_view 
 
 static cm_err to_der(uint8_t der[DER_MAX], size_t *n, cm_view sig)
 {
-    CM_AUTO(cm_ecdsa_sig_done)
-    ECDSA_SIG *s = ECDSA_SIG_new();
+    CM_AUTO(cm_ecdsa_sig_done) ECDSA_SIG *s = ECDSA_SIG_new();
     BIGNUM *r = BN_bin2bn(sig.p, (int)(sig.n / 2), NULL);
     BIGNUM *t = BN_bin2bn(sig.p + sig.n / 2, (int)(sig.n / 2), NULL);
     int len;

@@ -34,8 +34,7 @@ static cm_err key_context(EVP_PKEY_CTX **out, const cm_sig_key *k, const char *t
 
 cm_err cm_sig_import(cm_sig_key *k, const char *type, int selection, OSSL_PARAM *params)
 {
-    CM_AUTO(cm_evp_pkey_ctx_done)
-    EVP_PKEY_CTX *ctx = NULL;
+    CM_AUTO(cm_evp_pkey_ctx_done) EVP_PKEY_CTX *ctx = NULL;
 
     CM_TRY(key_context(&ctx, k, type));
     if (EVP_PKEY_fromdata_init(ctx) != 1)
@@ -114,8 +113,7 @@ cm_err cm_sig_mldsa_expanded(cm_sig_key *k, cm_view sk)
 /* Its import wants the root of the tree; generation from the three seeds computes it. */
 static cm_err slhdsa_from_seed(cm_sig_key *k, cm_view seed)
 {
-    CM_AUTO(cm_evp_pkey_ctx_done)
-    EVP_PKEY_CTX *ctx = NULL;
+    CM_AUTO(cm_evp_pkey_ctx_done) EVP_PKEY_CTX *ctx = NULL;
     OSSL_PARAM params[] = {octets(OSSL_PKEY_PARAM_SLH_DSA_SEED, seed), OSSL_PARAM_construct_end()};
 
     CM_TRY(key_context(&ctx, k, k->alg->key));

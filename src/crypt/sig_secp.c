@@ -53,8 +53,7 @@ static void hedge(uint8_t extra[32], const cm_sig_key *k)
 
 static cm_err secp_sign(const cm_sig_key *k, uint8_t *sig, cm_view ctx, cm_view msg, unsigned flags)
 {
-    CM_AUTO(cm_key32_wipe)
-    cm_key32 extra;
+    CM_AUTO(cm_key32_wipe) cm_key32 extra;
     secp256k1_ecdsa_signature s;
 
     (void)ctx, (void)flags;
@@ -84,8 +83,7 @@ const cm_sig_family cm_sig_secp = {secp_from_seed, secp_from_public, secp_sign, 
 cm_err cm_sign_recoverable(const cm_sig_key *k, uint8_t sig[64], uint8_t *recid,
                            const uint8_t digest[32])
 {
-    CM_AUTO(cm_key32_wipe)
-    cm_key32 extra;
+    CM_AUTO(cm_key32_wipe) cm_key32 extra;
     secp256k1_ecdsa_recoverable_signature s;
     int id = 0;
 

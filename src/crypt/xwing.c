@@ -32,8 +32,7 @@ static void combiner_wipe(combiner_input *i)
 cm_err cm_xwing_combine(const cm_crypt *c, uint8_t ss[32], const uint8_t ss_m[32],
                         const uint8_t ss_x[32], const uint8_t ct_x[32], const uint8_t pk_x[32])
 {
-    CM_AUTO(combiner_wipe)
-    combiner_input in;
+    CM_AUTO(combiner_wipe) combiner_input in;
 
     memcpy(in.m, ss_m, sizeof in.m);
     memcpy(in.x, ss_x, sizeof in.x);
@@ -46,8 +45,7 @@ cm_err cm_xwing_combine(const cm_crypt *c, uint8_t ss[32], const uint8_t ss_m[32
 /* Section 5.2. */
 static cm_err load_private(cm_kem_key *k, const uint8_t *seed)
 {
-    CM_AUTO(expanded_wipe)
-    expanded e = {{0}};
+    CM_AUTO(expanded_wipe) expanded e = {{0}};
 
     CM_TRY(cm_shake(k->crypt, 256, e.b, sizeof e.b, cm_view_of(seed, k->info->seed)));
     CM_TRY(cm_x25519_load_scalar(k, PK_M, e.b + CM_MLKEM_SEED));
@@ -62,10 +60,8 @@ static cm_err load_public(cm_kem_key *k, const uint8_t *pk)
 
 static cm_err encap(const cm_kem_key *k, uint8_t *ct, uint8_t *ss, const uint8_t *eseed)
 {
-    CM_AUTO(cm_key32_wipe)
-    cm_key32 m = {{0}};
-    CM_AUTO(cm_key32_wipe)
-    cm_key32 x = {{0}};
+    CM_AUTO(cm_key32_wipe) cm_key32 m = {{0}};
+    CM_AUTO(cm_key32_wipe) cm_key32 x = {{0}};
 
     CM_TRY(cm_mlkem_encap(k, ct, CT_M, m.b, eseed));
     CM_TRY(cm_x25519_encap(k, ct + CT_M, x.b, eseed ? eseed + CM_MLKEM_M : NULL));
@@ -76,10 +72,8 @@ static cm_err encap(const cm_kem_key *k, uint8_t *ct, uint8_t *ss, const uint8_t
  * and tells nothing that the share itself does not. */
 static cm_err decap(const cm_kem_key *k, uint8_t *ss, const uint8_t *ct)
 {
-    CM_AUTO(cm_key32_wipe)
-    cm_key32 m = {{0}};
-    CM_AUTO(cm_key32_wipe)
-    cm_key32 x = {{0}};
+    CM_AUTO(cm_key32_wipe) cm_key32 m = {{0}};
+    CM_AUTO(cm_key32_wipe) cm_key32 x = {{0}};
 
     CM_TRY(cm_mlkem_decap(k, m.b, cm_view_of(ct, CT_M)));
     CM_TRY(cm_x25519_decap(k, x.b, ct + CT_M));

@@ -56,8 +56,7 @@ static cm_err check_request(const cm_cert_request *r, bool named)
 /* K-64, K-65 */
 static cm_err check_issuer(X509 *issuer, const cm_pkey *key, const cm_cert_request *r)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf theirs = {.max = CM_KEYFILE_MAX}, ours = {.max = CM_KEYFILE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf theirs = {.max = CM_KEYFILE_MAX}, ours = {.max = CM_KEYFILE_MAX};
     long pathlen;
 
     CM_TRY(cm_cert_spki(&theirs, X509_get_X509_PUBKEY(issuer)));
@@ -79,8 +78,7 @@ static cm_err check_issuer(X509 *issuer, const cm_pkey *key, const cm_cert_reque
 /* K-61 */
 static cm_err set_serial(X509 *x, const cm_crypt *c)
 {
-    CM_AUTO(cm_pki_integer_done)
-    ASN1_INTEGER *n = ASN1_INTEGER_new();
+    CM_AUTO(cm_pki_integer_done) ASN1_INTEGER *n = ASN1_INTEGER_new();
     uint8_t b[SERIAL];
 
     CM_TRY(cm_random(c, b, sizeof b));
@@ -92,10 +90,8 @@ static cm_err set_serial(X509 *x, const cm_crypt *c)
 
 static cm_err set_times(X509 *x, const cm_cert_request *r)
 {
-    CM_AUTO(cm_pki_time_done)
-    ASN1_TIME *from = ASN1_TIME_set(NULL, (time_t)r->not_before);
-    CM_AUTO(cm_pki_time_done)
-    ASN1_TIME *to = ASN1_TIME_set(NULL, (time_t)r->not_after);
+    CM_AUTO(cm_pki_time_done) ASN1_TIME *from = ASN1_TIME_set(NULL, (time_t)r->not_before);
+    CM_AUTO(cm_pki_time_done) ASN1_TIME *to = ASN1_TIME_set(NULL, (time_t)r->not_after);
 
     if (!from || !to)
         return cm_pki_fail(CM_CERT_REQUEST);
@@ -112,8 +108,7 @@ static cm_err add(X509 *x, int nid, void *value, bool critical)
 
 static cm_err add_basic(X509 *x, const cm_cert_request *r)
 {
-    CM_AUTO(cm_pki_basic_done)
-    BASIC_CONSTRAINTS *b = BASIC_CONSTRAINTS_new();
+    CM_AUTO(cm_pki_basic_done) BASIC_CONSTRAINTS *b = BASIC_CONSTRAINTS_new();
 
     if (!b)
         return CM_FAIL(NO_MEMORY);
@@ -129,8 +124,7 @@ static cm_err add_basic(X509 *x, const cm_cert_request *r)
 static cm_err add_usage(X509 *x, cm_cert_role role)
 {
     enum { DIGITAL_SIGNATURE = 0, KEY_CERT_SIGN = 5, CRL_SIGN = 6 };
-    CM_AUTO(cm_pki_bits_done)
-    ASN1_BIT_STRING *b = ASN1_BIT_STRING_new();
+    CM_AUTO(cm_pki_bits_done) ASN1_BIT_STRING *b = ASN1_BIT_STRING_new();
     bool ca = is_ca(role);
 
     if (!b || ASN1_BIT_STRING_set_bit(b, ca ? KEY_CERT_SIGN : DIGITAL_SIGNATURE, 1) != 1 ||
@@ -141,8 +135,7 @@ static cm_err add_usage(X509 *x, cm_cert_role role)
 
 static cm_err add_extended_usage(X509 *x, cm_cert_role role)
 {
-    CM_AUTO(cm_pki_eku_done)
-    EXTENDED_KEY_USAGE *e = EXTENDED_KEY_USAGE_new();
+    CM_AUTO(cm_pki_eku_done) EXTENDED_KEY_USAGE *e = EXTENDED_KEY_USAGE_new();
     ASN1_OBJECT *use = OBJ_nid2obj(role == CM_CERT_SERVER ? NID_server_auth : NID_client_auth);
 
     if (!e || sk_ASN1_OBJECT_push(e, use) <= 0) /* the object is a constant */
@@ -152,8 +145,7 @@ static cm_err add_extended_usage(X509 *x, cm_cert_role role)
 
 static cm_err key_identifier(ASN1_OCTET_STRING **out, const cm_crypt *c, const cm_pkey *k)
 {
-    CM_AUTO(cm_pki_octets_done)
-    ASN1_OCTET_STRING *s = ASN1_OCTET_STRING_new();
+    CM_AUTO(cm_pki_octets_done) ASN1_OCTET_STRING *s = ASN1_OCTET_STRING_new();
     uint8_t fp[CM_FINGERPRINT];
 
     CM_TRY(cm_pkey_fingerprint(fp, c, k));
@@ -166,8 +158,7 @@ static cm_err key_identifier(ASN1_OCTET_STRING **out, const cm_crypt *c, const c
 
 static cm_err add_authority(X509 *x, const X509 *issuer)
 {
-    CM_AUTO(cm_pki_akid_done)
-    AUTHORITY_KEYID *a = AUTHORITY_KEYID_new();
+    CM_AUTO(cm_pki_akid_done) AUTHORITY_KEYID *a = AUTHORITY_KEYID_new();
     const ASN1_OCTET_STRING *id = X509_get0_subject_key_id((X509 *)(uintptr_t)issuer);
 
     if (!id)
@@ -180,8 +171,7 @@ static cm_err add_authority(X509 *x, const X509 *issuer)
 /* K-62 */
 static cm_err add_extensions(X509 *x, const struct plan *p)
 {
-    CM_AUTO(cm_pki_octets_done)
-    ASN1_OCTET_STRING *id = NULL;
+    CM_AUTO(cm_pki_octets_done) ASN1_OCTET_STRING *id = NULL;
 
     CM_TRY(add_basic(x, p->r));
     CM_TRY(add_usage(x, p->r->role));
@@ -201,10 +191,8 @@ static cm_err add_extensions(X509 *x, const struct plan *p)
 /* K-60: a context that signs with the key as its algorithm wants it. */
 static cm_err signer(EVP_MD_CTX **out, const cm_crypt *c, const cm_pkey *key)
 {
-    CM_AUTO(cm_pki_md_done)
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    CM_AUTO(cm_pki_pkey_done)
-    EVP_PKEY *k = NULL;
+    CM_AUTO(cm_pki_md_done) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    CM_AUTO(cm_pki_pkey_done) EVP_PKEY *k = NULL;
     const char *md = NULL;
     cm_key_part part;
 
@@ -225,8 +213,7 @@ static cm_err signer(EVP_MD_CTX **out, const cm_crypt *c, const cm_pkey *key)
 
 static cm_err set_key(X509 *x, const struct plan *p)
 {
-    CM_AUTO(cm_pki_pkey_done)
-    EVP_PKEY *k = NULL;
+    CM_AUTO(cm_pki_pkey_done) EVP_PKEY *k = NULL;
     cm_key_part part;
 
     CM_TRY(usable(&part, p->key));
@@ -237,10 +224,8 @@ static cm_err set_key(X509 *x, const struct plan *p)
 
 static cm_err make(cm_cert **out, const struct plan *p, const cm_pkey *with)
 {
-    CM_AUTO(cm_pki_x509_done)
-    X509 *x = X509_new_ex(cm_crypt_libctx(p->c), cm_crypt_propq(p->c));
-    CM_AUTO(cm_pki_md_done)
-    EVP_MD_CTX *ctx = NULL;
+    CM_AUTO(cm_pki_x509_done) X509 *x = X509_new_ex(cm_crypt_libctx(p->c), cm_crypt_propq(p->c));
+    CM_AUTO(cm_pki_md_done) EVP_MD_CTX *ctx = NULL;
 
     if (p->issuer && X509_NAME_cmp(p->subject, X509_get_subject_name(p->issuer)) == 0)
         return CM_FAIL(CERT_REQUEST); /* K-63: it would pass for self-signed */
@@ -261,8 +246,7 @@ static cm_err make(cm_cert **out, const struct plan *p, const cm_pkey *with)
 
 cm_err cm_cert_root(cm_cert **out, const cm_crypt *c, const cm_pkey *key, const cm_cert_request *r)
 {
-    CM_AUTO(cm_pki_name_done)
-    X509_NAME *subject = NULL;
+    CM_AUTO(cm_pki_name_done) X509_NAME *subject = NULL;
     struct plan p = {.c = c, .key = key, .r = r};
 
     if (r->role != CM_CERT_ROOT || r->n_dns || r->n_ip)
@@ -276,10 +260,8 @@ cm_err cm_cert_root(cm_cert **out, const cm_crypt *c, const cm_pkey *key, const 
 cm_err cm_cert_issue(cm_cert **out, const cm_crypt *c, const cm_cert *issuer,
                      const cm_pkey *issuer_key, const cm_pkey *subject, const cm_cert_request *r)
 {
-    CM_AUTO(cm_pki_name_done)
-    X509_NAME *name = NULL;
-    CM_AUTO(cm_pki_names_done)
-    GENERAL_NAMES *names = NULL;
+    CM_AUTO(cm_pki_name_done) X509_NAME *name = NULL;
+    CM_AUTO(cm_pki_names_done) GENERAL_NAMES *names = NULL;
     struct plan p = {.c = c, .key = subject, .issuer = issuer->x, .r = r};
 
     if (r->role == CM_CERT_ROOT)
@@ -302,10 +284,8 @@ static void extensions_done(STACK_OF(X509_EXTENSION) * *e)
 
 static cm_err set_names(X509_REQ *q, const cm_cert_request *r)
 {
-    CM_AUTO(extensions_done)
-    STACK_OF(X509_EXTENSION) *e = NULL;
-    CM_AUTO(cm_pki_names_done)
-    GENERAL_NAMES *names = NULL;
+    CM_AUTO(extensions_done) STACK_OF(X509_EXTENSION) *e = NULL;
+    CM_AUTO(cm_pki_names_done) GENERAL_NAMES *names = NULL;
 
     CM_TRY(cm_cert_names(&names, r));
     if (!names)
@@ -317,8 +297,7 @@ static cm_err set_names(X509_REQ *q, const cm_cert_request *r)
 
 static cm_err put_request(cm_buf *out, X509_REQ *q)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf der = {.max = CM_CERT_FILE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf der = {.max = CM_CERT_FILE_MAX};
     int n = i2d_X509_REQ(q, NULL);
     uint8_t *w;
 
@@ -332,14 +311,10 @@ static cm_err put_request(cm_buf *out, X509_REQ *q)
 
 cm_err cm_csr_write(cm_buf *out, const cm_crypt *c, const cm_pkey *key, const cm_cert_request *r)
 {
-    CM_AUTO(cm_pki_req_done)
-    X509_REQ *q = X509_REQ_new_ex(cm_crypt_libctx(c), cm_crypt_propq(c));
-    CM_AUTO(cm_pki_name_done)
-    X509_NAME *subject = NULL;
-    CM_AUTO(cm_pki_pkey_done)
-    EVP_PKEY *pub = NULL;
-    CM_AUTO(cm_pki_md_done)
-    EVP_MD_CTX *ctx = NULL;
+    CM_AUTO(cm_pki_req_done) X509_REQ *q = X509_REQ_new_ex(cm_crypt_libctx(c), cm_crypt_propq(c));
+    CM_AUTO(cm_pki_name_done) X509_NAME *subject = NULL;
+    CM_AUTO(cm_pki_pkey_done) EVP_PKEY *pub = NULL;
+    CM_AUTO(cm_pki_md_done) EVP_MD_CTX *ctx = NULL;
     cm_key_part part;
 
     if (!q)
@@ -359,8 +334,7 @@ cm_err cm_csr_write(cm_buf *out, const cm_crypt *c, const cm_pkey *key, const cm
 
 static cm_err parse_request(X509_REQ **q, cm_view file)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf own = {.max = CM_CERT_FILE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf own = {.max = CM_CERT_FILE_MAX};
     const unsigned char *p;
     cm_view der;
 
@@ -374,12 +348,9 @@ static cm_err parse_request(X509_REQ **q, cm_view file)
 /* K-66: whoever asks must hold the key. */
 static cm_err check_possession(cm_pkey **key, const cm_crypt *c, X509_REQ *q)
 {
-    CM_AUTO(cm_pkey_free_ptr)
-    cm_pkey *k = NULL;
-    CM_AUTO(cm_pki_pkey_done)
-    EVP_PKEY *pub = NULL;
-    CM_AUTO(cm_buf_free)
-    cm_buf der = {.max = CM_KEYFILE_MAX};
+    CM_AUTO(cm_pkey_free_ptr) cm_pkey *k = NULL;
+    CM_AUTO(cm_pki_pkey_done) EVP_PKEY *pub = NULL;
+    CM_AUTO(cm_buf_free) cm_buf der = {.max = CM_KEYFILE_MAX};
     cm_key_part part;
 
     CM_TRY(cm_cert_spki(&der, X509_REQ_get_X509_PUBKEY(q)));
@@ -397,8 +368,7 @@ static cm_err check_possession(cm_pkey **key, const cm_crypt *c, X509_REQ *q)
  * tells them apart. */
 static cm_err take_names(GENERAL_NAMES **names, const X509_REQ *q)
 {
-    CM_AUTO(extensions_done)
-    STACK_OF(X509_EXTENSION) *e = NULL;
+    CM_AUTO(extensions_done) STACK_OF(X509_EXTENSION) *e = NULL;
     int critical;
 
     ERR_clear_error();
@@ -412,12 +382,9 @@ static cm_err take_names(GENERAL_NAMES **names, const X509_REQ *q)
 cm_err cm_csr_issue(cm_cert **out, const cm_crypt *c, const cm_cert *issuer,
                     const cm_pkey *issuer_key, cm_view csr, const cm_cert_request *r)
 {
-    CM_AUTO(cm_pki_req_done)
-    X509_REQ *q = X509_REQ_new_ex(cm_crypt_libctx(c), cm_crypt_propq(c));
-    CM_AUTO(cm_pki_names_done)
-    GENERAL_NAMES *names = NULL;
-    CM_AUTO(cm_pkey_free_ptr)
-    cm_pkey *key = NULL;
+    CM_AUTO(cm_pki_req_done) X509_REQ *q = X509_REQ_new_ex(cm_crypt_libctx(c), cm_crypt_propq(c));
+    CM_AUTO(cm_pki_names_done) GENERAL_NAMES *names = NULL;
+    CM_AUTO(cm_pkey_free_ptr) cm_pkey *key = NULL;
     struct plan p = {.c = c, .issuer = issuer->x, .r = r};
 
     if (!q)

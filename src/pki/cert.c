@@ -63,10 +63,8 @@ cm_err cm_cert_der(cm_view *der, cm_buf *own, cm_view file, cm_view label)
 /* The whole of der, and nothing but DER: what is parsed must encode to the same bytes. */
 static cm_err parse(cm_cert **out, const cm_crypt *c, cm_view der)
 {
-    CM_AUTO(cm_pki_x509_done)
-    X509 *x = X509_new_ex(cm_crypt_libctx(c), cm_crypt_propq(c));
-    CM_AUTO(cm_buf_free)
-    cm_buf again = {.max = CM_CERT_FILE_MAX};
+    CM_AUTO(cm_pki_x509_done) X509 *x = X509_new_ex(cm_crypt_libctx(c), cm_crypt_propq(c));
+    CM_AUTO(cm_buf_free) cm_buf again = {.max = CM_CERT_FILE_MAX};
     const unsigned char *p = der.p;
     uint8_t *w;
     int n;
@@ -90,8 +88,7 @@ static cm_err parse(cm_cert **out, const cm_crypt *c, cm_view der)
 
 cm_err cm_cert_read(cm_cert **out, const cm_crypt *c, cm_view file)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf own = {.max = CM_CERT_FILE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf own = {.max = CM_CERT_FILE_MAX};
     cm_view der;
 
     CM_TRY(cm_cert_der(&der, &own, file, CM_LIT("CERTIFICATE")));
@@ -100,14 +97,12 @@ cm_err cm_cert_read(cm_cert **out, const cm_crypt *c, cm_view file)
 
 cm_err cm_certs_read(cm_certs *out, const cm_crypt *c, cm_view file)
 {
-    CM_AUTO(cm_certs_free)
-    cm_certs l = {0};
+    CM_AUTO(cm_certs_free) cm_certs l = {0};
 
     if (file.n > CM_CERT_FILE_MAX)
         return CM_FAIL(TOO_BIG);
     do {
-        CM_AUTO(cm_buf_free)
-        cm_buf der = {.max = CM_CERT_FILE_MAX};
+        CM_AUTO(cm_buf_free) cm_buf der = {.max = CM_CERT_FILE_MAX};
 
         if (l.n == CM_CERT_CHAIN_MAX)
             return CM_FAIL(TOO_BIG);
@@ -144,8 +139,7 @@ cm_err cm_cert_write_der(cm_buf *out, const cm_cert *cert)
 
 cm_err cm_cert_write(cm_buf *out, const cm_cert *cert)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf der = {.max = CM_CERT_FILE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf der = {.max = CM_CERT_FILE_MAX};
 
     CM_TRY(cm_cert_write_der(&der, cert));
     return cm_pem_encode(out, CM_LIT("CERTIFICATE"), cm_buf_view(&der));
@@ -168,8 +162,7 @@ cm_err cm_cert_spki(cm_buf *der, const X509_PUBKEY *key)
 
 cm_err cm_cert_key(cm_pkey **out, const cm_crypt *c, const cm_cert *cert)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf der = {.max = CM_KEYFILE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf der = {.max = CM_KEYFILE_MAX};
 
     CM_TRY(cm_cert_spki(&der, X509_get_X509_PUBKEY(cert->x)));
     return cm_spki_read(out, c, cm_buf_view(&der));
@@ -224,8 +217,7 @@ static void bio_done(BIO **b)
 
 static cm_err name_text(char *out, size_t size, const X509_NAME *name)
 {
-    CM_AUTO(bio_done)
-    BIO *b = BIO_new(BIO_s_mem());
+    CM_AUTO(bio_done) BIO *b = BIO_new(BIO_s_mem());
     char *text;
     long n;
 
@@ -243,8 +235,7 @@ static cm_err name_text(char *out, size_t size, const X509_NAME *name)
 
 static cm_err serial_text(char *out, size_t size, const ASN1_INTEGER *serial)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf hex = {.max = size - 1};
+    CM_AUTO(cm_buf_free) cm_buf hex = {.max = size - 1};
     cm_view v = cm_view_of(ASN1_STRING_get0_data(serial), (size_t)ASN1_STRING_length(serial));
 
     v.n = CM_MIN(v.n, (size - 1) / 2);
@@ -269,8 +260,7 @@ static cm_err seconds(uint64_t *out, const ASN1_TIME *t)
 
 cm_err cm_cert_describe(cm_cert_info *out, const cm_crypt *c, const cm_cert *cert)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf der = {.max = CM_CERT_FILE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf der = {.max = CM_CERT_FILE_MAX};
     cm_cert_info i = {0};
     const X509_NAME *subject = X509_get_subject_name(cert->x);
     const X509_NAME *issuer = X509_get_issuer_name(cert->x);

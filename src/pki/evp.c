@@ -82,8 +82,7 @@ static cm_err from_params(EVP_PKEY **out, const cm_crypt *c, const cm_pki_alg *a
 
 cm_err cm_part_evp(EVP_PKEY **out, const cm_crypt *c, const cm_key_part *k, bool whole)
 {
-    CM_AUTO(scratch_wipe)
-    scratch s;
+    CM_AUTO(scratch_wipe) scratch s;
     OSSL_PARAM p[PARAMS_MAX];
     size_t n = 0;
 
@@ -115,10 +114,8 @@ static void locked_free(locked *l)
 
 cm_err cm_part_expands_to(const cm_crypt *c, const cm_key_part *k, cm_view expanded)
 {
-    CM_AUTO(pkey_done)
-    EVP_PKEY *key = NULL;
-    CM_AUTO(locked_free)
-    locked ours = {NULL};
+    CM_AUTO(pkey_done) EVP_PKEY *key = NULL;
+    CM_AUTO(locked_free) locked ours = {NULL};
     size_t n = 0;
 
     CM_TRY(cm_part_evp(&key, c, k, true));

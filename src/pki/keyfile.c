@@ -72,8 +72,7 @@ static cm_err from_pem(blocks *b, cm_view text)
     cm_err e;
 
     do {
-        CM_AUTO(cm_buf_free)
-        cm_buf der = {.max = CM_KEYFILE_MAX};
+        CM_AUTO(cm_buf_free) cm_buf der = {.max = CM_KEYFILE_MAX};
 
         e = cm_pem_next(&der, &label, &text);
         if (cm_is(e, CM_PEM_NO_BLOCK) && b->n)
@@ -111,8 +110,7 @@ static cm_err from_der(blocks *b, cm_view der)
     cm_view value;
 
     do {
-        CM_AUTO(cm_buf_free)
-        cm_buf copy = {.max = CM_KEYFILE_MAX};
+        CM_AUTO(cm_buf_free) cm_buf copy = {.max = CM_KEYFILE_MAX};
 
         if (!cm_der_at(&d, CM_DER_SEQUENCE) || cm_failed(cm_der_value(&d, &value)))
             return b->n ? CM_FAIL(KEY_TRAILING) : CM_FAIL(KEY_MALFORMED);
@@ -134,8 +132,7 @@ static cm_err split(blocks *b, cm_view file)
 
 cm_err cm_pkey_peek(cm_keyfile_form *form, cm_view file)
 {
-    CM_AUTO(blocks_free)
-    blocks b = {0};
+    CM_AUTO(blocks_free) blocks b = {0};
 
     CM_TRY(split(&b, file));
     *form = b.form;
@@ -157,10 +154,8 @@ cm_passphrase cm_passphrase_of(const cm_view *pass)
 /* Replaces encrypted blocks by what they hold. */
 static cm_err unlock(blocks *b, const cm_crypt *c, const cm_pkey_reading *o)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf pass = {.max = CM_PASSPHRASE_MAX};
-    CM_AUTO(blocks_free)
-    blocks open = {.form = CM_KEYFILE_PRIVATE};
+    CM_AUTO(cm_buf_free) cm_buf pass = {.max = CM_PASSPHRASE_MAX};
+    CM_AUTO(blocks_free) blocks open = {.form = CM_KEYFILE_PRIVATE};
 
     if (b->form != CM_KEYFILE_PBES2 && b->form != CM_KEYFILE_ARGON2)
         return CM_OKAY;
@@ -170,8 +165,7 @@ static cm_err unlock(blocks *b, const cm_crypt *c, const cm_pkey_reading *o)
     if (pass.n == 0)
         return CM_FAIL(KEY_PASSPHRASE_SIZE); /* K-48 */
     for (size_t i = 0; i < b->n; i++) {
-        CM_AUTO(cm_buf_free)
-        cm_buf der = {.max = CM_KEYFILE_MAX};
+        CM_AUTO(cm_buf_free) cm_buf der = {.max = CM_KEYFILE_MAX};
 
         if (b->form == CM_KEYFILE_PBES2)
             CM_TRY(cm_pbes2_unlock(&der, c, cm_buf_view(&pass), cm_buf_view(&b->v[i]), o));
@@ -189,8 +183,7 @@ static cm_err unlock(blocks *b, const cm_crypt *c, const cm_pkey_reading *o)
 
 static cm_err read_blocks(cm_pkey **out, const cm_crypt *c, blocks *b, bool legacy)
 {
-    CM_AUTO(cm_pkey_free_ptr)
-    cm_pkey *first = NULL, *second = NULL;
+    CM_AUTO(cm_pkey_free_ptr) cm_pkey *first = NULL, *second = NULL;
     cm_pkey **half[CM_PARTS] = {&first, &second};
 
     for (size_t i = 0; i < b->n; i++) {
@@ -209,8 +202,7 @@ static cm_err read_blocks(cm_pkey **out, const cm_crypt *c, blocks *b, bool lega
 cm_err cm_pkey_read(cm_pkey **out, const cm_crypt *c, cm_view file, const cm_pkey_reading *o)
 {
     static const cm_pkey_reading usual = {0};
-    CM_AUTO(blocks_free)
-    blocks b = {0};
+    CM_AUTO(blocks_free) blocks b = {0};
 
     o = o ? o : &usual;
     CM_TRY(split(&b, file));
@@ -220,10 +212,8 @@ cm_err cm_pkey_read(cm_pkey **out, const cm_crypt *c, cm_view file, const cm_pke
 
 cm_err cm_pkey_load(cm_pkey **out, const cm_crypt *c, const char *path, const cm_pkey_reading *o)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf file = {.max = CM_KEYFILE_MAX + 1};
-    CM_AUTO(cm_os_close_fd)
-    int fd = -1;
+    CM_AUTO(cm_buf_free) cm_buf file = {.max = CM_KEYFILE_MAX + 1};
+    CM_AUTO(cm_os_close_fd) int fd = -1;
     cm_keyfile_form form;
     bool shared;
 
@@ -246,8 +236,7 @@ static cm_err put_pem(cm_buf *out, cm_keyfile_form form, const cm_buf *der)
 
 static cm_err put_argon2(cm_buf *out, const cm_crypt *c, const cm_pkey *k, const cm_protect *p)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf der = {.max = CM_KEYFILE_MAX}, locked = {.max = CM_KEYFILE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf der = {.max = CM_KEYFILE_MAX}, locked = {.max = CM_KEYFILE_MAX};
 
     CM_TRY(cm_pkey_private_der(&der, k));
     CM_TRY(cm_argon2_lock(&locked, c, p, cm_buf_view(&der)));
@@ -257,8 +246,7 @@ static cm_err put_argon2(cm_buf *out, const cm_crypt *c, const cm_pkey *k, const
 static cm_err put_private_part(cm_buf *out, const cm_crypt *c, const cm_key_part *k,
                                const cm_protect *p)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf der = {.max = CM_KEYFILE_MAX}, locked = {.max = CM_KEYFILE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf der = {.max = CM_KEYFILE_MAX}, locked = {.max = CM_KEYFILE_MAX};
 
     CM_TRY(cm_pkcs8_write(&der, k));
     if (p->mode == CM_PROTECT_NONE)
@@ -269,8 +257,7 @@ static cm_err put_private_part(cm_buf *out, const cm_crypt *c, const cm_key_part
 
 cm_err cm_pkey_write_private(cm_buf *out, const cm_crypt *c, const cm_pkey *k, const cm_protect *p)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf pem = {.max = CM_KEYFILE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf pem = {.max = CM_KEYFILE_MAX};
     cm_key_part part[CM_PARTS];
     size_t n = cm_pkey_parts(part, k);
 
@@ -288,14 +275,12 @@ cm_err cm_pkey_write_private(cm_buf *out, const cm_crypt *c, const cm_pkey *k, c
 
 cm_err cm_pkey_write_public(cm_buf *out, const cm_pkey *k)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf pem = {.max = CM_KEYFILE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf pem = {.max = CM_KEYFILE_MAX};
     cm_key_part part[CM_PARTS];
     size_t n = cm_pkey_parts(part, k);
 
     for (size_t i = 0; i < n; i++) {
-        CM_AUTO(cm_buf_free)
-        cm_buf der = {.max = CM_KEYFILE_MAX};
+        CM_AUTO(cm_buf_free) cm_buf der = {.max = CM_KEYFILE_MAX};
 
         CM_TRY(cm_spki_write(&der, &part[i]));
         CM_TRY(put_pem(&pem, CM_KEYFILE_PUBLIC, &der));

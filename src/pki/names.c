@@ -27,8 +27,7 @@ static cm_err add_entry(X509_NAME *n, int nid, cm_view v)
 
 cm_err cm_cert_subject(X509_NAME **out, const cm_cert_request *r)
 {
-    CM_AUTO(cm_pki_name_done)
-    X509_NAME *n = X509_NAME_new();
+    CM_AUTO(cm_pki_name_done) X509_NAME *n = X509_NAME_new();
 
     if (!n)
         return CM_FAIL(NO_MEMORY);
@@ -80,8 +79,7 @@ cm_err cm_cert_dns_check(cm_view name)
 /* Takes over value, whatever happens. */
 static cm_err push(GENERAL_NAMES *names, int type, ASN1_STRING *value)
 {
-    CM_AUTO(cm_pki_general_done)
-    GENERAL_NAME *g = GENERAL_NAME_new();
+    CM_AUTO(cm_pki_general_done) GENERAL_NAME *g = GENERAL_NAME_new();
 
     if (!g) {
         ASN1_STRING_free(value);
@@ -121,8 +119,7 @@ static cm_err push_ip(GENERAL_NAMES *names, cm_view text)
 
 cm_err cm_cert_names(GENERAL_NAMES **out, const cm_cert_request *r)
 {
-    CM_AUTO(cm_pki_names_done)
-    GENERAL_NAMES *names = NULL;
+    CM_AUTO(cm_pki_names_done) GENERAL_NAMES *names = NULL;
 
     if (r->n_dns > CM_CERT_SANS_MAX || r->n_ip > CM_CERT_SANS_MAX - r->n_dns)
         return CM_FAIL(CERT_REQUEST);

@@ -86,10 +86,8 @@ static cm_err take_algorithm(cm_der *d, const cm_pki_alg **a)
 
 static cm_err from_public(cm_pkey **out, const cm_crypt *c, const cm_pki_alg *a, cm_view pub)
 {
-    CM_AUTO(cm_kem_key_free_ptr)
-    cm_kem_key *kem = NULL;
-    CM_AUTO(cm_sig_key_free_ptr)
-    cm_sig_key *sig = NULL;
+    CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *kem = NULL;
+    CM_AUTO(cm_sig_key_free_ptr) cm_sig_key *sig = NULL;
 
     if (a->form != CM_FORM_EC && pub.n != public_size(a))
         return CM_FAIL(KEY_MALFORMED); /* K-30 */
@@ -256,10 +254,8 @@ static cm_err parse(struct claim *k, cm_view der)
 
 static cm_err from_seed(cm_pkey **out, const cm_crypt *c, const cm_pki_alg *a, cm_view seed)
 {
-    CM_AUTO(cm_kem_key_free_ptr)
-    cm_kem_key *kem = NULL;
-    CM_AUTO(cm_sig_key_free_ptr)
-    cm_sig_key *sig = NULL;
+    CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *kem = NULL;
+    CM_AUTO(cm_sig_key_free_ptr) cm_sig_key *sig = NULL;
 
     if (seed.n != seed_size(a))
         return CM_FAIL(KEY_MALFORMED);
@@ -273,10 +269,8 @@ static cm_err from_seed(cm_pkey **out, const cm_crypt *c, const cm_pki_alg *a, c
 
 static cm_err from_expanded(cm_pkey **out, const cm_crypt *c, const cm_pki_alg *a, cm_view key)
 {
-    CM_AUTO(cm_kem_key_free_ptr)
-    cm_kem_key *kem = NULL;
-    CM_AUTO(cm_sig_key_free_ptr)
-    cm_sig_key *sig = NULL;
+    CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *kem = NULL;
+    CM_AUTO(cm_sig_key_free_ptr) cm_sig_key *sig = NULL;
 
     if (a->kem) {
         CM_TRY(cm_kem_from_expanded(&kem, c, (cm_kem_id)a->id, key));
@@ -289,8 +283,7 @@ static cm_err from_expanded(cm_pkey **out, const cm_crypt *c, const cm_pki_alg *
 /* K-25. All of it is public. A point may be claimed in compressed form, so it is read first. */
 static cm_err check_public(const cm_crypt *c, const cm_key_part *k, cm_view claimed)
 {
-    CM_AUTO(cm_pkey_free_ptr)
-    cm_pkey *other = NULL;
+    CM_AUTO(cm_pkey_free_ptr) cm_pkey *other = NULL;
     cm_key_part part[CM_PARTS];
 
     if (!claimed.p)
@@ -302,8 +295,7 @@ static cm_err check_public(const cm_crypt *c, const cm_key_part *k, cm_view clai
 
 cm_err cm_pkcs8_read(cm_pkey **out, const cm_crypt *c, cm_view der, bool legacy)
 {
-    CM_AUTO(cm_pkey_free_ptr)
-    cm_pkey *key = NULL;
+    CM_AUTO(cm_pkey_free_ptr) cm_pkey *key = NULL;
     cm_key_part part[CM_PARTS];
     struct claim k = {0};
 

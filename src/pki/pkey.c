@@ -25,10 +25,8 @@ cm_err cm_pkey_generate(cm_pkey **out, const cm_crypt *c, cm_view algorithm)
 {
     const cm_kem_info *ki = cm_kem_info_by_name(algorithm);
     const cm_sig_info *si = cm_sig_info_by_name(algorithm);
-    CM_AUTO(cm_kem_key_free_ptr)
-    cm_kem_key *kem = NULL;
-    CM_AUTO(cm_sig_key_free_ptr)
-    cm_sig_key *sig = NULL;
+    CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *kem = NULL;
+    CM_AUTO(cm_sig_key_free_ptr) cm_sig_key *sig = NULL;
 
     if (ki) {
         CM_TRY(cm_kem_generate(&kem, c, ki->id));
@@ -42,10 +40,8 @@ cm_err cm_pkey_generate(cm_pkey **out, const cm_crypt *c, cm_view algorithm)
 
 cm_err cm_pkey_public_of(cm_pkey **out, const cm_crypt *c, const cm_pkey *k)
 {
-    CM_AUTO(cm_kem_key_free_ptr)
-    cm_kem_key *kem = NULL;
-    CM_AUTO(cm_sig_key_free_ptr)
-    cm_sig_key *sig = NULL;
+    CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *kem = NULL;
+    CM_AUTO(cm_sig_key_free_ptr) cm_sig_key *sig = NULL;
 
     if (k->kem) {
         CM_TRY(cm_kem_from_public(&kem, c, cm_kem_key_info(k->kem)->id, cm_kem_public(k->kem)));
@@ -147,10 +143,8 @@ size_t cm_pkey_parts(cm_key_part part[CM_PARTS], const cm_pkey *k)
 
 cm_err cm_pkey_join(cm_pkey **out, const cm_crypt *c, const cm_pkey *pq, const cm_pkey *classical)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf both = {.max = CM_SIG_PK_MAX};
-    CM_AUTO(cm_sig_key_free_ptr)
-    cm_sig_key *sig = NULL;
+    CM_AUTO(cm_buf_free) cm_buf both = {.max = CM_SIG_PK_MAX};
+    CM_AUTO(cm_sig_key_free_ptr) cm_sig_key *sig = NULL;
     bool whole = cm_pkey_has_private(pq);
     cm_sig_id dual = 0;
 
@@ -178,8 +172,7 @@ typedef cm_err write_part(cm_buf *b, const cm_key_part *k);
 
 static cm_err write_parts(cm_buf *out, const cm_pkey *k, write_part *put)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf der = {.max = CM_KEYFILE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf der = {.max = CM_KEYFILE_MAX};
     cm_key_part part[CM_PARTS];
     size_t n = cm_pkey_parts(part, k);
 
@@ -206,8 +199,7 @@ cm_err cm_pkey_from_spki(cm_pkey **out, const cm_crypt *c, cm_view der)
 /* K-33 */
 cm_err cm_pkey_fingerprint(uint8_t out[CM_FINGERPRINT], const cm_crypt *c, const cm_pkey *k)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf der = {.max = CM_KEYFILE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf der = {.max = CM_KEYFILE_MAX};
 
     CM_TRY(cm_pkey_public_der(&der, k));
     return cm_hash_once(c, CM_SHA256, out, cm_buf_view(&der));
@@ -215,8 +207,7 @@ cm_err cm_pkey_fingerprint(uint8_t out[CM_FINGERPRINT], const cm_crypt *c, const
 
 cm_err cm_pkey_short_id(char out[CM_KEY_ID + 1], const cm_crypt *c, const cm_pkey *k)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf hex = {.max = CM_KEY_ID};
+    CM_AUTO(cm_buf_free) cm_buf hex = {.max = CM_KEY_ID};
     uint8_t fp[CM_FINGERPRINT];
 
     CM_TRY(cm_pkey_fingerprint(fp, c, k));

@@ -102,8 +102,7 @@ static void cipher_done(EVP_CIPHER **p)
 static cm_err cbc(cm_buf *out, const cm_crypt *c, const struct pbes2 *b, const cm_key32 *key,
                   cm_view in, bool seal)
 {
-    CM_AUTO(cipher_ctx_done)
-    EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+    CM_AUTO(cipher_ctx_done) EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
     CM_AUTO(cipher_done)
     EVP_CIPHER *method = EVP_CIPHER_fetch(cm_crypt_libctx(c), b->cipher->name, cm_crypt_propq(c));
     int n = 0, last = 0;
@@ -206,8 +205,7 @@ static cm_err pbes2_parse(struct pbes2 *b, cm_view locked)
 cm_err cm_pbes2_unlock(cm_buf *der, const cm_crypt *c, cm_view pass, cm_view locked,
                        const cm_pkey_reading *o)
 {
-    CM_AUTO(cm_key32_wipe)
-    cm_key32 key = {{0}};
+    CM_AUTO(cm_key32_wipe) cm_key32 key = {{0}};
     struct pbes2 b = {0};
     cm_der d;
     cm_view v;
@@ -268,10 +266,8 @@ static cm_err put_pbes2(cm_buf *b, const struct pbes2 *p)
 /* K-41, K-47 */
 cm_err cm_pbes2_lock(cm_buf *out, const cm_crypt *c, const cm_protect *p, cm_view der)
 {
-    CM_AUTO(cm_key32_wipe)
-    cm_key32 key;
-    CM_AUTO(cm_buf_free)
-    cm_buf sealed = {.max = CM_KEYFILE_MAX};
+    CM_AUTO(cm_key32_wipe) cm_key32 key;
+    CM_AUTO(cm_buf_free) cm_buf sealed = {.max = CM_KEYFILE_MAX};
     uint8_t salt[PBES2_SALT], iv[CBC_BLOCK];
     struct pbes2 b = {&prfs[0], &ciphers[0], CM_VIEW(salt), CM_VIEW(iv), {0}, rounds_of(p)};
 
@@ -340,12 +336,9 @@ static cm_err derive(derived *d, const cm_crypt *c, cm_view pass, const cm_cbor_
 
 cm_err cm_argon2_lock(cm_buf *out, const cm_crypt *c, const cm_protect *p, cm_view der)
 {
-    CM_AUTO(derived_wipe)
-    derived d;
-    CM_AUTO(cm_gcm_free_ptr)
-    cm_gcm *gcm = NULL;
-    CM_AUTO(cm_buf_free)
-    cm_buf sealed = {.max = CM_KEYFILE_MAX}, aad = {.max = DER_PARAMS_MAX};
+    CM_AUTO(derived_wipe) derived d;
+    CM_AUTO(cm_gcm_free_ptr) cm_gcm *gcm = NULL;
+    CM_AUTO(cm_buf_free) cm_buf sealed = {.max = CM_KEYFILE_MAX}, aad = {.max = DER_PARAMS_MAX};
     uint8_t salt[ARGON2_SALT], nonce[CM_GCM_NONCE];
     cm_argon2 cost = cost_of(p);
     cm_cbor_value v[FIELDS] = {
@@ -406,12 +399,9 @@ static cm_err cost_check(const cm_cbor_value v[FIELDS], const cm_pkey_reading *o
 cm_err cm_argon2_unlock(cm_buf *der, const cm_crypt *c, cm_view pass, cm_view locked,
                         const cm_pkey_reading *o)
 {
-    CM_AUTO(derived_wipe)
-    derived d;
-    CM_AUTO(cm_gcm_free_ptr)
-    cm_gcm *gcm = NULL;
-    CM_AUTO(cm_buf_free)
-    cm_buf aad = {.max = DER_PARAMS_MAX};
+    CM_AUTO(derived_wipe) derived d;
+    CM_AUTO(cm_gcm_free_ptr) cm_gcm *gcm = NULL;
+    CM_AUTO(cm_buf_free) cm_buf aad = {.max = DER_PARAMS_MAX};
     cm_cbor_value v[FIELDS] = {0};
     cm_view sealed;
     cm_err e = record_parse(v, locked);

@@ -82,10 +82,8 @@ static bool all_pq(X509_STORE_CTX *ctx)
 
 cm_err cm_cert_verify(const cm_crypt *c, const cm_cert *leaf, const cm_cert_trust *t)
 {
-    CM_AUTO(cm_pki_store_done)
-    X509_STORE *store = X509_STORE_new();
-    CM_AUTO(cm_pki_stack_done)
-    STACK_OF(X509) *extra = sk_X509_new_null();
+    CM_AUTO(cm_pki_store_done) X509_STORE *store = X509_STORE_new();
+    CM_AUTO(cm_pki_stack_done) STACK_OF(X509) *extra = sk_X509_new_null();
     CM_AUTO(cm_pki_store_ctx_done)
     X509_STORE_CTX *ctx = X509_STORE_CTX_new_ex(cm_crypt_libctx(c), cm_crypt_propq(c));
 

@@ -98,8 +98,7 @@ static void describe(cm_manifest *m, const cm_seal_options *o)
  * numbers. */
 static cm_err check_manifest(const cm_seal_options *o)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf trial = {.max = CM_MANIFEST_MAX};
+    CM_AUTO(cm_buf_free) cm_buf trial = {.max = CM_MANIFEST_MAX};
     cm_manifest m = {.leaves = UINT64_MAX, .size = CM_MODEL_MAX, .format = CM_LIT("safetensors")};
 
     for (size_t i = 0; i < o->provenance_n; i++)

@@ -62,8 +62,7 @@ static void scalars(void)
 
 static void symmetric(void)
 {
-    CM_AUTO(cm_gcm_free_ptr)
-    cm_gcm *g = NULL;
+    CM_AUTO(cm_gcm_free_ptr) cm_gcm *g = NULL;
     cm_key32 key = {{3}};
     uint8_t text[100] = {4}, tag[CM_GCM_TAG], out[64], nonce[CM_GCM_NONCE] = {0};
 
@@ -90,10 +89,8 @@ static void symmetric(void)
  * facade's own check of the signature works on public bytes and is left out. */
 static void statements(void)
 {
-    CM_AUTO(cm_sig_key_free_ptr)
-    cm_sig_key *k = NULL;
-    CM_AUTO(cm_buf_free)
-    cm_buf statement = {0};
+    CM_AUTO(cm_sig_key_free_ptr) cm_sig_key *k = NULL;
+    CM_AUTO(cm_buf_free) cm_buf statement = {0};
     uint8_t seed[32] = {5}, text[64] = {6}, sig[64];
     size_t n = sizeof sig;
 

@@ -51,14 +51,10 @@ static void schedule(cm_hpke_suite s)
 /* The whole way with a secret seed and secret randomness; a right and a wrong ciphertext. */
 static void whole(cm_kem_id id)
 {
-    CM_AUTO(cm_kem_key_free_ptr)
-    cm_kem_key *k = NULL;
-    CM_AUTO(cm_kem_key_free_ptr)
-    cm_kem_key *to = NULL;
-    CM_AUTO(cm_buf_free)
-    cm_buf sealed = {.max = 1 << 13};
-    CM_AUTO(cm_buf_free)
-    cm_buf plain = {.max = 1 << 13};
+    CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *k = NULL;
+    CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *to = NULL;
+    CM_AUTO(cm_buf_free) cm_buf sealed = {.max = 1 << 13};
+    CM_AUTO(cm_buf_free) cm_buf plain = {.max = 1 << 13};
     const cm_kem_info *f = cm_kem_info_of((uint32_t)id);
     uint8_t seed[CM_KEM_SEED_MAX] = {4}, m[64] = {5}, ct[CM_KEM_CT_MAX], pk[CM_KEM_PK_MAX], ss[SS],
             text[SS] = {6};

@@ -37,8 +37,7 @@ static int remove_dir(void **state)
 
 static void assert_holds_one_of(const char *a, const char *b)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf buf = {.max = 64};
+    CM_AUTO(cm_buf_free) cm_buf buf = {.max = 64};
 
     assert_true(cm_ok(cm_os_slurp(&buf, path, 64)));
     assert_true(cm_view_eq(cm_buf_view(&buf), cm_view_str(a)) ||
@@ -107,8 +106,7 @@ static void slurp_leaves_its_output(void **state)
     for (size_t i = 0; i < CM_COUNT(kinds); i++) {
         fault_begin(kinds[i], EIO);
         while (fault_next()) {
-            CM_AUTO(cm_buf_free)
-            cm_buf buf = {.max = 64};
+            CM_AUTO(cm_buf_free) cm_buf buf = {.max = 64};
             cm_err e = cm_os_slurp(&buf, path, 64);
 
             assert_int_equal(cm_failed(e), fault_hit());
@@ -122,8 +120,7 @@ static void buffer_stays_as_it_was(void **state)
     (void)state;
     fault_begin(FAULT_ALLOC, ENOMEM);
     while (fault_next()) {
-        CM_AUTO(cm_buf_free)
-        cm_buf buf = {.max = 1 << 20};
+        CM_AUTO(cm_buf_free) cm_buf buf = {.max = 1 << 20};
         cm_err e = CM_OKAY;
         size_t n = 0;
 

@@ -129,8 +129,7 @@ static void symmetric_round(void)
 
 static void hasher_round(void)
 {
-    CM_AUTO(cm_hasher_free_ptr)
-    cm_hasher *h = NULL;
+    CM_AUTO(cm_hasher_free_ptr) cm_hasher *h = NULL;
     uint8_t out[32] = {7};
     cm_err e = cm_hasher_new(&h, crypt_, CM_SHA256);
 
@@ -157,12 +156,9 @@ static void symmetric(void **state)
 
 static void aead_round(void)
 {
-    CM_AUTO(cm_gcm_free_ptr)
-    cm_gcm *g = NULL;
-    CM_AUTO(cm_buf_free)
-    cm_buf wrapped = {.max = 64};
-    CM_AUTO(cm_buf_free)
-    cm_buf plain = {.max = 64};
+    CM_AUTO(cm_gcm_free_ptr) cm_gcm *g = NULL;
+    CM_AUTO(cm_buf_free) cm_buf wrapped = {.max = 64};
+    CM_AUTO(cm_buf_free) cm_buf plain = {.max = 64};
     cm_key32 key = {{1}};
     uint8_t out[32] = {7}, tag[16], nonce[12] = {0};
     cm_err e = cm_gcm_new(&g, crypt_, &key), w, u = CM_OKAY;

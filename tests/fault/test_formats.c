@@ -116,10 +116,8 @@ static void indexes(void **state)
 /* Everything that sealing does with a folder. */
 static cm_err take_folder(size_t *tensors)
 {
-    CM_AUTO(cm_dir_free)
-    cm_dir d = {0}, again = {0};
-    CM_AUTO(cm_tensors_free)
-    cm_tensors t = {0};
+    CM_AUTO(cm_dir_free) cm_dir d = {0}, again = {0};
+    CM_AUTO(cm_tensors_free) cm_tensors t = {0};
     cm_dir_source *s;
     cm_source plain;
     cm_err e;

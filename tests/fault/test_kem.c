@@ -82,8 +82,7 @@ static void encap_decap(const cm_kem_key *k, enum fault_kind kind)
 
 static void assert_opens(const cm_kem_key *k, cm_hpke_suite s, cm_view sealed)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf plain = {.max = MAX};
+    CM_AUTO(cm_buf_free) cm_buf plain = {.max = MAX};
 
     assert_true(cm_ok(cm_hpke_open(&plain, k, s, CM_LIT("info"), CM_LIT("aad"), sealed)));
     assert_true(cm_view_eq(cm_buf_view(&plain), CM_LIT("weights")));
@@ -91,10 +90,8 @@ static void assert_opens(const cm_kem_key *k, cm_hpke_suite s, cm_view sealed)
 
 static void seal_open(const cm_kem_key *k, enum fault_kind kind, cm_hpke_suite s)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf sealed = {.max = MAX};
-    CM_AUTO(cm_buf_free)
-    cm_buf plain = {.max = MAX};
+    CM_AUTO(cm_buf_free) cm_buf sealed = {.max = MAX};
+    CM_AUTO(cm_buf_free) cm_buf plain = {.max = MAX};
     cm_view info = CM_LIT("info"), aad = CM_LIT("aad");
     cm_err e = cm_hpke_seal(&sealed, k, s, info, aad, CM_LIT("weights")), d = CM_OKAY;
 
@@ -128,8 +125,7 @@ static void use_each(void **state)
 {
     (void)state;
     for (size_t i = 0; i < CM_COUNT(ids); i++) {
-        CM_AUTO(cm_kem_key_free_ptr)
-        cm_kem_key *k = NULL;
+        CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *k = NULL;
 
         assert_true(cm_ok(cm_kem_generate(&k, crypt_, ids[i])));
         for (size_t j = 0; j < CM_COUNT(kinds); j++) {

@@ -74,12 +74,9 @@ static void reading(void **state)
     (void)state;
     for (size_t i = 0; i < CM_COUNT(algorithms); i++)
         for (size_t j = 0; j < CM_COUNT(kinds); j++) {
-            CM_AUTO(cm_buf_free)
-            cm_buf file = {.max = CM_KEYFILE_MAX};
-            CM_AUTO(cm_buf_free)
-            cm_buf pub = {.max = CM_KEYFILE_MAX};
-            CM_AUTO(cm_pkey_free_ptr)
-            cm_pkey *k = NULL;
+            CM_AUTO(cm_buf_free) cm_buf file = {.max = CM_KEYFILE_MAX};
+            CM_AUTO(cm_buf_free) cm_buf pub = {.max = CM_KEYFILE_MAX};
+            CM_AUTO(cm_pkey_free_ptr) cm_pkey *k = NULL;
 
             assert_true(cm_ok(cm_pkey_generate(&k, c, cm_view_str(algorithms[i]))));
             assert_true(cm_ok(cm_pkey_write_private(&file, c, k, &open_file)));
@@ -99,10 +96,8 @@ static void unlocking(void **state)
     const cm_protect low = {.mode = CM_PROTECT_ARGON2, .passphrase = pass, .cost = {8, 1, 1}};
     const cm_protect rounds = {.mode = CM_PROTECT_PBES2, .passphrase = pass, .rounds = 10};
     const cm_pkey_reading o = {0};
-    CM_AUTO(cm_buf_free)
-    cm_buf der = {.max = CM_KEYFILE_MAX};
-    CM_AUTO(cm_pkey_free_ptr)
-    cm_pkey *k = NULL;
+    CM_AUTO(cm_buf_free) cm_buf der = {.max = CM_KEYFILE_MAX};
+    CM_AUTO(cm_pkey_free_ptr) cm_pkey *k = NULL;
 
     (void)state;
     assert_true(cm_ok(cm_pkey_generate(&k, c, CM_LIT("ML-DSA-65"))));
@@ -110,8 +105,7 @@ static void unlocking(void **state)
     for (size_t i = 0; i < 2 * CM_COUNT(kinds); i++) {
         fault_begin(kinds[i / 2], ENOMEM);
         while (fault_next()) {
-            CM_AUTO(cm_buf_free)
-            cm_buf a = {.max = CM_KEYFILE_MAX}, b = {.max = CM_KEYFILE_MAX};
+            CM_AUTO(cm_buf_free) cm_buf a = {.max = CM_KEYFILE_MAX}, b = {.max = CM_KEYFILE_MAX};
             cm_err e = i % 2 ? cm_pbes2_lock(&a, c, &rounds, cm_buf_view(&der))
                              : cm_argon2_lock(&a, c, &low, cm_buf_view(&der));
 
@@ -130,15 +124,13 @@ static void unlocking(void **state)
 
 static void writing(void **state)
 {
-    CM_AUTO(cm_pkey_free_ptr)
-    cm_pkey *k = NULL;
+    CM_AUTO(cm_pkey_free_ptr) cm_pkey *k = NULL;
 
     (void)state;
     assert_true(cm_ok(cm_pkey_generate(&k, c, CM_LIT("ML-DSA-87+Ed25519"))));
     fault_begin(FAULT_ALLOC, ENOMEM);
     while (fault_next()) {
-        CM_AUTO(cm_buf_free)
-        cm_buf a = {.max = CM_KEYFILE_MAX}, b = {.max = CM_KEYFILE_MAX};
+        CM_AUTO(cm_buf_free) cm_buf a = {.max = CM_KEYFILE_MAX}, b = {.max = CM_KEYFILE_MAX};
         cm_err e = cm_pkey_write_private(&a, c, k, &open_file);
         cm_err f = cm_pkey_write_public(&b, k);
 
@@ -197,8 +189,7 @@ static int free_ca(void **state)
  * something, and never because the certificate were untrusted. */
 static cm_err life(cm_cert **cert)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf csr = {.max = CM_CERT_FILE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf csr = {.max = CM_CERT_FILE_MAX};
     cm_cert_request r = ask(CM_CERT_SERVER);
     const cm_certs roots = {{ca}, 1};
     const cm_cert_trust t = {.roots = &roots, .now = NOW, .host = CM_LIT("kms.example")};
@@ -214,8 +205,7 @@ static void certificates(void **state)
     for (size_t i = 0; i < CM_COUNT(kinds); i++) {
         fault_begin(kinds[i], ENOMEM);
         while (fault_next()) {
-            CM_AUTO(cm_cert_free_ptr)
-            cm_cert *cert = NULL;
+            CM_AUTO(cm_cert_free_ptr) cm_cert *cert = NULL;
             cm_err e = life(&cert);
 
             fault_pause();

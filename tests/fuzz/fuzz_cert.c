@@ -41,10 +41,8 @@ static cm_err verify(const cm_cert *leaf, cm_cert *root, const cm_certs *extra)
 
 static void look(const cm_cert *cert)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf out = {.max = CM_CERT_FILE_MAX};
-    CM_AUTO(cm_pkey_free_ptr)
-    cm_pkey *k = NULL;
+    CM_AUTO(cm_buf_free) cm_buf out = {.max = CM_CERT_FILE_MAX};
+    CM_AUTO(cm_pkey_free_ptr) cm_pkey *k = NULL;
     cm_cert_info info;
 
     must(cm_ok(cm_cert_write(&out, cert)));
@@ -55,8 +53,7 @@ static void look(const cm_cert *cert)
 
 static void request(cm_view v)
 {
-    CM_AUTO(cm_cert_free_ptr)
-    cm_cert *cert = NULL;
+    CM_AUTO(cm_cert_free_ptr) cm_cert *cert = NULL;
     const cm_cert_request r = {.role = CM_CERT_CLIENT, .not_before = START, .not_after = END};
     const cm_certs roots = {{ca}, 1};
     const cm_cert_trust t = {.roots = &roots, .now = NOW};
@@ -67,10 +64,8 @@ static void request(cm_view v)
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
-    CM_AUTO(cm_certs_free)
-    cm_certs l = {0};
-    CM_AUTO(cm_cert_free_ptr)
-    cm_cert *one = NULL;
+    CM_AUTO(cm_certs_free) cm_certs l = {0};
+    CM_AUTO(cm_cert_free_ptr) cm_cert *one = NULL;
     cm_view v = cm_view_of(p, n);
 
     if (!c)

@@ -49,10 +49,8 @@ static cm_err open_once(cm_buf *out, const cm_kem_key *k, cm_hpke_suite s, cm_vi
 static void opened(const cm_kem_key *k, cm_hpke_suite s, cm_view extra, cm_view sealed,
                    size_t plain_n)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf bent = {.max = MAX};
-    CM_AUTO(cm_buf_free)
-    cm_buf out = {.max = MAX};
+    CM_AUTO(cm_buf_free) cm_buf bent = {.max = MAX};
+    CM_AUTO(cm_buf_free) cm_buf out = {.max = MAX};
 
     must(sealed.n == cm_kem_key_info(k)->ct + plain_n + CM_HPKE_TAG);
     must(cm_ok(cm_buf_append(&bent, sealed)));
@@ -62,8 +60,7 @@ static void opened(const cm_kem_key *k, cm_hpke_suite s, cm_view extra, cm_view 
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf out = {.max = MAX};
+    CM_AUTO(cm_buf_free) cm_buf out = {.max = MAX};
     const cm_kem_key *k;
     cm_hpke_suite s;
     cm_view extra, sealed;

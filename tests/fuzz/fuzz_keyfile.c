@@ -13,10 +13,8 @@ static void must(bool ok)
 
 static void again(const cm_crypt *c, const cm_pkey *k)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf file = {.max = CM_KEYFILE_MAX};
-    CM_AUTO(cm_pkey_free_ptr)
-    cm_pkey *other = NULL;
+    CM_AUTO(cm_buf_free) cm_buf file = {.max = CM_KEYFILE_MAX};
+    CM_AUTO(cm_pkey_free_ptr) cm_pkey *other = NULL;
     const cm_protect none = {.mode = CM_PROTECT_NONE};
     uint8_t a[CM_FINGERPRINT], b[CM_FINGERPRINT];
     cm_err e = cm_pkey_has_private(k) ? cm_pkey_write_private(&file, c, k, &none)
@@ -41,8 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
         .max_rounds = 100,
         .legacy_expanded = true,
     };
-    CM_AUTO(cm_pkey_free_ptr)
-    cm_pkey *k = NULL;
+    CM_AUTO(cm_pkey_free_ptr) cm_pkey *k = NULL;
     cm_keyfile_form form;
 
     if (!c)

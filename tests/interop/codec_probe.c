@@ -28,8 +28,7 @@ static void must_ok(cm_err e)
 
 static cm_err show_json(cm_json_writer *w, cm_view in)
 {
-    CM_AUTO(cm_json_free_ptr)
-    cm_json *j = NULL;
+    CM_AUTO(cm_json_free_ptr) cm_json *j = NULL;
 
     CM_TRY(cm_json_parse(&j, in, NULL, NULL));
     json_copy(w, cm_json_root(j));
@@ -154,8 +153,7 @@ static void show_tensors(cm_json_writer *w, const cm_tensors *t)
 
 static cm_err show_model(cm_json_writer *w, uint8_t kind, cm_view in)
 {
-    CM_AUTO(cm_tensors_free)
-    cm_tensors t = {0};
+    CM_AUTO(cm_tensors_free) cm_tensors t = {0};
     struct t_bytes b = {.v = in};
     cm_source s = t_source(&b);
 

@@ -83,8 +83,7 @@ static const char *in_dir(const char *name)
 
 static void put_private(const char *name, const cm_pkey *k, const cm_protect *p)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf b = {.max = CM_KEYFILE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = CM_KEYFILE_MAX};
 
     assert_good(cm_pkey_write_private(&b, c, k, p));
     assert_good(cm_pkey_save(in_dir(name), cm_buf_view(&b), true));
@@ -92,8 +91,7 @@ static void put_private(const char *name, const cm_pkey *k, const cm_protect *p)
 
 static void put_public(const char *name, const cm_pkey *k)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf b = {.max = CM_KEYFILE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = CM_KEYFILE_MAX};
 
     assert_good(cm_pkey_write_public(&b, k));
     t_put_file(in_dir(name), cm_buf_view(&b));
@@ -113,8 +111,7 @@ static cm_pkey *load(const char *name)
 
 static void assert_same(const cm_pkey *a, const cm_pkey *b, bool whole)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf x = {.max = CM_KEYFILE_MAX}, y = {.max = CM_KEYFILE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf x = {.max = CM_KEYFILE_MAX}, y = {.max = CM_KEYFILE_MAX};
 
     assert_string_equal(cm_pkey_algorithm(a), cm_pkey_algorithm(b));
     assert_int_equal(cm_pkey_has_private(b), whole);
@@ -130,8 +127,7 @@ static void assert_same(const cm_pkey *a, const cm_pkey *b, bool whole)
 
 static bool same_files(const char *a, const char *b)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf x = {.max = T_OUTPUT}, y = {.max = T_OUTPUT};
+    CM_AUTO(cm_buf_free) cm_buf x = {.max = T_OUTPUT}, y = {.max = T_OUTPUT};
 
     t_get_file(&x, in_dir(a));
     t_get_file(&y, in_dir(b));
@@ -145,8 +141,7 @@ static void it_reads_ours(void **state)
 {
     (void)state;
     for (size_t i = 0; i < CM_COUNT(algs); i++) {
-        CM_AUTO(cm_pkey_free_ptr)
-        cm_pkey *k = NULL;
+        CM_AUTO(cm_pkey_free_ptr) cm_pkey *k = NULL;
 
         assert_good(cm_pkey_generate(&k, c, cm_view_str(algs[i].name)));
         put_private("our.key", k, &open_file);
@@ -173,8 +168,7 @@ static void we_read_its(void **state)
 {
     (void)state;
     for (size_t i = 0; i < CM_COUNT(algs); i++) {
-        CM_AUTO(cm_pkey_free_ptr)
-        cm_pkey *k = NULL, *p = NULL, *d = NULL, *e = NULL, *f = NULL;
+        CM_AUTO(cm_pkey_free_ptr) cm_pkey *k = NULL, *p = NULL, *d = NULL, *e = NULL, *f = NULL;
 
         if (algs[i].option)
             openssl("genpkey", "-algorithm", algs[i].genpkey, "-pkeyopt", algs[i].option, "-out",
@@ -211,8 +205,7 @@ static void its_other_forms(void **state)
 
     (void)state;
     for (size_t i = 0; i < CM_COUNT(seeded); i++) {
-        CM_AUTO(cm_pkey_free_ptr)
-        cm_pkey *k = NULL, *none = NULL, *legacy = NULL, *pub = NULL;
+        CM_AUTO(cm_pkey_free_ptr) cm_pkey *k = NULL, *none = NULL, *legacy = NULL, *pub = NULL;
         const cm_pkey_reading o = {.legacy_expanded = true, .any_mode = true};
 
         openssl("genpkey", "-algorithm", seeded[i], "-out", in_dir("its.key"));
@@ -236,8 +229,7 @@ static void its_curves(void **state)
 {
     (void)state;
     for (size_t i = 0; i < CM_COUNT(algs); i++) {
-        CM_AUTO(cm_pkey_free_ptr)
-        cm_pkey *k = NULL, *z = NULL, *p = NULL, *o = NULL;
+        CM_AUTO(cm_pkey_free_ptr) cm_pkey *k = NULL, *z = NULL, *p = NULL, *o = NULL;
 
         if (!algs[i].option)
             continue;
@@ -283,10 +275,8 @@ static void its_weak_protection(void **state)
 /* A dual key: openssl reads the half that stands first, and each half of the file split in two. */
 static void dual_keys(void **state)
 {
-    CM_AUTO(cm_pkey_free_ptr)
-    cm_pkey *k = NULL;
-    CM_AUTO(cm_buf_free)
-    cm_buf file = {.max = CM_KEYFILE_MAX};
+    CM_AUTO(cm_pkey_free_ptr) cm_pkey *k = NULL;
+    CM_AUTO(cm_buf_free) cm_buf file = {.max = CM_KEYFILE_MAX};
     const uint8_t *second;
 
     (void)state;
@@ -303,8 +293,7 @@ static void dual_keys(void **state)
 /* X-Wing is no key to it, but its structure shows. */
 static void xwing(void **state)
 {
-    CM_AUTO(cm_pkey_free_ptr)
-    cm_pkey *k = NULL;
+    CM_AUTO(cm_pkey_free_ptr) cm_pkey *k = NULL;
 
     (void)state;
     assert_good(cm_pkey_generate(&k, c, CM_LIT("X-Wing")));
@@ -336,8 +325,7 @@ static cm_cert_request ask(cm_cert_role role, const char *name)
 
 static void put_cert(const char *name, const cm_cert *cert)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf b = {.max = CM_CERT_FILE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = CM_CERT_FILE_MAX};
 
     assert_good(cm_cert_write(&b, cert));
     t_put_file(in_dir(name), cm_buf_view(&b));
@@ -345,8 +333,7 @@ static void put_cert(const char *name, const cm_cert *cert)
 
 static cm_cert *get_cert(const char *name)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf b = {.max = CM_CERT_FILE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = CM_CERT_FILE_MAX};
     cm_cert *cert = NULL;
 
     t_get_file(&b, in_dir(name));
@@ -368,10 +355,8 @@ static void it_verifies_ours(void **state)
     (void)state;
     now = (uint64_t)time(NULL);
     for (size_t i = 0; i < CM_COUNT(chains); i++) {
-        CM_AUTO(cm_pkey_free_ptr)
-        cm_pkey *rk = NULL, *mk = NULL, *lk = NULL;
-        CM_AUTO(cm_cert_free_ptr)
-        cm_cert *root = NULL, *mid = NULL, *server = NULL, *client = NULL;
+        CM_AUTO(cm_pkey_free_ptr) cm_pkey *rk = NULL, *mk = NULL, *lk = NULL;
+        CM_AUTO(cm_cert_free_ptr) cm_cert *root = NULL, *mid = NULL, *server = NULL, *client = NULL;
         cm_cert_request r = ask(CM_CERT_ROOT, "Root"), m = ask(CM_CERT_INTERMEDIATE, "Mid");
         cm_cert_request s = ask(CM_CERT_SERVER, "Server"), cl = ask(CM_CERT_CLIENT, "Client");
 
@@ -414,14 +399,10 @@ static void requests(void **state)
             in_dir("ca"), "-subj", "/CN=Its CA", "-days", "2", "-addext",
             "keyUsage=critical,keyCertSign,cRLSign");
     for (size_t i = 0; i < CM_COUNT(names); i++) {
-        CM_AUTO(cm_pkey_free_ptr)
-        cm_pkey *k = NULL, *ca_key = NULL, *of = NULL;
-        CM_AUTO(cm_cert_free_ptr)
-        cm_cert *ca = NULL, *theirs = NULL, *ours = NULL;
-        CM_AUTO(cm_buf_free)
-        cm_buf csr = {.max = CM_CERT_FILE_MAX}, b = {.max = CM_CERT_FILE_MAX};
-        CM_AUTO(cm_certs_free)
-        cm_certs roots = {0};
+        CM_AUTO(cm_pkey_free_ptr) cm_pkey *k = NULL, *ca_key = NULL, *of = NULL;
+        CM_AUTO(cm_cert_free_ptr) cm_cert *ca = NULL, *theirs = NULL, *ours = NULL;
+        CM_AUTO(cm_buf_free) cm_buf csr = {.max = CM_CERT_FILE_MAX}, b = {.max = CM_CERT_FILE_MAX};
+        CM_AUTO(cm_certs_free) cm_certs roots = {0};
         cm_cert_request s = ask(CM_CERT_SERVER, "Server");
         cm_cert_trust t = {.roots = &roots, .now = (uint64_t)time(NULL) + 3600};
 
@@ -459,12 +440,9 @@ static void requests(void **state)
 /* K-66: what a request may not bring along. */
 static void foreign_names(void **state)
 {
-    CM_AUTO(cm_pkey_free_ptr)
-    cm_pkey *k = NULL;
-    CM_AUTO(cm_cert_free_ptr)
-    cm_cert *root = NULL, *cert = NULL;
-    CM_AUTO(cm_buf_free)
-    cm_buf csr = {.max = CM_CERT_FILE_MAX}, ca = {.max = CM_CERT_FILE_MAX};
+    CM_AUTO(cm_pkey_free_ptr) cm_pkey *k = NULL;
+    CM_AUTO(cm_cert_free_ptr) cm_cert *root = NULL, *cert = NULL;
+    CM_AUTO(cm_buf_free) cm_buf csr = {.max = CM_CERT_FILE_MAX}, ca = {.max = CM_CERT_FILE_MAX};
     cm_cert_request r, s;
     cm_cert_info info;
 

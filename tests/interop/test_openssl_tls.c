@@ -58,8 +58,7 @@ static void party_free(struct party *p)
 static struct party make(const char *name, const char *algorithm, const struct party *by,
                          cm_cert_role role)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf k = {.max = CM_KEYFILE_MAX}, b = {.max = CM_CERT_FILE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf k = {.max = CM_KEYFILE_MAX}, b = {.max = CM_CERT_FILE_MAX};
     const cm_protect none = {.mode = CM_PROTECT_NONE};
     cm_cert_request r = ask(role);
     struct party p = {0};
@@ -85,8 +84,7 @@ static struct party make(const char *name, const char *algorithm, const struct p
 static bool listening(char port[PORT_TEXT], const char *log)
 {
     for (int i = 0; i < TRIES; i++) {
-        CM_AUTO(cm_buf_free)
-        cm_buf b = {.max = T_OUTPUT};
+        CM_AUTO(cm_buf_free) cm_buf b = {.max = T_OUTPUT};
         const char *at;
 
         t_get_file(&b, log);
@@ -103,8 +101,7 @@ static bool listening(char port[PORT_TEXT], const char *log)
 static bool connects(const char *port, const char *root, const char *host, const char *cert,
                      const char *const *texts)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf out = {.max = T_OUTPUT};
+    CM_AUTO(cm_buf_free) cm_buf out = {.max = T_OUTPUT};
     char crt[64], key[64];
     const char *argv[T_ARGS] = {ssl,
                                 "s_client",
@@ -151,16 +148,11 @@ static void handshake(void **state)
     static const char *const good[] = {"Verify return code: 0 (ok)", "X25519MLKEM768",
                                        "Peer signature type: mldsa44", "TLSv1.3", NULL};
     static const char *const none[] = {NULL};
-    CM_AUTO(party_free)
-    struct party root = make("root", "ML-DSA-87", NULL, CM_CERT_ROOT);
-    CM_AUTO(party_free)
-    struct party mid = make("mid", "ML-DSA-65", &root, CM_CERT_INTERMEDIATE);
-    CM_AUTO(party_free)
-    struct party server = make("server", "ML-DSA-44", &mid, CM_CERT_SERVER);
-    CM_AUTO(party_free)
-    struct party client = make("client", "ML-DSA-65", &mid, CM_CERT_CLIENT);
-    CM_AUTO(party_free)
-    struct party other = make("other", "ML-DSA-44", NULL, CM_CERT_ROOT);
+    CM_AUTO(party_free) struct party root = make("root", "ML-DSA-87", NULL, CM_CERT_ROOT);
+    CM_AUTO(party_free) struct party mid = make("mid", "ML-DSA-65", &root, CM_CERT_INTERMEDIATE);
+    CM_AUTO(party_free) struct party server = make("server", "ML-DSA-44", &mid, CM_CERT_SERVER);
+    CM_AUTO(party_free) struct party client = make("client", "ML-DSA-65", &mid, CM_CERT_CLIENT);
+    CM_AUTO(party_free) struct party other = make("other", "ML-DSA-44", NULL, CM_CERT_ROOT);
     const char *argv[] = {ssl,
                           "s_server",
                           "-accept",

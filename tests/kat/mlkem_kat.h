@@ -42,8 +42,7 @@ static inline cm_view mlkem_expanded(const cm_kem_key *k, uint8_t dk[DK_MAX])
 static inline void mlkem_keygen(const cm_crypt *c, cm_kem_id id, cm_view d, cm_view z, cm_view ek,
                                 cm_view dk)
 {
-    CM_AUTO(cm_kem_key_free_ptr)
-    cm_kem_key *k = mlkem_from_seed(c, id, d, z);
+    CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *k = mlkem_from_seed(c, id, d, z);
     uint8_t room[DK_MAX];
 
     if (!k)
@@ -55,8 +54,7 @@ static inline void mlkem_keygen(const cm_crypt *c, cm_kem_id id, cm_view d, cm_v
 static inline void mlkem_encaps(const cm_crypt *c, cm_kem_id id, cm_view ek, cm_view m,
                                 cm_view want_ct, cm_view want_ss)
 {
-    CM_AUTO(cm_kem_key_free_ptr)
-    cm_kem_key *k = NULL;
+    CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *k = NULL;
     uint8_t ct[CM_KEM_CT_MAX], ss[SS];
 
     if (!T_CHECK(cm_ok(cm_kem_from_public(&k, c, id, ek))) ||
@@ -77,8 +75,7 @@ static inline void mlkem_decaps(const cm_kem_key *k, cm_view ct, cm_view want_ss
 static inline void mlkem_decaps_expanded(const cm_crypt *c, cm_kem_id id, cm_view dk, cm_view ct,
                                          cm_view want_ss)
 {
-    CM_AUTO(cm_kem_key_free_ptr)
-    cm_kem_key *k = NULL;
+    CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *k = NULL;
 
     if (T_CHECK(cm_ok(cm_kem_from_expanded(&k, c, id, dk))))
         mlkem_decaps(k, ct, want_ss);

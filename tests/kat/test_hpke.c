@@ -26,8 +26,7 @@ static const char *not_ours(const cm_json_node *v)
 /* RFC 9180's ephemeral key is derived from ikmE; the draft's ikmE is the KEM's own randomness. */
 static void check_encap(const cm_kem_key *k, const cm_json_node *v)
 {
-    CM_AUTO(cm_kem_key_free_ptr)
-    cm_kem_key *eph = NULL;
+    CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *eph = NULL;
     cm_kem_id id = cm_kem_key_info(k)->id;
     cm_view ikm = t_json_hex(v, "ikmE"), want = t_json_hex(v, "enc");
     uint8_t ct[CM_KEM_CT_MAX], ss[32];
@@ -79,10 +78,8 @@ static void check_message(const cm_hpke_keys *keys, const cm_json_node *m)
 static void check_single_shot(const cm_kem_key *k, cm_hpke_suite s, const cm_json_node *v,
                               const cm_json_node *m)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf sealed = {.max = MAX};
-    CM_AUTO(cm_buf_free)
-    cm_buf plain = {.max = MAX};
+    CM_AUTO(cm_buf_free) cm_buf sealed = {.max = MAX};
+    CM_AUTO(cm_buf_free) cm_buf plain = {.max = MAX};
 
     T_CHECK(cm_ok(cm_buf_append(&sealed, t_json_hex(v, "enc"))));
     T_CHECK(cm_ok(cm_buf_append(&sealed, t_json_hex(m, "ct"))));
@@ -93,8 +90,7 @@ static void check_single_shot(const cm_kem_key *k, cm_hpke_suite s, const cm_jso
 
 static void run_vector(const cm_json_node *v)
 {
-    CM_AUTO(cm_kem_key_free_ptr)
-    cm_kem_key *k = NULL;
+    CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *k = NULL;
     cm_kem_id id = (cm_kem_id)t_json_num(v, "kem_id");
     cm_hpke_suite s = {(uint16_t)t_json_num(v, "kdf_id"), (uint16_t)t_json_num(v, "aead_id")};
     cm_hpke_keys keys = {0};
@@ -114,8 +110,7 @@ static void run_vector(const cm_json_node *v)
 
 static void hpke(const char *path)
 {
-    CM_AUTO(cm_json_free_ptr)
-    cm_json *j = t_json(path);
+    CM_AUTO(cm_json_free_ptr) cm_json *j = t_json(path);
     uint64_t n = 0;
 
     T_JSON_EACH(v, cm_json_root(j))

@@ -39,8 +39,7 @@ static uint64_t number_of(const cm_json_node *n, const char *key)
  * into them: they fill a hash from its beginning. None at all is refused here, by whoever reads. */
 static bool hash_of(uint8_t out[32], const cm_json_node *n, const char *key)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf b = {.max = 64};
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = 64};
 
     memset(out, 0, 32);
     assert_true(cm_ok(cm_base64_decode(&b, text_of(n, key), false)));
@@ -59,8 +58,7 @@ static bool proof_of(uint8_t (*out)[32], cm_view *proof, const cm_json_node *n)
 
     if (cm_json_type_of(list) == CM_JSON_ARRAY) {
         for (const cm_json_node *e = cm_json_first(list); e != NULL; e = cm_json_next(e)) {
-            CM_AUTO(cm_buf_free)
-            cm_buf b = {.max = 64};
+            CM_AUTO(cm_buf_free) cm_buf b = {.max = 64};
             cm_view text;
 
             assert_true(count < PROOF_MAX);
@@ -127,10 +125,8 @@ static void run_case(const char *path, const cm_json_node *n)
 static int visit(const char *path, const struct stat *st, int type, struct FTW *at)
 {
     size_t n = strlen(path);
-    CM_AUTO(cm_json_free_ptr)
-    cm_json *j = NULL;
-    CM_AUTO(cm_buf_free)
-    cm_buf text = {.max = 1 << 20};
+    CM_AUTO(cm_json_free_ptr) cm_json *j = NULL;
+    CM_AUTO(cm_buf_free) cm_buf text = {.max = 1 << 20};
     FILE *f;
     uint8_t chunk[4096];
     size_t got;

@@ -24,8 +24,7 @@ static void keygen(cm_kem_id id, const cm_json_node *t)
 
 static void decaps_of_seed(cm_kem_id id, const cm_json_node *t)
 {
-    CM_AUTO(cm_kem_key_free_ptr)
-    cm_kem_key *k = NULL;
+    CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *k = NULL;
     uint8_t ss[SS];
     cm_err e = cm_kem_from_seed(&k, crypt_, id, t_json_hex(t, "seed"));
 
@@ -57,8 +56,7 @@ static void encaps(cm_kem_id id, const cm_json_node *t)
 
 static void decaps_expanded(cm_kem_id id, const cm_json_node *t)
 {
-    CM_AUTO(cm_kem_key_free_ptr)
-    cm_kem_key *k = NULL;
+    CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *k = NULL;
     uint8_t ss[SS];
     cm_err e = cm_kem_from_expanded(&k, crypt_, id, t_json_hex(t, "dk"));
 
@@ -86,8 +84,7 @@ static wycheproof_fn *kind_of(const cm_json_node *group)
 
 static void wycheproof(const char *path)
 {
-    CM_AUTO(cm_json_free_ptr)
-    cm_json *j = t_json(path);
+    CM_AUTO(cm_json_free_ptr) cm_json *j = t_json(path);
 
     T_JSON_EACH(group, t_json_get(cm_json_root(j), "testGroups"))
     {
@@ -159,10 +156,8 @@ static void acvp(const char *path)
     int folder = (int)(strrchr(path, '/') - path);
 
     snprintf(answers, sizeof answers, "%.*s/expectedResults.json.gz", folder, path);
-    CM_AUTO(cm_json_free_ptr)
-    cm_json *q = t_json(path);
-    CM_AUTO(cm_json_free_ptr)
-    cm_json *a = t_json(answers);
+    CM_AUTO(cm_json_free_ptr) cm_json *q = t_json(path);
+    CM_AUTO(cm_json_free_ptr) cm_json *a = t_json(answers);
     T_JSON_EACH(g, t_json_get(cm_json_root(q), "testGroups"))
     {
         const cm_json_node *want =

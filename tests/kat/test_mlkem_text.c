@@ -23,8 +23,7 @@ static const cm_kem_info *kind_of_path(const char *path)
 static void modulus(const char *path)
 {
     const cm_kem_info *i = kind_of_path(path);
-    CM_AUTO(cm_buf_free)
-    cm_buf text = t_slurp(path);
+    CM_AUTO(cm_buf_free) cm_buf text = t_slurp(path);
     cm_view v = cm_buf_view(&text), line;
 
     for (uint64_t n = 1; i && t_line(&line, &v); n++) {
@@ -56,8 +55,7 @@ static bool of_the_draft(cm_view d, cm_view ek)
 static void one_run(const char *path)
 {
     const cm_kem_info *i = kind_of_path(path);
-    CM_AUTO(cm_buf_free)
-    cm_buf text = t_slurp(path);
+    CM_AUTO(cm_buf_free) cm_buf text = t_slurp(path);
     cm_view all = cm_buf_view(&text), name, value, v[VALUES] = {{NULL, 0}};
 
     while (t_pair(&name, &value, &all))
@@ -106,8 +104,7 @@ static void squeeze(EVP_MD_CTX *ctx, uint8_t *out, size_t n)
 static void accumulate_one(const cm_kem_info *i, EVP_MD_CTX *rng, EVP_MD_CTX *sum)
 {
     uint8_t in[STREAM], bad[CM_KEM_CT_MAX], ct[CM_KEM_CT_MAX], ss[SS], ss2[SS], dk[DK_MAX];
-    CM_AUTO(cm_kem_key_free_ptr)
-    cm_kem_key *k = NULL;
+    CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *k = NULL;
 
     squeeze(rng, in, sizeof in);
     squeeze(rng, bad, i->ct);
@@ -178,8 +175,7 @@ static void take(evp_case *c, cm_view name, cm_view value)
 /* A case ends with its Output or, for encapsulation, its Ciphertext and Output. */
 static void openssl_evp(const char *path)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf text = t_slurp(path);
+    CM_AUTO(cm_buf_free) cm_buf text = t_slurp(path);
     cm_view v = cm_buf_view(&text), name, value;
     evp_case c = {0};
 

@@ -66,10 +66,8 @@ static void assert_named(const cm_pkey *k, const char *name)
 /* K-22: the seed form is written byte by byte as the RFCs' authors wrote it. */
 static void see_seed(const char *path, const char *name)
 {
-    CM_AUTO(cm_pkey_free_ptr)
-    cm_pkey *k = NULL;
-    CM_AUTO(cm_buf_free)
-    cm_buf file = {.max = CM_KEYFILE_MAX}, ours = {.max = CM_KEYFILE_MAX};
+    CM_AUTO(cm_pkey_free_ptr) cm_pkey *k = NULL;
+    CM_AUTO(cm_buf_free) cm_buf file = {.max = CM_KEYFILE_MAX}, ours = {.max = CM_KEYFILE_MAX};
     const cm_protect none = {.mode = CM_PROTECT_NONE};
 
     t_get_file(&file, path);
@@ -88,10 +86,8 @@ static void seed_form(void **state)
 /* K-23: reading both forms yields the key of the seed form. */
 static void see_both(const char *path, const char *name)
 {
-    CM_AUTO(cm_pkey_free_ptr)
-    cm_pkey *k = NULL, *s = NULL;
-    CM_AUTO(cm_buf_free)
-    cm_buf a = {.max = CM_KEYFILE_MAX}, b = {.max = CM_KEYFILE_MAX};
+    CM_AUTO(cm_pkey_free_ptr) cm_pkey *k = NULL, *s = NULL;
+    CM_AUTO(cm_buf_free) cm_buf a = {.max = CM_KEYFILE_MAX}, b = {.max = CM_KEYFILE_MAX};
     char seed[T_PATH];
 
     snprintf(seed, sizeof seed, "%.*s-seed.priv", (int)(strlen(path) - strlen("-both.priv")), path);
@@ -131,10 +127,8 @@ static void assert_usable(const cm_pkey *k, const cm_pkey *seeded)
 /* K-24 */
 static void see_expanded(const char *path, const char *name)
 {
-    CM_AUTO(cm_pkey_free_ptr)
-    cm_pkey *k = NULL, *s = NULL;
-    CM_AUTO(cm_buf_free)
-    cm_buf out = {.max = CM_KEYFILE_MAX};
+    CM_AUTO(cm_pkey_free_ptr) cm_pkey *k = NULL, *s = NULL;
+    CM_AUTO(cm_buf_free) cm_buf out = {.max = CM_KEYFILE_MAX};
     const cm_protect none = {.mode = CM_PROTECT_NONE};
     char seed[T_PATH];
 
@@ -160,8 +154,7 @@ static void expanded_form(void **state)
 /* Refused either way, and as contradictions or bad keys rather than for their form. */
 static void refuse(const char *path)
 {
-    CM_AUTO(cm_pkey_free_ptr)
-    cm_pkey *k = NULL;
+    CM_AUTO(cm_pkey_free_ptr) cm_pkey *k = NULL;
     cm_err e = load(&k, path, true);
 
     assert_null(k);
@@ -184,10 +177,8 @@ static void bad_keys(void **state)
 
 static void see_public(const char *path, const char *name)
 {
-    CM_AUTO(cm_pkey_free_ptr)
-    cm_pkey *k = NULL, *s = NULL;
-    CM_AUTO(cm_buf_free)
-    cm_buf file = {.max = CM_KEYFILE_MAX}, ours = {.max = CM_KEYFILE_MAX};
+    CM_AUTO(cm_pkey_free_ptr) cm_pkey *k = NULL, *s = NULL;
+    CM_AUTO(cm_buf_free) cm_buf file = {.max = CM_KEYFILE_MAX}, ours = {.max = CM_KEYFILE_MAX};
     uint8_t a[CM_FINGERPRINT], b[CM_FINGERPRINT];
     char seed[T_PATH];
 
@@ -213,8 +204,7 @@ static cm_certs roots;
 
 static void see_root(const char *path, const char *name)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf file = {.max = CM_CERT_FILE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf file = {.max = CM_CERT_FILE_MAX};
 
     if (strncmp(name, "ML-DSA-", 7) != 0)
         return;
@@ -226,12 +216,9 @@ static void see_root(const char *path, const char *name)
  * verifies under the self-signed ones. */
 static void see_cert(const char *path, const char *name)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf file = {.max = CM_CERT_FILE_MAX}, ours = {.max = CM_CERT_FILE_MAX};
-    CM_AUTO(cm_cert_free_ptr)
-    cm_cert *cert = NULL;
-    CM_AUTO(cm_pkey_free_ptr)
-    cm_pkey *k = NULL;
+    CM_AUTO(cm_buf_free) cm_buf file = {.max = CM_CERT_FILE_MAX}, ours = {.max = CM_CERT_FILE_MAX};
+    CM_AUTO(cm_cert_free_ptr) cm_cert *cert = NULL;
+    CM_AUTO(cm_pkey_free_ptr) cm_pkey *k = NULL;
     cm_cert_trust t = {.roots = &roots, .now = in_2026, .post_quantum_only = true};
     cm_cert_info info;
     cm_err e;

@@ -43,8 +43,7 @@ static cm_view field(const acvp *a, const char *key)
 
 static void keygen(const acvp *a)
 {
-    CM_AUTO(cm_sig_key_free_ptr)
-    cm_sig_key *k = NULL;
+    CM_AUTO(cm_sig_key_free_ptr) cm_sig_key *k = NULL;
     uint8_t sk[8192];
     size_t n = 0;
 
@@ -75,8 +74,7 @@ static void input(const acvp *a, const cm_sig_key *k, sig_input *in, uint8_t mu[
 
 static void siggen(const acvp *a)
 {
-    CM_AUTO(cm_sig_key_free_ptr)
-    cm_sig_key *k = NULL;
+    CM_AUTO(cm_sig_key_free_ptr) cm_sig_key *k = NULL;
     uint8_t mu[CM_SIG_MU];
     sig_input in;
 
@@ -89,8 +87,7 @@ static void siggen(const acvp *a)
 
 static void sigver(const acvp *a)
 {
-    CM_AUTO(cm_sig_key_free_ptr)
-    cm_sig_key *k = NULL;
+    CM_AUTO(cm_sig_key_free_ptr) cm_sig_key *k = NULL;
     uint8_t mu[CM_SIG_MU];
     sig_input in;
     bool good;
@@ -218,8 +215,7 @@ static void accumulate(const cm_sig_info *info, size_t count, const char *want)
     uint8_t seed[32], sig[CM_SIG_MAX], out[32];
 
     for (size_t i = 0; i < count; i++) {
-        CM_AUTO(cm_sig_key_free_ptr)
-        cm_sig_key *k = NULL;
+        CM_AUTO(cm_sig_key_free_ptr) cm_sig_key *k = NULL;
         cm_view v = cm_view_of(sig, info->sig);
 
         t_case(info->name, i);

@@ -82,8 +82,7 @@ static sig_input input_of(const stanza *s)
 
 static void sign(const stanza *s, const cm_sig_info *info)
 {
-    CM_AUTO(cm_sig_key_free_ptr)
-    cm_sig_key *k = NULL;
+    CM_AUTO(cm_sig_key_free_ptr) cm_sig_key *k = NULL;
     sig_input in = input_of(s);
 
     if (!T_CHECK(cm_ok(private_key(&k, info, t_hex_view(s->key)))))
@@ -95,8 +94,7 @@ static void sign(const stanza *s, const cm_sig_info *info)
 
 static void verify(const stanza *s, const cm_sig_info *info)
 {
-    CM_AUTO(cm_sig_key_free_ptr)
-    cm_sig_key *k = NULL;
+    CM_AUTO(cm_sig_key_free_ptr) cm_sig_key *k = NULL;
     sig_input in = input_of(s);
 
     if (!T_CHECK(cm_ok(cm_sig_from_public(&k, crypt_, info->id, t_hex_view(s->key)))))
@@ -107,8 +105,7 @@ static void verify(const stanza *s, const cm_sig_info *info)
 
 static void keygen(const stanza *s, const cm_sig_info *info)
 {
-    CM_AUTO(cm_sig_key_free_ptr)
-    cm_sig_key *k = NULL;
+    CM_AUTO(cm_sig_key_free_ptr) cm_sig_key *k = NULL;
 
     if (!T_CHECK(cm_ok(cm_sig_from_seed(&k, crypt_, info->id, t_hex_view(s->seed)))))
         return;
@@ -181,8 +178,7 @@ static void line(stanza *s, cm_view name, cm_view v)
 
 static void file(const char *path)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf text = t_slurp(path);
+    CM_AUTO(cm_buf_free) cm_buf text = t_slurp(path);
     cm_view all = cm_buf_view(&text), name, value;
     stanza s = {0};
 

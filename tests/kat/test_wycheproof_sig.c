@@ -111,8 +111,7 @@ static void ecdsa_case(const cm_json_node *test, const cm_sig_key *k, bool p1363
 
 static void ecdsa_group(const cm_json_node *group)
 {
-    CM_AUTO(cm_sig_key_free_ptr)
-    cm_sig_key *k = NULL;
+    CM_AUTO(cm_sig_key_free_ptr) cm_sig_key *k = NULL;
     cm_sig_id id = curve_of(group);
     cm_view pk;
 
@@ -135,8 +134,7 @@ static void ecdsa_group(const cm_json_node *group)
 
 static void eddsa_group(const cm_json_node *group)
 {
-    CM_AUTO(cm_sig_key_free_ptr)
-    cm_sig_key *k = NULL;
+    CM_AUTO(cm_sig_key_free_ptr) cm_sig_key *k = NULL;
     const cm_json_node *pk = t_json_get(group, "publicKey");
 
     if (!text_is(pk, "curve", "edwards25519")) {
@@ -161,8 +159,7 @@ static cm_view ctx_of(const cm_json_node *test)
 
 static void mldsa_verify_group(const cm_json_node *group, const cm_sig_info *info)
 {
-    CM_AUTO(cm_sig_key_free_ptr)
-    cm_sig_key *k = NULL;
+    CM_AUTO(cm_sig_key_free_ptr) cm_sig_key *k = NULL;
     bool key = cm_ok(cm_sig_from_public(&k, crypt_, info->id, hex_or_empty(group, "publicKey")));
 
     T_JSON_EACH(test, t_json_get(group, "tests"))
@@ -205,8 +202,7 @@ static void mldsa_sign_case(const cm_json_node *test, const cm_sig_key *k)
 
 static void mldsa_sign_group(const cm_json_node *group, const cm_sig_info *info)
 {
-    CM_AUTO(cm_sig_key_free_ptr)
-    cm_sig_key *k = NULL;
+    CM_AUTO(cm_sig_key_free_ptr) cm_sig_key *k = NULL;
     cm_view pk = hex_or_empty(group, "publicKey");
     cm_err e;
 

@@ -38,8 +38,7 @@ static cm_key32 key_of(const cm_json_node *test)
 
 static void aead_case(const cm_json_node *test)
 {
-    CM_AUTO(cm_gcm_free_ptr)
-    cm_gcm *g = NULL;
+    CM_AUTO(cm_gcm_free_ptr) cm_gcm *g = NULL;
     cm_key32 key = key_of(test);
     cm_view iv = t_json_hex(test, "iv"), aad = t_json_hex(test, "aad");
     cm_view msg = t_json_hex(test, "msg"), ct = t_json_hex(test, "ct");
@@ -84,10 +83,8 @@ static void aead_group(const cm_json_node *group, cm_view algorithm)
 
 static void kwp_case(const cm_json_node *test)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf wrapped = {.max = OUT_MAX};
-    CM_AUTO(cm_buf_free)
-    cm_buf key = {.max = OUT_MAX};
+    CM_AUTO(cm_buf_free) cm_buf wrapped = {.max = OUT_MAX};
+    CM_AUTO(cm_buf_free) cm_buf key = {.max = OUT_MAX};
     cm_key32 kek = key_of(test);
     cm_view msg = t_json_hex(test, "msg"), ct = t_json_hex(test, "ct");
     bool opened = cm_ok(cm_kwp_unwrap(crypt_, &key, &kek, ct));

@@ -9,10 +9,8 @@ static cm_crypt *crypt_;
 
 static void xwing_one(const cm_json_node *t)
 {
-    CM_AUTO(cm_kem_key_free_ptr)
-    cm_kem_key *k = NULL;
-    CM_AUTO(cm_kem_key_free_ptr)
-    cm_kem_key *pub = NULL;
+    CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *k = NULL;
+    CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *pub = NULL;
     uint8_t ct[CM_KEM_CT_MAX], ss[SS] = {0};
     cm_view pk = t_json_hex(t, "pk"), want_ct = t_json_hex(t, "ct"), want = t_json_hex(t, "ss");
 
@@ -31,8 +29,7 @@ static void xwing_one(const cm_json_node *t)
 
 static void xwing(const char *path)
 {
-    CM_AUTO(cm_json_free_ptr)
-    cm_json *j = t_json(path);
+    CM_AUTO(cm_json_free_ptr) cm_json *j = t_json(path);
     uint64_t n = 0;
 
     T_JSON_EACH(t, cm_json_root(j))
@@ -47,8 +44,7 @@ static void xwing(const char *path)
 static void x25519_one(const cm_json_node *t)
 {
     static const uint8_t zero[SS];
-    CM_AUTO(cm_kem_key_free_ptr)
-    cm_kem_key *k = NULL;
+    CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *k = NULL;
     cm_view share = t_json_hex(t, "public"), want = t_json_hex(t, "shared");
     uint8_t ss[SS];
     cm_err e;
@@ -65,8 +61,7 @@ static void x25519_one(const cm_json_node *t)
 
 static void x25519(const char *path)
 {
-    CM_AUTO(cm_json_free_ptr)
-    cm_json *j = t_json(path);
+    CM_AUTO(cm_json_free_ptr) cm_json *j = t_json(path);
 
     T_JSON_EACH(group, t_json_get(cm_json_root(j), "testGroups"))
     {

@@ -69,8 +69,7 @@ struct device {
 
 static inline cm_err mask(const cm_crypt *c, uint8_t out[32], const uint8_t *in, cm_view context)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf info = {.max = 128};
+    CM_AUTO(cm_buf_free) cm_buf info = {.max = 128};
     uint8_t h[32];
 
     CM_TRY(cm_envelope_info(c, &info, CM_STANZA_EXTERNAL, context));
@@ -208,8 +207,7 @@ static inline void put_forged(cm_buf *b, const struct forged *f)
 /* The commitment as the spec has it, written here a second time: E-7. */
 static inline void commit(uint8_t mac[32], cm_view stanzas, cm_view context)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf msg = {.max = CM_ENVELOPE_MAX + 128};
+    CM_AUTO(cm_buf_free) cm_buf msg = {.max = CM_ENVELOPE_MAX + 128};
     uint8_t key[32], ctx[32];
 
     OK(cm_hkdf_expand(crypt_, CM_SHA256, key, 32, CM_VIEW(content.b),

@@ -17,8 +17,7 @@ static const uint8_t nonce[CM_GCM_NONCE] = {1, 2, 3};
 /* The GCM specification's test case 16. */
 static void gcm_known(void **state)
 {
-    CM_AUTO(cm_gcm_free_ptr)
-    cm_gcm *g = NULL;
+    CM_AUTO(cm_gcm_free_ptr) cm_gcm *g = NULL;
     cm_view in = t_hex("d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a72"
                        "1c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b39");
     cm_view aad = t_hex("feedfacedeadbeeffeedfacedeadbeefabaddad2");
@@ -53,8 +52,7 @@ static bool all_zero(const uint8_t *p, size_t n)
 
 static void gcm_refuses_and_wipes(void **state)
 {
-    CM_AUTO(cm_gcm_free_ptr)
-    cm_gcm *g = NULL;
+    CM_AUTO(cm_gcm_free_ptr) cm_gcm *g = NULL;
     cm_key32 key = {{9}};
     uint8_t in[100] = {1, 2, 3}, ct[100], tag[16], out[100];
     cm_view aad = CM_LIT("header");
@@ -83,10 +81,8 @@ static void gcm_refuses_and_wipes(void **state)
 
 static void gcm_rekeys(void **state)
 {
-    CM_AUTO(cm_gcm_free_ptr)
-    cm_gcm *a = NULL;
-    CM_AUTO(cm_gcm_free_ptr)
-    cm_gcm *b = NULL;
+    CM_AUTO(cm_gcm_free_ptr) cm_gcm *a = NULL;
+    CM_AUTO(cm_gcm_free_ptr) cm_gcm *b = NULL;
     cm_key32 k1 = {{1}}, k2 = {{2}};
     uint8_t x[32] = {0}, y[32] = {0}, t1[16], t2[16], aad_only[16];
 
@@ -117,10 +113,8 @@ static void kwp_round_trips(void **state)
     (void)state;
     assert_true(cm_ok(cm_random(crypt_, key, sizeof key)));
     for (size_t n = 1; n <= sizeof key; n++) {
-        CM_AUTO(cm_buf_free)
-        cm_buf w = {.max = 128};
-        CM_AUTO(cm_buf_free)
-        cm_buf u = {.max = 128};
+        CM_AUTO(cm_buf_free) cm_buf w = {.max = 128};
+        CM_AUTO(cm_buf_free) cm_buf u = {.max = 128};
 
         assert_true(cm_ok(cm_buf_byte(&u, 0xee)));
         assert_true(cm_ok(cm_kwp_wrap(crypt_, &w, &kek, cm_view_of(key, n))));
@@ -138,8 +132,7 @@ static void kwp_round_trips(void **state)
 
 static void kwp_refuses(void **state)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf out = {.max = 24};
+    CM_AUTO(cm_buf_free) cm_buf out = {.max = 24};
     cm_key32 kek = {{5}};
     uint8_t bytes[64] = {0};
 

@@ -21,8 +21,7 @@ static cm_crypt *crypt_;
 
 static void hash_is(cm_hash h, const char *text, const char *hex)
 {
-    CM_AUTO(cm_hasher_free_ptr)
-    cm_hasher *s = NULL;
+    CM_AUTO(cm_hasher_free_ptr) cm_hasher *s = NULL;
     uint8_t out[CM_HASH_MAX];
     cm_view want = t_hex(hex), v = cm_view_str(text);
 
@@ -344,10 +343,8 @@ static void environment_has_no_say(void **state)
 
 static void fips_serves_and_refuses(void **state)
 {
-    CM_AUTO(cm_crypt_free_ptr)
-    cm_crypt *c = NULL;
-    CM_AUTO(cm_gcm_free_ptr)
-    cm_gcm *g = NULL;
+    CM_AUTO(cm_crypt_free_ptr) cm_crypt *c = NULL;
+    CM_AUTO(cm_gcm_free_ptr) cm_gcm *g = NULL;
     cm_argon2 cost = {.memory_kib = 64, .passes = 1, .lanes = 1};
     cm_key32 key = {{1}};
     cm_view prk = t_hex("0102030405060708090a0b0c0d0e0f100102030405060708090a0b0c0d0e0f10");

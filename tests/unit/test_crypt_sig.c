@@ -48,10 +48,8 @@ static void table_is_consistent(void **state)
 /* Valid, then every way of being wrong that all algorithms share. */
 static void one_algorithm(cm_sig_id id)
 {
-    CM_AUTO(cm_sig_key_free_ptr)
-    cm_sig_key *pub = NULL;
-    CM_AUTO(cm_sig_key_free_ptr)
-    cm_sig_key *again = NULL;
+    CM_AUTO(cm_sig_key_free_ptr) cm_sig_key *pub = NULL;
+    CM_AUTO(cm_sig_key_free_ptr) cm_sig_key *again = NULL;
     const cm_sig_info *info = cm_sig_info_of(id);
     uint8_t *sig = malloc(info->sig + 1), before = 7;
     size_t step = info->sig / 61 + 1;
@@ -173,10 +171,8 @@ static void dual_halves_do_not_stand_alone(void **state)
 {
     cm_sig_key *dual = keys[CM_SIG_DUAL65];
     cm_view seed = cm_sig_seed(dual);
-    CM_AUTO(cm_sig_key_free_ptr)
-    cm_sig_key *pq = half(CM_SIG_MLDSA65, cm_view_sub(seed, 0, 32));
-    CM_AUTO(cm_sig_key_free_ptr)
-    cm_sig_key *ed = half(CM_SIG_ED25519, cm_view_sub(seed, 32, 32));
+    CM_AUTO(cm_sig_key_free_ptr) cm_sig_key *pq = half(CM_SIG_MLDSA65, cm_view_sub(seed, 0, 32));
+    CM_AUTO(cm_sig_key_free_ptr) cm_sig_key *ed = half(CM_SIG_ED25519, cm_view_sub(seed, 32, 32));
     uint8_t sig[4000], text[512], mu[64], *ed_sig = sig + 3309;
     uint8_t tr[64], head[18] = {0, 16};
     cm_view parts[] = {CM_VIEW(tr), CM_VIEW(head), {text, 0}}, v;
@@ -205,8 +201,7 @@ static void dual_halves_do_not_stand_alone(void **state)
 static void dual_needs_both(void **state)
 {
     cm_sig_key *dual = keys[CM_SIG_DUAL65];
-    CM_AUTO(cm_sig_key_free_ptr)
-    cm_sig_key *other = NULL;
+    CM_AUTO(cm_sig_key_free_ptr) cm_sig_key *other = NULL;
     uint8_t seed[64], a[3373], b[3373], mixed[3373];
 
     (void)state;
@@ -401,8 +396,7 @@ static void compressed_points_are_read(void **state)
 
     (void)state;
     for (size_t i = 0; i < CM_COUNT(curves); i++) {
-        CM_AUTO(cm_sig_key_free_ptr)
-        cm_sig_key *k = NULL;
+        CM_AUTO(cm_sig_key_free_ptr) cm_sig_key *k = NULL;
         cm_view v = cm_sig_public(keys[curves[i]]);
 
         memcpy(pk, v.p, v.n);
@@ -514,8 +508,7 @@ static void threads_share_keys(void **state)
 
 static void fips_serves_approved_ones(void **state)
 {
-    CM_AUTO(cm_crypt_free_ptr)
-    cm_crypt *c = NULL;
+    CM_AUTO(cm_crypt_free_ptr) cm_crypt *c = NULL;
     uint8_t *sig = malloc(CM_SIG_MAX), pk[65] = {7}, digest[32] = {1};
 
     (void)state;
@@ -525,8 +518,7 @@ static void fips_serves_approved_ones(void **state)
     }
     assert_true(cm_ok(t_fips_new(&c, NULL)));
     for (uint32_t id = 1; id <= CM_SIG_COUNT; id++) {
-        CM_AUTO(cm_sig_key_free_ptr)
-        cm_sig_key *k = NULL;
+        CM_AUTO(cm_sig_key_free_ptr) cm_sig_key *k = NULL;
         cm_view v = cm_view_of(sig, cm_sig_info_of(id)->sig);
         cm_err e;
 

@@ -29,12 +29,9 @@ static cm_kem_key *generate(cm_kem_id id)
 
 static void round_trip(const cm_kem_key *k, cm_hpke_suite s, size_t n)
 {
-    CM_AUTO(cm_kem_key_free_ptr)
-    cm_kem_key *pub = NULL;
-    CM_AUTO(cm_buf_free)
-    cm_buf sealed = {.max = MAX};
-    CM_AUTO(cm_buf_free)
-    cm_buf plain = {.max = n};
+    CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *pub = NULL;
+    CM_AUTO(cm_buf_free) cm_buf sealed = {.max = MAX};
+    CM_AUTO(cm_buf_free) cm_buf plain = {.max = n};
     const cm_kem_info *f = cm_kem_key_info(k);
 
     assert_true(cm_ok(cm_kem_from_public(&pub, crypt_, f->id, cm_kem_public(k))));
@@ -52,8 +49,7 @@ static void opens_what_it_seals(void **state)
 
     (void)state;
     for (size_t i = 0; i < CM_COUNT(ids); i++) {
-        CM_AUTO(cm_kem_key_free_ptr)
-        cm_kem_key *k = generate(ids[i]);
+        CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *k = generate(ids[i]);
 
         for (size_t j = 0; j < CM_COUNT(kdfs); j++)
             for (uint16_t aead = 1; aead <= 3; aead++)
@@ -67,8 +63,7 @@ static void opens_what_it_seals(void **state)
 static void refuses(const cm_kem_key *k, cm_hpke_suite s, cm_view info, cm_view aad, cm_view sealed,
                     cm_reason r)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf out = {.max = MAX};
+    CM_AUTO(cm_buf_free) cm_buf out = {.max = MAX};
 
     assert_true(cm_ok(cm_buf_append(&out, CM_LIT("before"))));
     assert_true(cm_is(cm_hpke_open(&out, k, s, info, aad, sealed), r));
@@ -77,12 +72,9 @@ static void refuses(const cm_kem_key *k, cm_hpke_suite s, cm_view info, cm_view 
 
 static void appends(void **state)
 {
-    CM_AUTO(cm_kem_key_free_ptr)
-    cm_kem_key *k = generate(CM_KEM_XWING);
-    CM_AUTO(cm_buf_free)
-    cm_buf sealed = {.max = MAX};
-    CM_AUTO(cm_buf_free)
-    cm_buf plain = {.max = MAX};
+    CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *k = generate(CM_KEM_XWING);
+    CM_AUTO(cm_buf_free) cm_buf sealed = {.max = MAX};
+    CM_AUTO(cm_buf_free) cm_buf plain = {.max = MAX};
     cm_view none = CM_LIT("");
 
     (void)state;
@@ -101,10 +93,8 @@ static void every_flip_refused(void **state)
 
     (void)state;
     for (size_t i = 0; i < CM_COUNT(ids); i++) {
-        CM_AUTO(cm_kem_key_free_ptr)
-        cm_kem_key *k = generate(ids[i]);
-        CM_AUTO(cm_buf_free)
-        cm_buf b = {.max = MAX};
+        CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *k = generate(ids[i]);
+        CM_AUTO(cm_buf_free) cm_buf b = {.max = MAX};
 
         assert_true(cm_ok(cm_hpke_seal(&b, k, cm_hpke_default, info, aad, cm_view_of(text, 32))));
         for (size_t at = 0; at < b.n; at++) {
@@ -124,10 +114,8 @@ static void every_length_refused(void **state)
 
     (void)state;
     for (size_t i = 0; i < CM_COUNT(some); i++) {
-        CM_AUTO(cm_kem_key_free_ptr)
-        cm_kem_key *k = generate(some[i]);
-        CM_AUTO(cm_buf_free)
-        cm_buf b = {.max = MAX};
+        CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *k = generate(some[i]);
+        CM_AUTO(cm_buf_free) cm_buf b = {.max = MAX};
         size_t least = cm_kem_key_info(k)->ct + (size_t)CM_HPKE_TAG;
 
         assert_true(cm_ok(cm_hpke_seal(&b, k, cm_hpke_default, none, none, cm_view_of(text, 40))));
@@ -145,14 +133,10 @@ static void wrong_circumstances_refused(void **state)
 
     (void)state;
     for (size_t i = 0; i < CM_COUNT(ids); i++) {
-        CM_AUTO(cm_kem_key_free_ptr)
-        cm_kem_key *k = generate(ids[i]);
-        CM_AUTO(cm_kem_key_free_ptr)
-        cm_kem_key *other = generate(ids[i]);
-        CM_AUTO(cm_kem_key_free_ptr)
-        cm_kem_key *pub = NULL;
-        CM_AUTO(cm_buf_free)
-        cm_buf b = {.max = MAX};
+        CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *k = generate(ids[i]);
+        CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *other = generate(ids[i]);
+        CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *pub = NULL;
+        CM_AUTO(cm_buf_free) cm_buf b = {.max = MAX};
         cm_view v;
 
         assert_true(cm_ok(cm_kem_from_public(&pub, crypt_, ids[i], cm_kem_public(k))));
@@ -178,10 +162,8 @@ static void low_order_is_a_wrong_tag(void **state)
 
     (void)state;
     for (size_t i = 0; i < CM_COUNT(with_x25519); i++) {
-        CM_AUTO(cm_kem_key_free_ptr)
-        cm_kem_key *k = generate(with_x25519[i]);
-        CM_AUTO(cm_buf_free)
-        cm_buf b = {.max = MAX};
+        CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *k = generate(with_x25519[i]);
+        CM_AUTO(cm_buf_free) cm_buf b = {.max = MAX};
 
         assert_true(cm_ok(cm_hpke_seal(&b, k, cm_hpke_default, none, none, CM_LIT("x"))));
         memset(b.p + cm_kem_key_info(k)->ct - 32, 0, 32);
@@ -192,16 +174,11 @@ static void low_order_is_a_wrong_tag(void **state)
 
 static void limits(void **state)
 {
-    CM_AUTO(cm_kem_key_free_ptr)
-    cm_kem_key *k = generate(CM_KEM_MLKEM768);
-    CM_AUTO(cm_buf_free)
-    cm_buf out = {.max = 1088 + 16 + 3};
-    CM_AUTO(cm_buf_free)
-    cm_buf small = {.max = 2};
-    CM_AUTO(cm_buf_free)
-    cm_buf room = {.max = MAX};
-    CM_AUTO(cm_buf_free)
-    cm_buf large = {.max = CM_HPKE_INFO_MAX + 1};
+    CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *k = generate(CM_KEM_MLKEM768);
+    CM_AUTO(cm_buf_free) cm_buf out = {.max = 1088 + 16 + 3};
+    CM_AUTO(cm_buf_free) cm_buf small = {.max = 2};
+    CM_AUTO(cm_buf_free) cm_buf room = {.max = MAX};
+    CM_AUTO(cm_buf_free) cm_buf large = {.max = CM_HPKE_INFO_MAX + 1};
     static const cm_hpke_suite unknown[] = {{0, 2},      {4, 2}, {0x0f, 2}, {0x12, 2},
                                             {0xffff, 2}, {1, 0}, {1, 4},    {1, 0xffff}};
     cm_view none = CM_LIT(""), x = CM_LIT("abc");
@@ -237,14 +214,10 @@ static void limits(void **state)
 static void fips_profile(void **state)
 {
     const char *dir = getenv("CASEMATE_FIPS_MODULES"), *conf = getenv("CASEMATE_FIPS_CONF");
-    CM_AUTO(cm_crypt_free_ptr)
-    cm_crypt *fips = NULL;
-    CM_AUTO(cm_kem_key_free_ptr)
-    cm_kem_key *k = NULL;
-    CM_AUTO(cm_buf_free)
-    cm_buf out = {.max = MAX};
-    CM_AUTO(cm_buf_free)
-    cm_buf plain = {.max = MAX};
+    CM_AUTO(cm_crypt_free_ptr) cm_crypt *fips = NULL;
+    CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *k = NULL;
+    CM_AUTO(cm_buf_free) cm_buf out = {.max = MAX};
+    CM_AUTO(cm_buf_free) cm_buf plain = {.max = MAX};
     cm_view none = CM_LIT("");
 
     (void)state;

@@ -72,12 +72,9 @@ static void agrees(void **state)
 
     (void)state;
     for (size_t i = 0; i < CM_COUNT(ids); i++) {
-        CM_AUTO(cm_kem_key_free_ptr)
-        cm_kem_key *k = generate(ids[i]);
-        CM_AUTO(cm_kem_key_free_ptr)
-        cm_kem_key *pub = NULL;
-        CM_AUTO(cm_kem_key_free_ptr)
-        cm_kem_key *again = NULL;
+        CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *k = generate(ids[i]);
+        CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *pub = NULL;
+        CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *again = NULL;
         const cm_kem_info *f = cm_kem_key_info(k);
 
         assert_true(cm_kem_has_private(k));
@@ -106,10 +103,8 @@ static void wrong_key_another_secret(void **state)
 
     (void)state;
     for (size_t i = 0; i < CM_COUNT(ids); i++) {
-        CM_AUTO(cm_kem_key_free_ptr)
-        cm_kem_key *k = generate(ids[i]);
-        CM_AUTO(cm_kem_key_free_ptr)
-        cm_kem_key *other = generate(ids[i]);
+        CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *k = generate(ids[i]);
+        CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *other = generate(ids[i]);
 
         assert_true(cm_ok(cm_kem_encap(k, ct, a)));
         assert_true(cm_ok(cm_kem_decap(other, b, cm_view_of(ct, cm_kem_key_info(k)->ct))));
@@ -120,8 +115,7 @@ static void wrong_key_another_secret(void **state)
 /* FIPS 203, algorithm 18, line 7: the rejection secret is J(z || c). */
 static void is_rejection_secret(const cm_kem_key *k, const uint8_t *ss, cm_view ct)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf in = {.max = 32 + CM_KEM_CT_MAX};
+    CM_AUTO(cm_buf_free) cm_buf in = {.max = 32 + CM_KEM_CT_MAX};
     uint8_t want[SS];
 
     assert_true(cm_ok(cm_buf_append(&in, cm_view_sub(cm_kem_seed(k), 32, 32))));
@@ -136,8 +130,7 @@ static void every_flip_another_secret(void **state)
 
     (void)state;
     for (size_t i = 0; i < CM_COUNT(ids); i++) {
-        CM_AUTO(cm_kem_key_free_ptr)
-        cm_kem_key *k = generate(ids[i]);
+        CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *k = generate(ids[i]);
         size_t n = cm_kem_key_info(k)->ct;
 
         assert_true(cm_ok(cm_kem_encap(k, ct, a)));
@@ -166,8 +159,7 @@ static void lengths(void **state)
     memset(ss, 0xa5, sizeof ss);
     memcpy(untouched, ss, sizeof ss);
     for (size_t i = 0; i < CM_COUNT(ids); i++) {
-        CM_AUTO(cm_kem_key_free_ptr)
-        cm_kem_key *k = generate(ids[i]);
+        CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *k = generate(ids[i]);
         const cm_kem_info *f = cm_kem_key_info(k);
         const size_t off[] = {1, (size_t)-1, (size_t)-16};
         cm_kem_key *none = NULL;
@@ -215,8 +207,7 @@ static void modulus_checked(void **state)
 
     (void)state;
     for (size_t i = 1; i < CM_COUNT(ids); i++) {
-        CM_AUTO(cm_kem_key_free_ptr)
-        cm_kem_key *k = generate(ids[i]);
+        CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *k = generate(ids[i]);
         cm_kem_key *none = NULL;
 
         memcpy(pk, cm_kem_public(k).p, cm_kem_public(k).n);
@@ -236,8 +227,7 @@ static void modulus_checked(void **state)
 
 static void low_order_one(const cm_kem_key *k, const uint8_t point[SS])
 {
-    CM_AUTO(cm_kem_key_free_ptr)
-    cm_kem_key *bad = NULL;
+    CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *bad = NULL;
     const cm_kem_info *f = cm_kem_key_info(k);
     uint8_t pk[CM_KEM_PK_MAX], ct[CM_KEM_CT_MAX], before[CM_KEM_CT_MAX], ss[SS], ss_before[SS];
 
@@ -262,8 +252,7 @@ static void low_order_refused(void **state)
 
     (void)state;
     for (size_t i = 0; i < CM_COUNT(with_x25519); i++) {
-        CM_AUTO(cm_kem_key_free_ptr)
-        cm_kem_key *k = generate(with_x25519[i]);
+        CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *k = generate(with_x25519[i]);
 
         for (size_t j = 0; j < CM_COUNT(low_order); j++) {
             uint8_t high[SS];
@@ -282,10 +271,8 @@ static void public_key_opens_nothing(void **state)
 
     (void)state;
     for (size_t i = 0; i < CM_COUNT(ids); i++) {
-        CM_AUTO(cm_kem_key_free_ptr)
-        cm_kem_key *k = generate(ids[i]);
-        CM_AUTO(cm_kem_key_free_ptr)
-        cm_kem_key *pub = NULL;
+        CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *k = generate(ids[i]);
+        CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *pub = NULL;
 
         assert_true(cm_ok(cm_kem_from_public(&pub, crypt_, ids[i], cm_kem_public(k))));
         assert_true(cm_ok(cm_kem_encap(pub, ct, ss)));
@@ -310,8 +297,7 @@ static void *hammer(void *arg)
 
 static void threads_share_a_key(void **state)
 {
-    CM_AUTO(cm_kem_key_free_ptr)
-    cm_kem_key *k = generate(CM_KEM_XWING);
+    CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *k = generate(CM_KEM_XWING);
     pthread_t t[THREADS];
 
     (void)state;
@@ -328,8 +314,7 @@ static void threads_share_a_key(void **state)
 static void fips_profile(void **state)
 {
     const char *dir = getenv("CASEMATE_FIPS_MODULES"), *conf = getenv("CASEMATE_FIPS_CONF");
-    CM_AUTO(cm_crypt_free_ptr)
-    cm_crypt *fips = NULL;
+    CM_AUTO(cm_crypt_free_ptr) cm_crypt *fips = NULL;
     uint8_t ct[CM_KEM_CT_MAX], a[SS], b[SS];
 
     (void)state;
@@ -339,10 +324,8 @@ static void fips_profile(void **state)
     }
     assert_true(cm_ok(cm_crypt_new_fips(&fips, dir, conf)));
     for (size_t i = 0; i < CM_COUNT(ids); i++) {
-        CM_AUTO(cm_kem_key_free_ptr)
-        cm_kem_key *k = NULL;
-        CM_AUTO(cm_kem_key_free_ptr)
-        cm_kem_key *other = generate(ids[i]);
+        CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *k = NULL;
+        CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *other = generate(ids[i]);
         cm_err e = cm_kem_generate(&k, fips, ids[i]);
 
         if (ids[i] == CM_KEM_X25519 || ids[i] == CM_KEM_XWING) {

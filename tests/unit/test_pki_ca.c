@@ -111,8 +111,7 @@ static void chains(void **state)
     const cm_cert_trust as_server = {.use = CM_CERT_FOR_SERVER};
     const cm_cert_trust as_client = {.use = CM_CERT_FOR_CLIENT};
     cm_cert_request r = ask(CM_CERT_ROOT, "Root");
-    CM_AUTO(cm_cert_free_ptr)
-    cm_cert *stranger = NULL;
+    CM_AUTO(cm_cert_free_ptr) cm_cert *stranger = NULL;
 
     (void)state;
     assert_good(verify(root, NULL, root, pq));
@@ -205,12 +204,9 @@ static void algorithms(void **state)
 
     (void)state;
     for (size_t i = 0; i < CM_COUNT(good); i++) {
-        CM_AUTO(cm_pkey_free_ptr)
-        cm_pkey *k = make_key(good[i].name);
-        CM_AUTO(cm_pkey_free_ptr)
-        cm_pkey *again = NULL;
-        CM_AUTO(cm_cert_free_ptr)
-        cm_cert *top = NULL, *leaf = NULL;
+        CM_AUTO(cm_pkey_free_ptr) cm_pkey *k = make_key(good[i].name);
+        CM_AUTO(cm_pkey_free_ptr) cm_pkey *again = NULL;
+        CM_AUTO(cm_cert_free_ptr) cm_cert *top = NULL, *leaf = NULL;
         uint8_t a[CM_FINGERPRINT], b[CM_FINGERPRINT];
         cm_cert_info info;
         cm_err e;
@@ -229,8 +225,7 @@ static void algorithms(void **state)
         assert_memory_equal(a, b, sizeof a);
     }
     for (size_t i = 0; i < CM_COUNT(bad); i++) {
-        CM_AUTO(cm_pkey_free_ptr)
-        cm_pkey *k = make_key(bad[i]);
+        CM_AUTO(cm_pkey_free_ptr) cm_pkey *k = make_key(bad[i]);
         cm_cert *none = NULL;
 
         assert_reason(cm_cert_root(&none, c, k, &r), CERT_ALGORITHM);
@@ -242,8 +237,7 @@ static void algorithms(void **state)
 /* A classical key hidden anywhere in the chain: K-67. */
 static void classical_leaf(void **state)
 {
-    CM_AUTO(cm_cert_free_ptr)
-    cm_cert *leaf = NULL;
+    CM_AUTO(cm_cert_free_ptr) cm_cert *leaf = NULL;
 
     (void)state;
     assert_good(issue(&leaf, mid, mid_key, classical_key, ask(CM_CERT_CLIENT, "C")));
@@ -276,8 +270,7 @@ static void serials(void **state)
 
 static X509 *as_openssl(const cm_cert *cert)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf der = {.max = CM_CERT_FILE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf der = {.max = CM_CERT_FILE_MAX};
     const unsigned char *p;
     X509 *x;
 
@@ -417,10 +410,8 @@ static void requests(void **state)
 /* K-64 */
 static void issuers(void **state)
 {
-    CM_AUTO(cm_cert_free_ptr)
-    cm_cert *deep = NULL;
-    CM_AUTO(cm_pkey_free_ptr)
-    cm_pkey *public = NULL;
+    CM_AUTO(cm_cert_free_ptr) cm_cert *deep = NULL;
+    CM_AUTO(cm_pkey_free_ptr) cm_pkey *public = NULL;
     cm_cert_request r = ask(CM_CERT_INTERMEDIATE, "Deep");
     cm_cert *none = NULL;
 
@@ -441,8 +432,7 @@ static void issuers(void **state)
 static void outlives(void **state)
 {
     cm_cert_request r = ask(CM_CERT_CLIENT, "Client");
-    CM_AUTO(cm_cert_free_ptr)
-    cm_cert *edge = NULL;
+    CM_AUTO(cm_cert_free_ptr) cm_cert *edge = NULL;
 
     (void)state;
     r.not_after = t0 + 1825 * (uint64_t)DAY;
@@ -457,10 +447,8 @@ static void outlives(void **state)
 /* K-66 */
 static void signing_requests(void **state)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf csr = {.max = CM_CERT_FILE_MAX}, der = {.max = CM_CERT_FILE_MAX};
-    CM_AUTO(cm_cert_free_ptr)
-    cm_cert *cert = NULL;
+    CM_AUTO(cm_buf_free) cm_buf csr = {.max = CM_CERT_FILE_MAX}, der = {.max = CM_CERT_FILE_MAX};
+    CM_AUTO(cm_cert_free_ptr) cm_cert *cert = NULL;
     cm_cert_request wants = ask(CM_CERT_SERVER, "Wants"), gets = ask(CM_CERT_CLIENT, "Ignored");
     const cm_cert_trust as_client = {.use = CM_CERT_FOR_CLIENT, .host = CM_LIT("kms.example")};
     cm_cert *none = NULL;
@@ -498,14 +486,12 @@ static void signing_requests(void **state)
 /* No changed certificate verifies, and no cut one is read. */
 static void altered(void **state)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf der = {.max = CM_CERT_FILE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf der = {.max = CM_CERT_FILE_MAX};
 
     (void)state;
     assert_good(cm_cert_write_der(&der, server));
     for (size_t i = 0; i < der.n; i += 3) {
-        CM_AUTO(cm_cert_free_ptr)
-        cm_cert *x = NULL;
+        CM_AUTO(cm_cert_free_ptr) cm_cert *x = NULL;
 
         der.p[i] ^= 0x20;
         if (cm_ok(cm_cert_read(&x, c, cm_buf_view(&der))))
@@ -522,12 +508,9 @@ static void altered(void **state)
 
 static void certificate_files(void **state)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf file = {.max = CM_CERT_FILE_MAX}, der = {.max = CM_CERT_FILE_MAX};
-    CM_AUTO(cm_certs_free)
-    cm_certs l = {0};
-    CM_AUTO(cm_cert_free_ptr)
-    cm_cert *one = NULL;
+    CM_AUTO(cm_buf_free) cm_buf file = {.max = CM_CERT_FILE_MAX}, der = {.max = CM_CERT_FILE_MAX};
+    CM_AUTO(cm_certs_free) cm_certs l = {0};
+    CM_AUTO(cm_cert_free_ptr) cm_cert *one = NULL;
     cm_certs none = {0};
 
     (void)state;

@@ -112,8 +112,7 @@ static void round_trip(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        CM_AUTO(cm_buf_free)
-        cm_buf b = {.max = 80000};
+        CM_AUTO(cm_buf_free) cm_buf b = {.max = 80000};
         cm_der d, in;
         cm_view v;
         uint32_t n;
@@ -135,8 +134,7 @@ static void round_trip(void **state)
 /* A full buffer is an error, not a cut value. */
 static void no_room(void **state)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf b = {.max = 4};
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = 4};
 
     (void)state;
     assert_true(cm_is(cm_der_put(&b, CM_DER_OCTETS, cm_view_str("abc")), CM_TOO_BIG));

@@ -107,12 +107,9 @@ static void round_trips(void **state)
     (void)state;
     assert_int_equal(n_keys, CM_KEM_COUNT + CM_SIG_COUNT);
     for (size_t i = 0; i < n_keys; i++) {
-        CM_AUTO(cm_buf_free)
-        cm_buf a = {.max = CM_KEYFILE_MAX}, b = {.max = CM_KEYFILE_MAX};
-        CM_AUTO(cm_buf_free)
-        cm_buf pub = {.max = CM_KEYFILE_MAX}, der = {.max = CM_KEYFILE_MAX};
-        CM_AUTO(cm_pkey_free_ptr)
-        cm_pkey *k = NULL, *p = NULL, *d = NULL, *half = NULL;
+        CM_AUTO(cm_buf_free) cm_buf a = {.max = CM_KEYFILE_MAX}, b = {.max = CM_KEYFILE_MAX};
+        CM_AUTO(cm_buf_free) cm_buf pub = {.max = CM_KEYFILE_MAX}, der = {.max = CM_KEYFILE_MAX};
+        CM_AUTO(cm_pkey_free_ptr) cm_pkey *k = NULL, *p = NULL, *d = NULL, *half = NULL;
         cm_keyfile_form form;
 
         write_private(&a, keys[i], &open_file);
@@ -141,10 +138,8 @@ static void round_trips(void **state)
 /* The forms of the algorithms that have one of their own: K-22, K-26, K-28 by their exact bytes. */
 static void exact_bytes(void **state)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf x = {.max = CM_KEYFILE_MAX}, m = {.max = CM_KEYFILE_MAX};
-    CM_AUTO(cm_buf_free)
-    cm_buf p = {.max = CM_KEYFILE_MAX}, d = {.max = CM_KEYFILE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf x = {.max = CM_KEYFILE_MAX}, m = {.max = CM_KEYFILE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf p = {.max = CM_KEYFILE_MAX}, d = {.max = CM_KEYFILE_MAX};
     cm_view head = t_hex("3034020100300d060b2b0601040183e62d81c87a0420");
     cm_view spki = t_hex("308204d4300d060b2b0601040183e62d81c87a038204c100");
     cm_view dsa = t_hex("3034020100300b06096086480165030403120422"
@@ -168,8 +163,7 @@ static void exact_bytes(void **state)
 /* K-33 */
 static void fingerprints(void **state)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf der = {.max = CM_KEYFILE_MAX}, hex = {.max = 64};
+    CM_AUTO(cm_buf_free) cm_buf der = {.max = CM_KEYFILE_MAX}, hex = {.max = 64};
     uint8_t fp[CM_FINGERPRINT], want[CM_FINGERPRINT];
     char id[CM_KEY_ID + 1];
 
@@ -197,10 +191,8 @@ static void protected_files(void **state)
     (void)state;
     for (size_t i = 0; i < CM_COUNT(names); i++)
         for (size_t j = 0; j < CM_COUNT(how); j++) {
-            CM_AUTO(cm_buf_free)
-            cm_buf a = {.max = CM_KEYFILE_MAX}, b = {.max = CM_KEYFILE_MAX};
-            CM_AUTO(cm_pkey_free_ptr)
-            cm_pkey *k = NULL;
+            CM_AUTO(cm_buf_free) cm_buf a = {.max = CM_KEYFILE_MAX}, b = {.max = CM_KEYFILE_MAX};
+            CM_AUTO(cm_pkey_free_ptr) cm_pkey *k = NULL;
             cm_view seed = seed_of(key(names[i]));
 
             write_private(&a, key(names[i]), &how[j]);
@@ -262,8 +254,7 @@ static void put_field(cm_buf *b, size_t i, const cm_cbor_value *v)
 /* The record that v stands for, and what reading it yields. */
 static cm_err record(const cm_cbor_value *v, size_t n, const cm_pkey_reading *o)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf b = {.max = CM_KEYFILE_MAX}, pem = {.max = CM_KEYFILE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = CM_KEYFILE_MAX}, pem = {.max = CM_KEYFILE_MAX};
 
     assert_true(cm_ok(cm_cbor_put_map(&b, n)));
     for (size_t i = 0; i < n; i++)
@@ -344,8 +335,7 @@ static void hostile_records(void **state)
 /* K-44, K-45: no byte of a record may change. The cost is low so that all of them can be tried. */
 static void every_byte_counts(void **state)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf der = {.max = CM_KEYFILE_MAX}, locked = {.max = CM_KEYFILE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf der = {.max = CM_KEYFILE_MAX}, locked = {.max = CM_KEYFILE_MAX};
     const cm_protect p = {.mode = CM_PROTECT_ARGON2, .passphrase = pass, .cost = {64, 1, 1}};
     const cm_pkey_reading o = {0};
     size_t damaged = 0;
@@ -354,8 +344,7 @@ static void every_byte_counts(void **state)
     assert_true(cm_ok(cm_pkey_private_der(&der, key("X-Wing"))));
     assert_true(cm_ok(cm_argon2_lock(&locked, c, &p, cm_buf_view(&der))));
     for (size_t i = 0; i <= locked.n; i++) {
-        CM_AUTO(cm_buf_free)
-        cm_buf out = {.max = CM_KEYFILE_MAX};
+        CM_AUTO(cm_buf_free) cm_buf out = {.max = CM_KEYFILE_MAX};
         cm_err e;
 
         if (i < locked.n)
@@ -427,8 +416,7 @@ static cm_err pbes2(const char *scheme, const char *kdf, const char *kdf_rest, s
                     const char *cipher, size_t iv_n, size_t data_n)
 {
     static const uint8_t zero[128];
-    CM_AUTO(cm_buf_free)
-    cm_buf b = {.max = 4096};
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = 4096};
     cm_pkey_reading o = {.pass = cm_passphrase_of(&pass)};
     size_t alg, params;
 
@@ -567,8 +555,7 @@ static void curve_keys(void **state)
 /* K-30, K-31: lengths, and the modulus check of FIPS 203. */
 static void malformed_public(void **state)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf der = {.max = CM_KEYFILE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf der = {.max = CM_KEYFILE_MAX};
 
     (void)state;
     assert_true(cm_ok(cm_pkey_public_der(&der, key("ML-KEM-768"))));
@@ -589,10 +576,8 @@ static void malformed_public(void **state)
 /* K-35 */
 static void pem_files(void **state)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf one = {.max = CM_KEYFILE_MAX}, b = {.max = CM_KEYFILE_MAX};
-    CM_AUTO(cm_buf_free)
-    cm_buf pub = {.max = CM_KEYFILE_MAX}, odd = {.max = CM_KEYFILE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf one = {.max = CM_KEYFILE_MAX}, b = {.max = CM_KEYFILE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf pub = {.max = CM_KEYFILE_MAX}, odd = {.max = CM_KEYFILE_MAX};
     static uint8_t big[CM_KEYFILE_MAX + 1] = {0x30};
     static const char *const labels[][2] = {
         {"CERTIFICATE", "KEY_BLOCK"},
@@ -629,8 +614,7 @@ static void truncated(void **state)
 
     (void)state;
     for (size_t i = 0; i < CM_COUNT(names); i++) {
-        CM_AUTO(cm_buf_free)
-        cm_buf pem = {.max = CM_KEYFILE_MAX}, der = {.max = CM_KEYFILE_MAX};
+        CM_AUTO(cm_buf_free) cm_buf pem = {.max = CM_KEYFILE_MAX}, der = {.max = CM_KEYFILE_MAX};
 
         write_private(&pem, key(names[i]), &open_file);
         assert_true(cm_ok(cm_pkey_private_der(&der, key(names[i]))));
@@ -654,12 +638,9 @@ static void join(cm_buf *b, const char *first, const char *second, const char *t
 /* K-28 */
 static void dual_keys(void **state)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf b = {.max = CM_KEYFILE_MAX};
-    CM_AUTO(cm_pkey_free_ptr)
-    cm_pkey *k = NULL, *p = NULL;
-    CM_AUTO(cm_buf_free)
-    cm_buf pub = {.max = CM_KEYFILE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = CM_KEYFILE_MAX};
+    CM_AUTO(cm_pkey_free_ptr) cm_pkey *k = NULL, *p = NULL;
+    CM_AUTO(cm_buf_free) cm_buf pub = {.max = CM_KEYFILE_MAX};
     cm_view pq = seed_of(key("ML-DSA-87"));
 
     (void)state;
@@ -688,10 +669,8 @@ static void dual_keys(void **state)
 /* K-40 */
 static void modes(void **state)
 {
-    CM_AUTO(cm_buf_free)
-    cm_buf plain = {.max = CM_KEYFILE_MAX}, locked = {.max = CM_KEYFILE_MAX};
-    CM_AUTO(cm_pkey_free_ptr)
-    cm_pkey *k = NULL, *l = NULL, *m = NULL, *none = NULL;
+    CM_AUTO(cm_buf_free) cm_buf plain = {.max = CM_KEYFILE_MAX}, locked = {.max = CM_KEYFILE_MAX};
+    CM_AUTO(cm_pkey_free_ptr) cm_pkey *k = NULL, *l = NULL, *m = NULL, *none = NULL;
     const cm_protect p = {.mode = CM_PROTECT_ARGON2, .passphrase = pass, .cost = {19456, 2, 1}};
     cm_pkey_reading any = {.any_mode = true}, o = {.pass = cm_passphrase_of(&pass)};
     char dir[T_PATH];
@@ -723,8 +702,7 @@ static void modes(void **state)
 
 static void names(void **state)
 {
-    CM_AUTO(cm_pkey_free_ptr)
-    cm_pkey *k = NULL;
+    CM_AUTO(cm_pkey_free_ptr) cm_pkey *k = NULL;
 
     (void)state;
     assert_reason(cm_pkey_generate(&k, c, CM_LIT("ML-DSA-66")), KEY_ALGORITHM);

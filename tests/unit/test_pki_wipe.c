@@ -137,8 +137,7 @@ static void through_files(const cm_pkey *k)
     const cm_pkey_reading wrong = {.pass = cm_passphrase_of(&bad)};
 
     for (size_t i = 0; i < CM_COUNT(how); i++) {
-        CM_AUTO(cm_buf_free)
-        cm_buf file = {.max = CM_KEYFILE_MAX};
+        CM_AUTO(cm_buf_free) cm_buf file = {.max = CM_KEYFILE_MAX};
         cm_pkey *again = NULL;
 
         assert_true(cm_ok(cm_pkey_write_private(&file, c, k, &how[i])));
@@ -187,8 +186,7 @@ static void certificates(void **state)
 
     (void)state;
     for (size_t i = 0; i < CM_COUNT(names); i++) {
-        CM_AUTO(cm_buf_free)
-        cm_buf csr = {.max = CM_CERT_FILE_MAX};
+        CM_AUTO(cm_buf_free) cm_buf csr = {.max = CM_CERT_FILE_MAX};
         cm_pkey *k = key_of(names[i]);
         cm_cert *cert = NULL;
 
