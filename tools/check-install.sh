@@ -21,7 +21,7 @@ casemate() { "$prefix/bin/casemate" --quiet "$@"; }
 casemate init --no-passphrase
 "$build/tests/testlib/make-model" safetensors "$stage/m.safetensors" 3M
 casemate seal "$stage/m.safetensors" --to "$CASEMATE_HOME/identity.pub" -o "$stage/m.sealed"
-tensor=$(grep -aoE 'model[A-Za-z0-9_.]+weight' "$stage/m.safetensors" | head -n 1)
+tensor=$(grep -aoE 'model[A-Za-z0-9_.]+weight' "$stage/m.safetensors" | sed -n 1p)
 casemate cat "$stage/m.sealed" --tensor "$tensor" >"$stage/want"
 digest=$(casemate inspect "$stage/m.sealed" --json | grep -oE '"digest": *"[0-9a-f]{64}' | grep -oE '[0-9a-f]{64}')
 
@@ -41,11 +41,11 @@ compile() {
     shift 2
     # shellcheck disable=SC2046
     "$@" -Wall -Wextra -Werror "$source" -x none -o "$out-shared" $(flags --cflags --libs)
-    ldd "$out-shared" | grep -q "libcasemate.so.0 => $lib"
+    ldd "$out-shared" | grep "libcasemate.so.0 => $lib" >/dev/null
     # shellcheck disable=SC2046
     "$@" -Wall -Wextra -Werror "$source" -x none -o "$out-static" $(flags --cflags) -Wl,-Bstatic -lcasemate \
         -Wl,-Bdynamic $(flags --libs --static | sed 's/-lcasemate//')
-    ! ldd "$out-static" | grep -q libcasemate || { echo 'the static program is not'; exit 1; }
+    ! ldd "$out-static" | grep libcasemate >/dev/null || { echo 'the static program is not'; exit 1; }
     try "$out-shared"
     try "$out-static"
 }

@@ -50,7 +50,7 @@ from_system() {
     PACKAGE=$(dpkg-query -W -f '${Version}' libssl-dev 2>/dev/null || echo "$VERSION")
 }
 
-system_fips_module() { find /usr/lib -path '*/ossl-modules/fips.so' 2>/dev/null | head -n 1; }
+system_fips_module() { find /usr/lib -path '*/ossl-modules/fips.so' 2>/dev/null | sed -n 1p; }
 
 system_fips() {
     local so
@@ -141,8 +141,8 @@ get_cli() {
         say 'the command line could not be fetched: interop tests will be skipped'
         return 0
     fi
-    lib=$(dirname "$(find "$cli/usr/lib" -name 'libcrypto.so.3' | head -n 1)")
-    loader=$(find "$lib" -name 'ld-linux*.so.*' | head -n 1)
+    lib=$(dirname "$(find "$cli/usr/lib" -name 'libcrypto.so.3' | sed -n 1p)")
+    loader=$(find "$lib" -name 'ld-linux*.so.*' | sed -n 1p)
     mkdir -p "$PREFIX/bin"
     rm -f "$PREFIX/bin/openssl" # it may be a link to the system's
     cat >"$PREFIX/bin/openssl" <<END
@@ -164,7 +164,7 @@ get_fips() {
         say 'no FIPS provider package: tests of the fips profile will be skipped'
         return 0
     fi
-    so=$(find "$PREFIX/fips" -name fips.so | head -n 1)
+    so=$(find "$PREFIX/fips" -name fips.so | sed -n 1p)
     mkdir -p "$dir" "$PREFIX/etc"
     cp "$so" "$dir/fips.so" && rm -rf "$PREFIX/fips"
     if ! "$PREFIX/bin/openssl" fipsinstall -module "$dir/fips.so" \
@@ -194,9 +194,9 @@ from_source() {
     jobs=$(nproc 2>/dev/null || echo 2)
     fetch_source "$src" || return 1
     say 'building the source package: this takes some minutes'
-    tar=$(find "$src" -maxdepth 1 -name '*.orig.tar.*' ! -name '*.asc' | head -n 1)
+    tar=$(find "$src" -maxdepth 1 -name '*.orig.tar.*' ! -name '*.asc' | sed -n 1p)
     tar -xf "$tar" -C "$src/tree" --strip-components=1
-    tar -xf "$(find "$src" -maxdepth 1 -name '*.debian.tar.*' | head -n 1)" -C "$src/tree"
+    tar -xf "$(find "$src" -maxdepth 1 -name '*.debian.tar.*' | sed -n 1p)" -C "$src/tree"
     PACKAGE=$(basename "$(find "$src" -maxdepth 1 -name '*.dsc')" .dsc)
     PACKAGE=${PACKAGE#openssl_}
     VERSION=${PACKAGE%%-*}

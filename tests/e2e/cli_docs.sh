@@ -82,7 +82,7 @@ complete_words() {
 has() {
     local word=$1
     shift
-    complete_words "$@" | grep -qxF -- "$word" || die "no $word after: $*"
+    complete_words "$@" | grep -xF -- "$word" >/dev/null || die "no $word after: $*"
 }
 touch model.gguf
 has seal casemate ''
