@@ -87,6 +87,12 @@ cm_err cm_os_pread_all(int fd, void *p, size_t n, uint64_t at)
     return got == n ? CM_OKAY : CM_FAIL(IO_SHORT);
 }
 
+void cm_os_will_read(int fd, uint64_t at, uint64_t n)
+{
+    if (at <= INT64_MAX && n <= INT64_MAX - at)
+        (void)posix_fadvise(fd, (off_t)at, (off_t)n, POSIX_FADV_WILLNEED);
+}
+
 cm_err cm_os_write(int fd, const void *p, size_t n)
 {
     size_t done = 0;

@@ -17,6 +17,8 @@ CM_MUST cm_err cm_os_read(int fd, void *p, size_t n, size_t *got);
 CM_MUST cm_err cm_os_pread(int fd, void *p, size_t n, uint64_t at, size_t *got);
 /** All n bytes at an offset, or IO_SHORT. */
 CM_MUST cm_err cm_os_pread_all(int fd, void *p, size_t n, uint64_t at);
+/** Say that n bytes from at will be read soon: the disk fetches them meanwhile. Only advice. */
+void cm_os_will_read(int fd, uint64_t at, uint64_t n);
 /** Write everything. NO_SPACE, IO_PIPE_CLOSED, IO_WRITE. */
 CM_MUST cm_err cm_os_write(int fd, const void *p, size_t n);
 CM_MUST cm_err cm_os_pwrite(int fd, const void *p, size_t n, uint64_t at);

@@ -6,6 +6,11 @@
 #include "base/os.h"
 #include "sealed/extract_int.h"
 
+/* How far ahead of the segment at hand the disk reads: opening a container that is not in the page
+ * cache takes two thirds of the time with it. Sealing does not gain: plain files read ahead well.
+ */
+enum { AHEAD = 8 << 20 };
+
 /* ---- the line ------------------------------------------------------------------------------ */
 
 /* Plaintext [from, to) goes to give, segment by segment. */
@@ -46,6 +51,7 @@ static cm_err take(void *arg, cm_item *it)
     struct job *j = arg;
 
     it->n = cm_sealed_plain(j->s, it->i);
+    cm_os_will_read(j->s->fd, cm_sealed_at(j->s, it->i) + AHEAD, it->n);
     return already(j, it);
 }
 
