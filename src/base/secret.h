@@ -2,8 +2,9 @@
 #define CM_BASE_SECRET_H
 /*
  * The locked arena: memory for long-lived secrets. Pages come from memfd_secret where the kernel
- * has it, else from mlock; they are left out of core dumps, emptied in a forked child, and guarded
- * at both ends. Cells are 64 bytes, so a key costs nanoseconds and not a page.
+ * has it, else from mlock; they are left out of core dumps, absent from a forked child (or empty in
+ * it: with mlock), and guarded at both ends. Cells are 64 bytes, so a key costs nanoseconds and not
+ * a page.
  * This is the one mutable object of the process that the library keeps; a mutex guards it.
  */
 #include "base/base.h"
