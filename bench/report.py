@@ -189,8 +189,7 @@ def misses(r, rows):
     if "wall beside cp" in missed:
         text.append("cp needs next to no processor, so that its copy and the disk overlap; ours "
                     "waits for the disk with one segment a thread, and on a busy machine for the "
-                    "processor too. Sealing from a cold cache reads and writes the disk by turns: "
-                    "it is where most is to be gained.")
+                    "processor too.")
     if "primitives" in missed:
         text.append("An overhead of some percent on calls of 30 µs is the cost of fetching keys "
                     "and checking arguments.")
