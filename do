@@ -231,8 +231,12 @@ do_up() {
     [ ! -x tools/tour.sh ] || PATH=$(dirname "$CLI"):$PATH tools/tour.sh
 }
 
+# Clients that no one here wrote; the tests that want them say so when they are not to be had.
+need_clients() { quiet clients tools/get-clients.sh .deps/clients || true; }
+
 do_test() {
     need test
+    need_clients
     build main
     fresh_results
     suites main 1
@@ -320,6 +324,7 @@ ci_compiler() {
 
 do_ci() {
     need ci
+    need_clients
     fresh_results
     check build build main
     lint_checks
