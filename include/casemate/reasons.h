@@ -128,6 +128,47 @@
     X(SEALED_LOCKED, INVALID, 0x0518, "the container is not unlocked", "") \
     X(SEALED_NAME, INVALID, 0x0519, "a name, version or note is empty, too long or not UTF-8", "names take 1 to 256 bytes, versions 1 to 128") \
     X(SEALED_TOO_LARGE, LIMIT, 0x051a, "larger than a container can be", "") \
+    /* wire, authentication: 0x0940; TLS: 0x0980 */ \
+    X(SIGN_ABSENT, UNAUTHENTIC, 0x0940, "the request is not signed", "sign it (RFC 9421), or use a session") \
+    X(SIGN_MALFORMED, UNAUTHENTIC, 0x0941, "the signature's headers are not of the strict form", "send one signature with canonical Signature-Input and Signature (spec/wire-auth.md)") \
+    X(SIGN_ALGORITHM, UNAUTHENTIC, 0x0942, "the signature's or digest's algorithm is not accepted here", "use ml-dsa-44, ml-dsa-65, ml-dsa-87 or ed25519, and sha-256 or sha-512") \
+    X(SIGN_COVERAGE, UNAUTHENTIC, 0x0943, "the signature does not cover all that it must", "cover @method, @authority, @path, @query and content-digest, with created, nonce, keyid and alg") \
+    X(SIGN_WINDOW, UNAUTHENTIC, 0x0944, "the signature is too old or from the future", "check the clocks on both sides; at most 300 seconds are allowed") \
+    X(SIGN_INVALID, UNAUTHENTIC, 0x0945, "the request's signature does not verify", "check key, key id, and that nothing changes the request on its way") \
+    X(SIGN_DIGEST, UNAUTHENTIC, 0x0946, "the body is not the one that was signed", "compute Content-Digest over the body as it is sent") \
+    X(SESSION_CHANNEL, UNAUTHENTIC, 0x0950, "the session was asked for on another connection", "open it anew on this connection; nothing between may end TLS") \
+    X(SESSION_REPLAY, UNAUTHENTIC, 0x0951, "the session's counter was used before or is too old", "count requests up from 1 on each session") \
+    X(JWKS_MALFORMED, MALFORMED, 0x0960, "the set of token keys is damaged", "fetch it again from the issuer; every kid must occur once") \
+    X(JWKS_LIMIT, LIMIT, 0x0961, "the set of token keys is too large", "at most 64 keys and 256 KiB") \
+    X(JWT_MALFORMED, UNAUTHENTIC, 0x0962, "the token is not a compact JWS of the strict form", "get a new one from its issuer") \
+    X(JWT_ALGORITHM, UNAUTHENTIC, 0x0963, "the token's algorithm is not that of its key", "use ES256, ES384, EdDSA, RS256, PS256 or ML-DSA as the issuer's key says") \
+    X(JWT_KEY, UNAUTHENTIC, 0x0964, "the token names a key that its issuer does not have", "get a new token; if the issuer has new keys, reload its key set") \
+    X(JWT_SIGNATURE, UNAUTHENTIC, 0x0965, "the token's signature does not verify", "get a new one from its issuer") \
+    X(JWT_ISSUER, UNAUTHENTIC, 0x0966, "the token is from another issuer", "use one from the issuer that is configured") \
+    X(JWT_AUDIENCE, UNAUTHENTIC, 0x0967, "the token is meant for another audience", "ask the issuer for a token for this service") \
+    X(JWT_TIME, UNAUTHENTIC, 0x0968, "the token is expired, not yet valid or too long-lived", "get a new one; check the clocks") \
+    X(APIKEY_MALFORMED, UNAUTHENTIC, 0x0970, "the API key has a typing error", "copy it again, all 53 characters from cmk_ on") \
+    X(APIKEY_WRONG, UNAUTHENTIC, 0x0971, "the API key is not a valid one", "use another, or have one issued") \
+    X(TLS_NO_PQ_GROUP, DENIED, 0x0980, "the other side offers no post-quantum key exchange", "update it (OpenSSL 3.5, Go 1.24, a current browser), or put `casemate proxy` in front of it") \
+    X(TLS_VERSION, DENIED, 0x0981, "the other side does not speak TLS 1.3", "update it, or put `casemate proxy` in front of it") \
+    X(TLS_ALPN, DENIED, 0x0982, "no application protocol in common", "speak HTTP/2 or HTTP/1.1") \
+    X(TLS_NOT_TLS, MALFORMED, 0x0983, "the other side does not speak TLS", "check the port, and that the URL begins with https") \
+    X(TLS_CLOSED, IO, 0x0984, "the connection was closed without notice", "try again; see the other side's log") \
+    X(TLS_PEER_ALERT, DENIED, 0x0985, "the other side refused the TLS connection", "see its log; `casemate doctor URL` looks for the reason") \
+    X(TLS_NO_CERT, UNAUTHENTIC, 0x0986, "the other side sent no certificate", "give the client a certificate") \
+    X(TLS_HANDSHAKE, UNAUTHENTIC, 0x0987, "the TLS handshake failed", "something between may alter it; `casemate doctor URL` looks for the reason") \
+    X(TLS_IDENTITY, INVALID, 0x0988, "certificate and private key can't be used for TLS", "give a certificate with its own private key: ML-DSA, Ed25519, P-256 or P-384") \
+    X(TLS_OPTIONS, INVALID, 0x0989, "these TLS settings don't go together", "") \
+    X(TLS_PROVIDER, INTERNAL, 0x098a, "the TLS library failed", "report it with the output of: casemate version --deps") \
+    /* run, client: 0x0a80 */ \
+    X(CLIENT_URL, INVALID, 0x0a80, "this is no URL of a server", "write https://host:port or unix:/path/of/socket") \
+    X(CLIENT_RESOLVE, NOTFOUND, 0x0a81, "the server's name has no address", "check the name and the resolver") \
+    X(CLIENT_REFUSED, IO, 0x0a82, "nobody listens there", "check that the server runs, its address and port") \
+    X(CLIENT_UNREACHABLE, IO, 0x0a83, "the server can't be reached", "check network, routes and firewalls") \
+    X(CLIENT_TIMEOUT, IO, 0x0a84, "the server did not answer in time", "check its load, or allow more time") \
+    X(CLIENT_CLOSED, IO, 0x0a85, "the server closed the connection before it answered", "try again; whether it did the work is unknown") \
+    X(CLIENT_RESPONSE, MALFORMED, 0x0a86, "the answer is not HTTP/1.1 of the strict form", "check that this is a casemate server; what stands between may be broken") \
+    X(CLIENT_SESSION, UNAUTHENTIC, 0x0a87, "the server did not open a session", "check key and key id") \
     /* cmd: 0x0f01 */ \
     /* envelope: 0x0401 */                                                                         \
     /* sealed: 0x0501 */                                                                           \
