@@ -138,6 +138,19 @@ static cm_err load_issuer(cm_cli *cli, cm_cert **ca, cm_pkey **key)
     return CM_OKAY;
 }
 
+/* A certificate can't outlive its issuer's: without --days it ends with it, and so it does when
+ * the same days were asked for both, one after the other. */
+static cm_err end_with_issuer(cm_cli *cli, cm_cert_request *r, const cm_cert *issuer)
+{
+    cm_cert_info i;
+
+    CM_TRY(cm_cert_describe(&i, cli->crypt, issuer));
+    if (r->not_after > i.not_after &&
+        (!cm_cli_has(cli, "days") || r->not_after - i.not_after < DAY))
+        r->not_after = i.not_after;
+    return CM_OKAY;
+}
+
 cm_err cm_cli_cert_issue(cm_cli *cli)
 {
     CM_AUTO(cm_pkey_free_ptr) cm_pkey *subject = NULL;
@@ -154,6 +167,7 @@ cm_err cm_cli_cert_issue(cm_cli *cli)
     CM_TRY(fill(cli, &q, role, role == CM_CERT_INTERMEDIATE ? 1825 : 365, 0));
     CM_TRY(cm_cli_load_key(cli, &subject, path));
     CM_TRY(load_issuer(cli, &issuer, &issuer_key));
+    CM_TRY(end_with_issuer(cli, &q.r, issuer));
     CM_TRY(cm_cert_issue(&cert, cli->crypt, issuer, issuer_key, subject, &q.r));
     return put_cert(cli, cert);
 }
@@ -188,6 +202,7 @@ cm_err cm_cli_cert_sign(cm_cli *cli)
     CM_TRY(fill_times(cli, &r, 365, 0));
     CM_TRY(cm_cli_about(cli, path, cm_os_slurp(&csr, path, CM_CERT_FILE_MAX), NULL));
     CM_TRY(load_issuer(cli, &issuer, &issuer_key));
+    CM_TRY(end_with_issuer(cli, &r, issuer));
     CM_TRY(cm_cli_about(cli, path,
                         cm_csr_issue(&cert, cli->crypt, issuer, issuer_key, cm_buf_view(&csr), &r),
                         NULL));

@@ -80,7 +80,13 @@ expect 2 '--ca is missing' casemate cert client -k k-ML-DSA-65.pub --name web
 ok casemate cert request -k k-ML-DSA-65.pem --name web --dns example.org -o web.csr
 ok casemate cert sign web.csr --ca ca.crt --ca-key k-ML-DSA-87.pem -o web2.crt
 ok casemate cert verify web2.crt --root root.crt --chain ca.crt --host example.org
-ok casemate cert root -k k-P-256.pem --name old -o old.crt
+ok casemate cert root -k k-P-256.pem --name old --days 3 -o old.crt
+sleep 1.1
+# A leaf asked for the same days, or for none, ends with its issuer; more is refused.
+ok casemate cert client -k k-P-256.pub --ca old.crt --ca-key k-P-256.pem --name a --days 3 -o a.crt
+ok casemate cert client -k k-P-256.pub --ca old.crt --ca-key k-P-256.pem --name b -o b.crt
+expect 2 'CERT_OUTLIVES_ISSUER' casemate cert client -k k-P-256.pub --ca old.crt --ca-key k-P-256.pem \
+    --name c --days 5 -o c.crt
 expect 3 'CERT_CLASSICAL' casemate cert verify old.crt --root old.crt
 ok casemate cert verify old.crt --root old.crt --allow-classical
 absent no.crt
