@@ -160,6 +160,24 @@
     X(TLS_IDENTITY, INVALID, 0x0988, "certificate and private key can't be used for TLS", "give a certificate with its own private key: ML-DSA, Ed25519, P-256 or P-384") \
     X(TLS_OPTIONS, INVALID, 0x0989, "these TLS settings don't go together", "") \
     X(TLS_PROVIDER, INTERNAL, 0x098a, "the TLS library failed", "report it with the output of: casemate version --deps") \
+    /* run: 0x0a01 */ \
+    X(RUN_LOOP, INTERNAL, 0x0a01, "the event loop failed", "raise the limit of open files (ulimit -n, LimitNOFILE=)") \
+    X(RUN_ADDRESS, INVALID, 0x0a02, "not an address to listen on", "write 127.0.0.1:8443, [::]:8443 or unix:/path") \
+    X(RUN_LISTEN, IO, 0x0a03, "the system does not let us listen there", "see whether another program has the port, and whether this user may") \
+    X(RUN_ADDRESS_BUSY, EXHAUSTED, 0x0a04, "too many connections from one address", "close some, or raise limits.address_connections") \
+    X(RUN_ADDRESS_RATE, EXHAUSTED, 0x0a05, "too many new connections from one address", "keep connections open and reuse them, or raise limits.address_rate") \
+    X(RUN_GATE_FULL, EXHAUSTED, 0x0a06, "connections from more addresses than are remembered", "raise limits.addresses") \
+    X(RUN_SLOW, LIMIT, 0x0a07, "the handshake or the request took too long", "send faster") \
+    X(RUN_UNREAD, LIMIT, 0x0a08, "the peer does not read its answers", "") \
+    X(RUN_IDLE, LIMIT, 0x0a09, "the connection was idle", "connect again") \
+    X(RUN_PEER_GONE, IO, 0x0a0a, "the peer hung up", "") \
+    X(RUN_DRAINED, EXHAUSTED, 0x0a0b, "the server is shutting down", "connect again in a moment") \
+    X(CONFIG_SYNTAX, MALFORMED, 0x0a20, "the configuration is not well-formed YAML", "mend the marked place") \
+    X(CONFIG_KEY, INVALID, 0x0a21, "the configuration has a key that nothing reads", "casemate config explain lists all keys") \
+    X(CONFIG_VALUE, INVALID, 0x0a22, "a value of the configuration is out of its bounds", "casemate config explain says what it may be") \
+    X(CONFIG_LIMIT, LIMIT, 0x0a23, "the configuration is larger or deeper than is read", "") \
+    X(TRACE_ENDPOINT, INVALID, 0x0a30, "not the address of a trace collector", "write http://HOST:4318/v1/traces") \
+    X(TRACE_REFUSED, IO, 0x0a31, "the trace collector did not take the spans", "see its log") \
     /* run, client: 0x0a80 */ \
     X(CLIENT_URL, INVALID, 0x0a80, "this is no URL of a server", "write https://host:port or unix:/path/of/socket") \
     X(CLIENT_RESOLVE, NOTFOUND, 0x0a81, "the server's name has no address", "check the name and the resolver") \

@@ -55,6 +55,8 @@ void cm_http_sent(cm_http_conn *c, size_t n);
 void cm_http_drain(cm_http_conn *c);
 /** Nothing more will come or go: close it. */
 bool cm_http_over(const cm_http_conn *c);
+/** Whether a request has come in part: its time is limited. */
+bool cm_http_receiving(const cm_http_conn *c);
 /** Requests under way. */
 unsigned cm_http_busy(const cm_http_conn *c);
 /** Monotonic ms, for flood limits: tell it once per round. */
