@@ -178,6 +178,10 @@
     X(CONFIG_LIMIT, LIMIT, 0x0a23, "the configuration is larger or deeper than is read", "") \
     X(TRACE_ENDPOINT, INVALID, 0x0a30, "not the address of a trace collector", "write http://HOST:4318/v1/traces") \
     X(TRACE_REFUSED, IO, 0x0a31, "the trace collector did not take the spans", "see its log") \
+    X(TLS_NO_SIGNATURE, DENIED, 0x098b, "the other side can't verify the algorithm of our certificate", "update it, or give the server a classical certificate besides") \
+    X(TLS_CERT_WANTED, DENIED, 0x098c, "the other side demands a client certificate", "give one (--cert, --cert-key)") \
+    X(TLS_CERT_REFUSED, DENIED, 0x098d, "the other side does not accept our certificate", "use one from an authority that it trusts, and check that it is not expired") \
+    X(TLS_NO_TICKET, NOTFOUND, 0x098e, "the server has given no ticket to resume with", "") \
     /* run, client: 0x0a80 */ \
     X(CLIENT_URL, INVALID, 0x0a80, "this is no URL of a server", "write https://host:port or unix:/path/of/socket") \
     X(CLIENT_RESOLVE, NOTFOUND, 0x0a81, "the server's name has no address", "check the name and the resolver") \

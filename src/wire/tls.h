@@ -77,8 +77,18 @@ typedef enum {
 /** Server's end on a connected, non-blocking socket; fd stays the caller's. now: seconds since the
  * epoch, for certificates. */
 CM_MUST cm_err cm_tls_accept(cm_tls_conn **out, cm_tls *t, int fd, uint64_t now);
-/** Client's end. host: name or address that the certificate must carry, and SNI when a name. */
-CM_MUST cm_err cm_tls_connect(cm_tls_conn **out, cm_tls *t, int fd, cm_view host, uint64_t now);
+/** What a client may resume with; good for the cm_tls and host that it came from. */
+typedef struct cm_tls_ticket cm_tls_ticket;
+/** Client's end. host: name or address that the certificate must carry, and SNI when a name.
+ * ticket: NULL, or of an earlier connection to the same host; it is copied, and ignored when
+ * t was reloaded since (W-45). */
+CM_MUST cm_err cm_tls_connect(cm_tls_conn **out, cm_tls *t, int fd, cm_view host, uint64_t now,
+                              const cm_tls_ticket *ticket);
+/** The newest ticket that came: they come behind the handshake, with what is read. TLS_NO_TICKET.
+ */
+CM_MUST cm_err cm_tls_ticket_of(cm_tls_ticket **out, const cm_tls_conn *k);
+void cm_tls_ticket_free(cm_tls_ticket *t);
+void cm_tls_ticket_free_ptr(cm_tls_ticket **t);
 /** Frees it without telling the peer: call cm_tls_close() before. */
 void cm_tls_conn_free(cm_tls_conn *k);
 void cm_tls_conn_free_ptr(cm_tls_conn **k);
