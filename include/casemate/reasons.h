@@ -232,6 +232,16 @@
     X(DIR_TABLE, MALFORMED, 0x0567, "the model's table of files is not well-formed",               \
       "nothing was created; do not use this container, ask its publisher")                         \
     X(DIR_NOT_EMPTY, CONFLICT, 0x0568, "the folder to write to is not empty", "choose another")    \
+    /* store: 0x0601 */ \
+    X(STORE_NO_ROW, NOTFOUND, 0x0601, "there is no such row", "check the name") \
+    X(STORE_CONFLICT, CONFLICT, 0x0602, "somebody else changed it meanwhile", "look at it again and repeat the change") \
+    X(STORE_LOCKED, CONFLICT, 0x0603, "the store is sealed", "unseal the server first") \
+    X(STORE_PATH, MALFORMED, 0x0604, "a row's key is damaged", "check the store with casemate store fsck") \
+    X(STORE_CORRUPT, IO, 0x0605, "the database is damaged", "restore it from a backup; casemate store fsck says what is left") \
+    X(STORE_BUSY, CONFLICT, 0x0606, "the database is busy", "try again") \
+    X(STORE_FOREIGN, MALFORMED, 0x0607, "the file is another program's database", "name another file") \
+    X(STORE_NEWER, UNSUPPORTED, 0x0608, "the store was made by a newer casemate", "update casemate") \
+    X(STORE_BROKEN, IO, 0x0609, "the disk failed while writing; nothing more is written", "mend the disk, then start the server again") \
     /* cmd: 0x0f01 */ \
     X(CLI_USAGE, INVALID, 0x0f01, "the command line is wrong", "see casemate help") \
     X(CLI_NO_HOME, NOTFOUND, 0x0f02, "there is no folder of keys", "set HOME or CASEMATE_HOME, then run casemate init") \

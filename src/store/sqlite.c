@@ -1,0 +1,428 @@
+/* SQLite: one writer, several readers, write-ahead log, every commit on the disk (D-10). */
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdio.h>
+
+#include "base/os.h"
+#include "store/engine_int.h"
+
+enum {
+    READERS = 4,
+    APPLICATION = 0x43734d74, /* "CsMt" in the file's header */
+    SCHEMA = 1,
+    CACHE_KIB = 16 << 10,
+    PATH_LEN = 4096,
+    VALUE_MAX = 32 << 20,
+};
+
+typedef enum { GET, SCAN, ADD, CHANGE, REMOVE, BEGIN, COMMIT, ROLLBACK, STATEMENTS } what;
+
+typedef struct {
+    sqlite3 *db;
+    sqlite3_stmt *st[STATEMENTS];
+    bool busy; /* a reader that somebody has */
+} link_to;
+
+typedef struct {
+    link_to writer, readers[READERS];
+    pthread_mutex_t pool, write; /* of readers' busy; held from begin to commit */
+    pthread_cond_t freed;
+    int lock; /* descriptor of PATH.lock */
+    bool broken;
+} engine;
+
+static cm_err failed(int rc, cm_reason otherwise)
+{
+    switch (rc & 0xff) {
+    case SQLITE_FULL:
+        return CM_FAIL(NO_SPACE);
+    case SQLITE_NOMEM:
+        return CM_FAIL(NO_MEMORY);
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return CM_FAIL(STORE_CORRUPT);
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return CM_FAIL(STORE_BUSY);
+    case SQLITE_CANTOPEN:
+        return CM_FAIL(IO_OPEN);
+    case SQLITE_PERM:
+    case SQLITE_READONLY:
+        return CM_FAIL(NO_PERMISSION);
+    default:
+        return (cm_err){(uint32_t)otherwise};
+    }
+}
+
+/* ---- one connection ------------------------------------------------------------------------ */
+
+static const char *const texts[STATEMENTS] = {
+    [GET] = "SELECT ver, v FROM rows WHERE k = ?1",
+    [SCAN] = "SELECT k, ver, v FROM rows WHERE k >= ?1 AND k < ?2 ORDER BY k LIMIT ?3",
+    [ADD] = "INSERT OR IGNORE INTO rows (k, ver, v) VALUES (?1, ?2, ?3)",
+    [CHANGE] = "UPDATE rows SET ver = ?2, v = ?3 WHERE k = ?1 AND ver = ?2 - 1",
+    [REMOVE] = "DELETE FROM rows WHERE k = ?1",
+    [BEGIN] = "BEGIN IMMEDIATE",
+    [COMMIT] = "COMMIT",
+    [ROLLBACK] = "ROLLBACK",
+};
+
+static cm_err run_text(sqlite3 *db, const char *text)
+{
+    int rc = sqlite3_exec(db, text, NULL, NULL, NULL);
+
+    return rc == SQLITE_OK ? CM_OKAY : failed(rc, CM_IO_WRITE);
+}
+
+static cm_err number_of(sqlite3 *db, const char *text, int *n)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = sqlite3_prepare_v2(db, text, -1, &st, NULL);
+
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(st);
+    if (rc == SQLITE_ROW)
+        *n = sqlite3_column_int(st, 0);
+    sqlite3_finalize(st);
+    return rc == SQLITE_ROW ? CM_OKAY : failed(rc, CM_IO_READ);
+}
+
+static void link_close(link_to *l)
+{
+    for (size_t i = 0; i < STATEMENTS; i++)
+        sqlite3_finalize(l->st[i]);
+    sqlite3_close(l->db);
+    *l = (link_to){0};
+}
+
+static cm_err link_open(link_to *l, const char *path, unsigned cache_kib)
+{
+    char pragma[96];
+    int rc = sqlite3_open_v2(path, &l->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+
+    if (rc != SQLITE_OK)
+        return failed(rc, CM_IO_OPEN);
+    sqlite3_extended_result_codes(l->db, 1);
+    sqlite3_busy_timeout(l->db, 5000);
+    snprintf(pragma, sizeof pragma, "PRAGMA cache_size = -%u", cache_kib ? cache_kib : CACHE_KIB);
+    CM_TRY(run_text(l->db, pragma));
+    CM_TRY(run_text(l->db, "PRAGMA journal_mode = WAL"));
+    CM_TRY(run_text(l->db, "PRAGMA synchronous = FULL"));
+    CM_TRY(run_text(l->db, "PRAGMA trusted_schema = OFF"));
+    return run_text(l->db, "PRAGMA temp_store = MEMORY");
+}
+
+static cm_err link_prepare(link_to *l)
+{
+    for (size_t i = 0; i < STATEMENTS; i++) {
+        int rc =
+            sqlite3_prepare_v3(l->db, texts[i], -1, SQLITE_PREPARE_PERSISTENT, &l->st[i], NULL);
+
+        if (rc != SQLITE_OK)
+            return failed(rc, CM_STORE_CORRUPT);
+    }
+    return CM_OKAY;
+}
+
+/* Another program's file is left alone; a newer schema too (D-12). */
+static cm_err check_schema(sqlite3 *db)
+{
+    char pragma[64];
+    int application = 0, schema = 0, tables = 0;
+
+    CM_TRY(number_of(db, "PRAGMA application_id", &application));
+    CM_TRY(number_of(db, "PRAGMA user_version", &schema));
+    CM_TRY(number_of(db, "SELECT count(*) FROM sqlite_schema", &tables));
+    if (application != APPLICATION && (application || tables))
+        return CM_FAIL(STORE_FOREIGN);
+    if (schema > SCHEMA)
+        return CM_FAIL(STORE_NEWER);
+    if (schema == SCHEMA)
+        return CM_OKAY;
+    CM_TRY(run_text(db, "BEGIN IMMEDIATE"));
+    CM_TRY(run_text(db, "CREATE TABLE rows (k BLOB PRIMARY KEY NOT NULL, ver INTEGER NOT NULL, "
+                        "v BLOB NOT NULL) WITHOUT ROWID, STRICT"));
+    snprintf(pragma, sizeof pragma, "PRAGMA application_id = %d", APPLICATION);
+    CM_TRY(run_text(db, pragma));
+    snprintf(pragma, sizeof pragma, "PRAGMA user_version = %d", SCHEMA);
+    CM_TRY(run_text(db, pragma));
+    return run_text(db, "COMMIT");
+}
+
+/* ---- statements ---------------------------------------------------------------------------- */
+
+static void bind(sqlite3_stmt *st, int i, cm_view v)
+{
+    sqlite3_bind_blob64(st, i, v.n ? (const void *)v.p : "", v.n, SQLITE_STATIC);
+}
+
+static cm_view column(sqlite3_stmt *st, int i)
+{
+    const void *p = sqlite3_column_blob(st, i);
+
+    return cm_view_of(p, (size_t)sqlite3_column_bytes(st, i));
+}
+
+static void reset(sqlite3_stmt *st)
+{
+    sqlite3_reset(st);
+    sqlite3_clear_bindings(st);
+}
+
+static cm_err get_by(link_to *l, cm_view key, cm_buf *value, uint64_t *version)
+{
+    sqlite3_stmt *st = l->st[GET];
+    cm_err e = CM_OKAY;
+    int rc;
+
+    bind(st, 1, key);
+    rc = sqlite3_step(st);
+    if (rc == SQLITE_ROW) {
+        *version = (uint64_t)sqlite3_column_int64(st, 0);
+        e = value ? cm_buf_append(value, column(st, 1)) : CM_OKAY;
+    } else {
+        e = rc == SQLITE_DONE ? CM_FAIL(STORE_NO_ROW) : failed(rc, CM_IO_READ);
+    }
+    reset(st);
+    return e;
+}
+
+/* ---- reading ------------------------------------------------------------------------------- */
+
+static link_to *reader(engine *e)
+{
+    pthread_mutex_lock(&e->pool);
+    for (;;) {
+        for (size_t i = 0; i < READERS; i++)
+            if (!e->readers[i].busy) {
+                e->readers[i].busy = true;
+                pthread_mutex_unlock(&e->pool);
+                return &e->readers[i];
+            }
+        pthread_cond_wait(&e->freed, &e->pool);
+    }
+}
+
+static void give_back(engine *e, link_to *l)
+{
+    pthread_mutex_lock(&e->pool);
+    l->busy = false;
+    pthread_cond_signal(&e->freed);
+    pthread_mutex_unlock(&e->pool);
+}
+
+static cm_err lite_get(void *self, cm_view key, cm_buf *value, uint64_t *version)
+{
+    engine *e = self;
+    link_to *l = reader(e);
+    cm_err err = get_by(l, key, value, version);
+
+    give_back(e, l);
+    return err;
+}
+
+static cm_err lite_scan(void *self, cm_view from, cm_view to, size_t max,
+                        cm_err (*row)(void *arg, const cm_store_row *r), void *arg)
+{
+    engine *e = self;
+    link_to *l = reader(e);
+    sqlite3_stmt *st = l->st[SCAN];
+    cm_err err = CM_OKAY;
+    int rc = SQLITE_DONE;
+
+    bind(st, 1, from);
+    bind(st, 2, to);
+    sqlite3_bind_int64(st, 3, max > INT64_MAX ? INT64_MAX : (int64_t)max);
+    while (cm_ok(err) && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+        cm_store_row r = {.key = column(st, 0),
+                          .version = (uint64_t)sqlite3_column_int64(st, 1),
+                          .value = column(st, 2)};
+
+        err = row(arg, &r);
+    }
+    if (cm_ok(err) && rc != SQLITE_DONE)
+        err = failed(rc, CM_IO_READ);
+    reset(st);
+    give_back(e, l);
+    return err;
+}
+
+/* ---- writing ------------------------------------------------------------------------------- */
+
+static cm_err step_once(engine *e, what w)
+{
+    int rc = sqlite3_step(e->writer.st[w]);
+
+    sqlite3_reset(e->writer.st[w]);
+    return rc == SQLITE_DONE ? CM_OKAY : failed(rc, CM_IO_WRITE);
+}
+
+static cm_err lite_begin(void *self)
+{
+    engine *e = self;
+    cm_err err;
+
+    pthread_mutex_lock(&e->write);
+    err = e->broken ? CM_FAIL(STORE_BROKEN) : step_once(e, BEGIN);
+    if (cm_failed(err))
+        pthread_mutex_unlock(&e->write);
+    return err;
+}
+
+static cm_err lite_txn_get(void *self, cm_view key, cm_buf *value, uint64_t *version)
+{
+    return get_by(&((engine *)self)->writer, key, value, version);
+}
+
+static cm_err lite_versions(void *self, const cm_view *keys, size_t n, uint64_t *versions)
+{
+    for (size_t i = 0; i < n; i++) {
+        cm_err e = lite_txn_get(self, keys[i], NULL, &versions[i]);
+
+        if (cm_is(e, CM_STORE_NO_ROW))
+            versions[i] = 0;
+        else
+            CM_TRY(e);
+    }
+    return CM_OKAY;
+}
+
+static cm_err write_row(link_to *l, const cm_store_write *w)
+{
+    sqlite3_stmt *st = l->st[w->version == 0 ? REMOVE : w->version == 1 ? ADD : CHANGE];
+    int rc, changed;
+
+    bind(st, 1, w->key);
+    if (w->version) {
+        sqlite3_bind_int64(st, 2, (int64_t)w->version);
+        bind(st, 3, w->value);
+    }
+    rc = sqlite3_step(st);
+    changed = sqlite3_changes(l->db);
+    reset(st);
+    if (rc != SQLITE_DONE)
+        return failed(rc, CM_IO_WRITE);
+    return w->version && changed != 1 ? CM_FAIL(STORE_CONFLICT) : CM_OKAY;
+}
+
+static cm_err lite_write(void *self, const cm_store_write *w, size_t n)
+{
+    engine *e = self;
+
+    for (size_t i = 0; i < n; i++)
+        if (w[i].key.n == 0 || w[i].key.n > CM_PATH_MAX || w[i].version > INT64_MAX)
+            return CM_FAIL(BAD_ARGUMENT);
+    for (size_t i = 0; i < n; i++)
+        CM_TRY(write_row(&e->writer, &w[i]));
+    return CM_OKAY;
+}
+
+static void lite_abort(void *self)
+{
+    engine *e = self;
+
+    if (!sqlite3_get_autocommit(e->writer.db))
+        (void)step_once(e, ROLLBACK);
+    pthread_mutex_unlock(&e->write);
+}
+
+/* What the kernel holds after a failed fsync is anyone's guess: nothing is written until the store
+ * is opened anew (D-14). */
+static cm_err lite_commit(void *self)
+{
+    engine *e = self;
+    cm_err err = step_once(e, COMMIT);
+
+    if (cm_ok(err)) {
+        pthread_mutex_unlock(&e->write);
+        return err;
+    }
+    e->broken = e->broken || cm_err_class(err) == CM_CLASS_IO;
+    lite_abort(e);
+    return err;
+}
+
+/* ---- opening ------------------------------------------------------------------------------- */
+
+static void lite_close(void *self)
+{
+    engine *e = self;
+
+    for (size_t i = 0; i < READERS; i++)
+        link_close(&e->readers[i]);
+    link_close(&e->writer);
+    cm_os_close_fd(&e->lock);
+    pthread_mutex_destroy(&e->pool);
+    pthread_mutex_destroy(&e->write);
+    pthread_cond_destroy(&e->freed);
+    cm_free(e);
+}
+
+static cm_err take_lock(engine *e, const char *path)
+{
+    char name[PATH_LEN];
+    int n = snprintf(name, sizeof name, "%s.lock", path);
+
+    if (n < 0 || (size_t)n >= sizeof name)
+        return CM_FAIL(TOO_BIG);
+    CM_TRY(cm_os_open_update(&e->lock, name, true));
+    return cm_os_lock(e->lock, name);
+}
+
+static cm_err make_file(const cm_store_sqlite *o)
+{
+    int fd = -1;
+    cm_err e;
+
+    if (cm_os_exists(o->path))
+        return CM_OKAY;
+    if (!o->create)
+        return CM_FAIL(NO_FILE);
+    e = cm_os_open_update(&fd, o->path, true);
+    cm_os_close_fd(&fd);
+    CM_TRY(e);
+    return cm_os_sync_dir_of(o->path);
+}
+
+static cm_err open_links(engine *e, const cm_store_sqlite *o)
+{
+    CM_TRY(take_lock(e, o->path));
+    CM_TRY(make_file(o));
+    CM_TRY(link_open(&e->writer, o->path, o->cache_kib));
+    CM_TRY(check_schema(e->writer.db));
+    CM_TRY(link_prepare(&e->writer));
+    for (size_t i = 0; i < READERS; i++) {
+        CM_TRY(link_open(&e->readers[i], o->path, o->cache_kib));
+        CM_TRY(link_prepare(&e->readers[i]));
+    }
+    return CM_OKAY;
+}
+
+cm_err cm_store_open_sqlite(cm_store **out, const cm_store_sqlite *o)
+{
+    static const cm_engine_ops ops = {
+        .get = lite_get,
+        .scan = lite_scan,
+        .begin = lite_begin,
+        .versions = lite_versions,
+        .txn_get = lite_txn_get,
+        .write = lite_write,
+        .commit = lite_commit,
+        .abort = lite_abort,
+        .close = lite_close,
+    };
+    engine *e;
+    cm_err err;
+
+    CM_TRY(cm_alloc(&e, sizeof *e));
+    *e = (engine){.lock = -1};
+    pthread_mutex_init(&e->pool, NULL);
+    pthread_mutex_init(&e->write, NULL);
+    pthread_cond_init(&e->freed, NULL);
+    err = open_links(e, o);
+    if (cm_failed(err)) {
+        lite_close(e);
+        return err;
+    }
+    return cm_store_of(out, &ops, e);
+}
