@@ -54,7 +54,8 @@ CM_MUST cm_err cm_httpsig_alg_of(cm_httpsig_alg *out, const cm_sig_key *k);
 typedef struct {
     cm_httpsig_alg alg;
     cm_view keyid, nonce, label;
-    uint64_t created;
+    uint64_t created, expires;
+    bool has_expires;
     cm_view tag;    /* empty when absent */
     cm_view params; /* "(...);created=..." as sent: the value of "@signature-params" */
     cm_view value;  /* base64 of the signature */
@@ -69,6 +70,9 @@ bool cm_httpsig_present(const cm_httpsig_message *m);
  * signatures than one; SIGN_ALGORITHM; SIGN_COVERAGE something that must be covered is not (W-6);
  * SIGN_WINDOW created is more than CM_HTTPSIG_WINDOW seconds away, or expires is past (W-8). */
 CM_MUST cm_err cm_httpsig_parse(cm_httpsig *out, const cm_httpsig_message *m, uint64_t now);
+/** The form alone (W-2 to W-5), of the two headers' values: for those who check the rest elsewhere.
+ * SIGN_MALFORMED, SIGN_COVERAGE created, keyid or alg is missing, SIGN_ALGORITHM. */
+CM_MUST cm_err cm_httpsig_read(cm_httpsig *out, cm_view input, cm_view signature);
 /** Whether a header or derived component ("@path", "content-type") is covered. */
 bool cm_httpsig_covers(const cm_httpsig *s, const char *name);
 /** Check signature, then digest of the body. key must be of the algorithm claimed.
