@@ -242,6 +242,26 @@
     X(STORE_FOREIGN, MALFORMED, 0x0607, "the file is another program's database", "name another file") \
     X(STORE_NEWER, UNSUPPORTED, 0x0608, "the store was made by a newer casemate", "update casemate") \
     X(STORE_BROKEN, IO, 0x0609, "the disk failed while writing; nothing more is written", "mend the disk, then start the server again") \
+    /* audit: 0x0701 */ \
+    X(AUDIT_ENTRY, MALFORMED, 0x0701, "a log entry is not well-formed", "check that the log was written by this or an older casemate") \
+    X(AUDIT_NOTE, MALFORMED, 0x0702, "the text is not a signed note", "fetch the checkpoint again whole, its signature lines included") \
+    X(AUDIT_CHECKPOINT, MALFORMED, 0x0703, "the signed text is not a checkpoint", "fetch it again; a checkpoint is origin, size and root hash, a line each") \
+    X(AUDIT_RECEIPT, MALFORMED, 0x0704, "the text is not a receipt", "fetch it again; a receipt begins with the line c2sp.org/tlog-proof@v1") \
+    X(AUDIT_KEY, MALFORMED, 0x0705, "not a verifier key that is known here", "copy the whole line name+id+key as casemate audit key prints it") \
+    X(AUDIT_SIGNATURE, UNAUTHENTIC, 0x0706, "a signature on a checkpoint is wrong", "trust nothing of it; keep it as evidence and fetch it again") \
+    X(AUDIT_UNSIGNED, UNAUTHENTIC, 0x0707, "a key of the log that must sign has not", "give the keys of this log, or ask its operator for a checkpoint signed by all of them") \
+    X(AUDIT_ORIGIN, UNAUTHENTIC, 0x0708, "the checkpoint is of another log", "check which log is meant") \
+    X(AUDIT_QUORUM, UNAUTHENTIC, 0x0709, "too few witnesses have cosigned the checkpoint", "have it witnessed, or wait and fetch it again") \
+    X(AUDIT_FORK, UNAUTHENTIC, 0x070a, "two checkpoints of the log contradict each other", "keep both as evidence: the log was rewritten") \
+    X(AUDIT_SHRUNK, UNAUTHENTIC, 0x070b, "the log has become shorter", "keep both checkpoints as evidence: its end was cut off or an old state restored") \
+    X(AUDIT_TILE, UNAUTHENTIC, 0x070c, "the log's content is not what its checkpoint says", "keep it as evidence and fetch the log again") \
+    X(AUDIT_NO_LEAF, NOTFOUND, 0x070d, "the log has no entry of that number yet", "check the number; casemate audit tail shows the last ones") \
+    X(AUDIT_DAMAGED, UNAUTHENTIC, 0x070e, "the rows of the log contradict each other", "stop, keep a copy of the database as evidence, restore a backup") \
+    X(AUDIT_ROLLBACK, UNAUTHENTIC, 0x070f, "the database is older than what was last signed", "find the newer database; going on with this one needs an explicit decision") \
+    X(AUDIT_CLOSED, IO, 0x0710, "the audit log can't be written, so nothing is done", "mend the database or the signer; the server goes on by itself") \
+    X(COMMIT_FULL, EXHAUSTED, 0x0711, "too many changes are waiting to be committed", "try again shortly") \
+    X(COMMIT_BUDGET, EXHAUSTED, 0x0712, "a budget is used up", "wait until it starts anew, or ask for a larger one") \
+    X(COMMIT_COUNTER, UNAUTHENTIC, 0x0713, "a counter's row is not a counter", "check the database: casemate store fsck") \
     /* cmd: 0x0f01 */ \
     X(CLI_USAGE, INVALID, 0x0f01, "the command line is wrong", "see casemate help") \
     X(CLI_NO_HOME, NOTFOUND, 0x0f02, "there is no folder of keys", "set HOME or CASEMATE_HOME, then run casemate init") \
