@@ -22,6 +22,72 @@ static uint32_t decode_six(uint32_t *bad, uint32_t c, bool url)
            (is63 & 63);
 }
 
+/* The same for sixteen at once: comparisons of vectors are masks, so nothing branches either. */
+typedef uint8_t lanes __attribute__((vector_size(16)));
+
+static inline lanes lanes_in(lanes c, uint8_t lo, uint8_t hi)
+{
+    return (lanes)((c >= lo) & (c <= hi));
+}
+
+static lanes encode_lanes(lanes x, bool url)
+{
+    uint8_t c62 = url ? '-' : '+', c63 = url ? '_' : '/';
+
+    return (lanes_in(x, 0, 25) & (x + 'A')) | (lanes_in(x, 26, 51) & (x - 26 + 'a')) |
+           (lanes_in(x, 52, 61) & (x - 52 + '0')) | (lanes_in(x, 62, 62) & c62) |
+           (lanes_in(x, 63, 63) & c63);
+}
+
+static lanes decode_lanes(lanes *bad, lanes c, bool url)
+{
+    uint8_t c62 = url ? '-' : '+', c63 = url ? '_' : '/';
+    lanes upper = lanes_in(c, 'A', 'Z'), lower = lanes_in(c, 'a', 'z'),
+          digit = lanes_in(c, '0', '9'), is62 = lanes_in(c, c62, c62), is63 = lanes_in(c, c63, c63);
+
+    *bad |= ~(upper | lower | digit | is62 | is63);
+    return (upper & (c - 'A')) | (lower & (c - 'a' + 26)) | (digit & (c - '0' + 52)) | (is62 & 62) |
+           (is63 & 63);
+}
+
+/* Twelve bytes at p as sixteen characters at q. */
+static void encode_twelve(uint8_t *q, const uint8_t *p, bool url)
+{
+    uint8_t six[16];
+    lanes x;
+
+    for (size_t i = 0; i < 4; i++) {
+        uint32_t t = (uint32_t)p[3 * i] << 16 | (uint32_t)p[3 * i + 1] << 8 | p[3 * i + 2];
+
+        six[4 * i] = (uint8_t)(t >> 18);
+        six[4 * i + 1] = (uint8_t)(t >> 12 & 63);
+        six[4 * i + 2] = (uint8_t)(t >> 6 & 63);
+        six[4 * i + 3] = (uint8_t)(t & 63);
+    }
+    memcpy(&x, six, sizeof x);
+    x = encode_lanes(x, url);
+    memcpy(q, &x, sizeof x);
+}
+
+/* Sixteen characters at p as twelve bytes at q. */
+static void decode_sixteen(uint8_t *q, const uint8_t *p, lanes *bad, bool url)
+{
+    uint8_t six[16];
+    lanes x;
+
+    memcpy(&x, p, sizeof x);
+    x = decode_lanes(bad, x, url);
+    memcpy(six, &x, sizeof x);
+    for (size_t i = 0; i < 4; i++) {
+        uint32_t t = (uint32_t)six[4 * i] << 18 | (uint32_t)six[4 * i + 1] << 12 |
+                     (uint32_t)six[4 * i + 2] << 6 | six[4 * i + 3];
+
+        q[3 * i] = (uint8_t)(t >> 16);
+        q[3 * i + 1] = (uint8_t)(t >> 8);
+        q[3 * i + 2] = (uint8_t)t;
+    }
+}
+
 /* The last one or two bytes: two or three characters, the spare bits zero. */
 static uint8_t *encode_tail(uint8_t *q, const uint8_t *p, size_t n, bool url)
 {
@@ -50,7 +116,9 @@ cm_err cm_base64_encode(cm_buf *out, cm_view v, bool url)
     if (need == 0)
         return CM_OKAY;
     q = out->p + out->n;
-    for (i = 0; v.n - i >= 3; i += 3) {
+    for (i = 0; v.n - i >= 12; i += 12, q += 16)
+        encode_twelve(q, v.p + i, url);
+    for (; v.n - i >= 3; i += 3) {
         uint32_t x = (uint32_t)v.p[i] << 16 | (uint32_t)v.p[i + 1] << 8 | v.p[i + 2];
 
         *q++ = encode_six(x >> 18, url);
@@ -87,8 +155,14 @@ static uint32_t decode_all(uint8_t *q, const uint8_t *p, size_t n, bool url)
 {
     uint32_t bad = 0, x = 0;
     unsigned bits = 0;
+    lanes worse = {0};
+    size_t i;
 
-    for (size_t i = 0; i < n; i++) {
+    for (i = 0; n - i >= 16; i += 16, q += 12)
+        decode_sixteen(q, p + i, &worse, url);
+    for (size_t k = 0; k < sizeof worse; k++)
+        bad |= worse[k];
+    for (; i < n; i++) {
         x = x << 6 | decode_six(&bad, p[i], url);
         bits += 6;
         if (bits >= 8) {

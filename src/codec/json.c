@@ -9,7 +9,8 @@ void cm_json_free(cm_json *j)
         if (j->nodes[i].type == CM_JSON_OBJECT)
             cm_free(j->nodes[i].u.index);
     cm_free(j->nodes);
-    cm_free(j->text);
+    if (!j->borrowed)
+        cm_free(j->text);
     cm_free(j);
 }
 

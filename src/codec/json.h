@@ -6,8 +6,8 @@
  * JSON, a byte order mark, duplicate keys, bad UTF-8, lone surrogates, trailing bytes. Numbers keep
  * their digits: nothing is rounded, and what does not fit the integer asked for is an error.
  *
- * A parsed text is immutable: any number of threads may read it. A writer belongs to one. Not for
- * secrets: time depends on the text, and copies are not wiped.
+ * A parsed text is immutable: any number of threads may read it. A writer belongs to one. Time
+ * depends on the text, and copies are not wiped: for secrets see cm_json_parse_in_place().
  */
 #include "base/base.h"
 
@@ -35,6 +35,10 @@ typedef struct cm_json_node cm_json_node; /* borrowed from it */
 /** JSON_MALFORMED, JSON_DUPLICATE, JSON_LIMIT; then *at, if not NULL, is the byte offset of what
  * can't be (of a duplicate: the second key). Nothing of text is kept. NULL limits: the defaults. */
 CM_MUST cm_err cm_json_parse(cm_json **out, cm_view text, const cm_json_limits *limits, size_t *at);
+/** The same without a copy: strings are unescaped where they stand in text, which is n bytes of the
+ * caller's, changed also on failure, and must outlive *out. Whoever wipes text has wiped all. */
+CM_MUST cm_err cm_json_parse_in_place(cm_json **out, uint8_t *text, size_t n,
+                                      const cm_json_limits *limits, size_t *at);
 void cm_json_free(cm_json *j);
 void cm_json_free_ptr(cm_json **j);
 
@@ -94,6 +98,8 @@ void cm_json_put_number(cm_json_writer *w, const char *key, cm_view digits);
 void cm_json_put_bool(cm_json_writer *w, const char *key, bool v);
 void cm_json_put_null(cm_json_writer *w, const char *key);
 void cm_json_put_hex(cm_json_writer *w, const char *key, cm_view v);
+/** Standard base64 with padding. */
+void cm_json_put_base64(cm_json_writer *w, const char *key, cm_view v);
 /** A rate or ratio with three decimals; null when it is not finite or 9e15 or more. */
 void cm_json_put_fixed(cm_json_writer *w, const char *key, double v);
 /** The writer's error, or BAD_ARGUMENT when containers are open or nothing was written. Further

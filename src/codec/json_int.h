@@ -23,6 +23,7 @@ _Static_assert(sizeof(cm_json_node) == 40, "the header promises 40 bytes a node"
 
 struct cm_json {
     uint8_t *text;
+    bool borrowed; /* the caller's text, parsed in place */
     cm_json_node *nodes;
     size_t count, cap;
 };

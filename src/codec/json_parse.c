@@ -414,22 +414,29 @@ static cm_json_limits with_defaults(const cm_json_limits *l)
     };
 }
 
-static cm_err parse_copy(cm_json *j, cm_view text, const cm_json_limits *max, size_t *at)
+static cm_err parse_text(cm_json *j, size_t n, const cm_json_limits *max, size_t *at)
 {
     struct parser s = {.j = j, .max = *max, .open = NOT_A_NODE, .last = NOT_A_NODE};
     cm_err e;
 
-    CM_TRY(cm_alloc(&j->text, text.n));
-    if (text.n)
-        memcpy(j->text, text.p, text.n);
     s.p = j->text;
-    s.end = j->text + text.n;
+    s.end = j->text + n;
     e = parse(&s);
     *at = (size_t)(s.p - j->text);
     return e;
 }
 
-cm_err cm_json_parse(cm_json **out, cm_view text, const cm_json_limits *limits, size_t *at)
+static cm_err copy_text(cm_json *j, cm_view text)
+{
+    CM_TRY(cm_alloc(&j->text, text.n));
+    if (text.n)
+        memcpy(j->text, text.p, text.n);
+    return CM_OKAY;
+}
+
+/* own: the caller's text, to be parsed in place; else NULL. */
+static cm_err parse_either(cm_json **out, cm_view text, uint8_t *own, const cm_json_limits *limits,
+                           size_t *at)
 {
     CM_AUTO(cm_json_free_ptr) cm_json *j = NULL;
     cm_json_limits max = with_defaults(limits);
@@ -441,7 +448,11 @@ cm_err cm_json_parse(cm_json **out, cm_view text, const cm_json_limits *limits, 
         e = CM_FAIL(JSON_LIMIT);
     } else {
         CM_TRY(cm_alloc(&j, sizeof *j));
-        e = parse_copy(j, text, &max, &where);
+        j->borrowed = own != NULL;
+        j->text = own;
+        if (!own)
+            CM_TRY(copy_text(j, text));
+        e = parse_text(j, text.n, &max, &where);
     }
     if (cm_failed(e)) {
         if (at)
@@ -451,4 +462,15 @@ cm_err cm_json_parse(cm_json **out, cm_view text, const cm_json_limits *limits, 
     *out = j;
     j = NULL;
     return CM_OKAY;
+}
+
+cm_err cm_json_parse(cm_json **out, cm_view text, const cm_json_limits *limits, size_t *at)
+{
+    return parse_either(out, text, NULL, limits, at);
+}
+
+cm_err cm_json_parse_in_place(cm_json **out, uint8_t *text, size_t n, const cm_json_limits *limits,
+                              size_t *at)
+{
+    return parse_either(out, cm_view_of(text, n), text, limits, at);
 }

@@ -208,6 +208,15 @@ void cm_json_put_hex(cm_json_writer *w, const char *key, cm_view v)
     raw(w, CM_LIT("\""));
 }
 
+void cm_json_put_base64(cm_json_writer *w, const char *key, cm_view v)
+{
+    lead(w, key);
+    raw(w, CM_LIT("\""));
+    if (cm_ok(w->err))
+        fail(w, cm_base64_encode(w->out, v, false));
+    raw(w, CM_LIT("\""));
+}
+
 /* By hand: printf's decimal point is the locale's. */
 void cm_json_put_fixed(cm_json_writer *w, const char *key, double v)
 {
