@@ -91,6 +91,8 @@ typedef struct {
 CM_MUST cm_err cm_msg_from_json(cm_msg **out, cm_arena *a, const cm_message *type, cm_view json,
                                 cm_msg_fault *fault);
 CM_MUST cm_err cm_msg_to_json(cm_buf *out, const cm_msg *m);
+/** The same as a value inside other JSON. */
+CM_MUST cm_err cm_msg_put_json(cm_json_writer *w, const cm_msg *m);
 CM_MUST cm_err cm_msg_from_proto(cm_msg **out, cm_arena *a, const cm_message *type, cm_view bytes,
                                  cm_msg_fault *fault);
 CM_MUST cm_err cm_msg_to_proto(cm_buf *out, const cm_msg *m);
@@ -101,9 +103,18 @@ CM_MUST cm_err cm_msg_set_text(cm_msg *m, cm_arena *a, size_t field, cm_view tex
  * path fields are still to come: then call it once they are set. */
 CM_MUST cm_err cm_msg_check(const cm_msg *m, cm_msg_fault *fault);
 
-/** The message as lines of a .proto file, and as an OpenAPI schema. */
+/** root and the messages inside it, each once, inner ones behind outer ones, appended to
+ * out[0..*n). MSG_LIMIT past max. */
+CM_MUST cm_err cm_msg_collect(const cm_message **out, size_t *n, size_t max,
+                              const cm_message *root);
+/** The message as lines of a .proto file (proto3; the messages inside it by name only; optional
+ * fields know whether they are there), and as an OpenAPI 3.1 schema of its JSON body: without the
+ * fields that come from path or query, inner messages as #/components/schemas/NAME. An enum's type
+ * is named after its field, its values after both: `enum KeyType { KEY_TYPE_AES_256 = 3; }`. */
 CM_MUST cm_err cm_msg_describe_proto(cm_buf *out, const cm_message *type);
 void cm_msg_describe_openapi(cm_json_writer *w, const cm_message *type);
+/** One field's schema, for parameters. */
+void cm_msg_describe_field_openapi(cm_json_writer *w, const cm_field *f);
 
 static inline cm_view cm_msg_view(const cm_msg *m, size_t field)
 {
