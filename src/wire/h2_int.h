@@ -1,0 +1,10 @@
+#ifndef CM_WIRE_H2_INT_H
+#define CM_WIRE_H2_INT_H
+#include "codec/text.h"
+#include "wire/http_int.h"
+
+/* Counts the frames in what is about to be fed; false when the peer floods (CVE-2019-9512 to 9518,
+ * CVE-2023-44487, CVE-2024-28182). */
+bool cm_h2_scan(cm_http_conn *c, cm_view bytes);
+
+#endif
