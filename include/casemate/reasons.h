@@ -191,6 +191,43 @@
     X(CLIENT_CLOSED, IO, 0x0a85, "the server closed the connection before it answered", "try again; whether it did the work is unknown") \
     X(CLIENT_RESPONSE, MALFORMED, 0x0a86, "the answer is not HTTP/1.1 of the strict form", "check that this is a casemate server; what stands between may be broken") \
     X(CLIENT_SESSION, UNAUTHENTIC, 0x0a87, "the server did not open a session", "check key and key id") \
+    /* keys, unsealing and its messages: 0x0880 */ \
+    X(KEYMSG_MALFORMED, MALFORMED, 0x0880, "a message between kmsd and keyd is damaged", "run the same version of both") \
+    X(KEYMSG_VERSION, UNSUPPORTED, 0x0881, "kmsd and keyd speak different versions", "run the same version of both") \
+    X(KEYOP_SIZE, LIMIT, 0x0882, "a part of a key operation is larger than is taken", "sign a digest, or encrypt with a data key: at most 64 KiB go to the key holder") \
+    X(SHARES_COUNT, INVALID, 0x0883, "there is no such splitting into shares", "ask for 1 to 32 shares, of which at least 1 and at most all are needed") \
+    X(SHARES_FEW, CONFLICT, 0x0884, "more shares are needed", "give further shares of the same set") \
+    X(SHARES_MIXED, INVALID, 0x0885, "a share belongs to another set", "give shares that were made together: their first two groups are the same") \
+    X(SHARES_TWICE, INVALID, 0x0886, "the same share was given twice", "give different shares") \
+    X(SHARES_FORGED, UNAUTHENTIC, 0x0887, "a share is not the one that was given out", "ask its holder; use another share") \
+    X(SHARE_TEXT, MALFORMED, 0x0888, "this is not a share", "type all of its groups") \
+    X(SHARE_CHECKSUM, MALFORMED, 0x0889, "the share was mistyped", "compare it group by group with what is on the paper") \
+    X(SHARE_VERSION, UNSUPPORTED, 0x088a, "the share was made by a newer casemate", "update casemate") \
+    X(BOOT_MALFORMED, MALFORMED, 0x088b, "the boot record is not well-formed", "restore the database from a backup") \
+    X(BOOT_DAMAGED, MALFORMED, 0x088c, "the boot record is damaged", "restore the database from a backup; the passphrase was not tried") \
+    X(BOOT_VERSION, UNSUPPORTED, 0x088d, "the boot record was made by a newer casemate", "update casemate") \
+    X(BOOT_FORGED, UNAUTHENTIC, 0x088e, "the boot record was changed by someone who could not open it", "restore the database from a backup, and find out who wrote to it") \
+    X(UNSEAL_METHOD, INVALID, 0x088f, "a way to unseal can't be set up like this", "give a passphrase that is not empty, a key file of 32 to 4096 bytes, or one set of shares; 1 to 16 ways in all") \
+    X(UNSEAL_NO_SLOT, NOTFOUND, 0x0890, "there is no such way to unseal", "casemate kms status lists those there are") \
+    X(UNSEAL_WRONG, UNAUTHENTIC, 0x0891, "this does not unseal it", "try again with the right passphrase, key file or shares") \
+    X(UNSEAL_LAST, INVALID, 0x0892, "no way to unseal would be left", "add another before taking this one away") \
+    X(UNSEAL_GENERATION, CONFLICT, 0x0893, "the root can't be rotated or retired like this", "re-wrap all tenants to the newest generation, then retire the older ones; at most 8 are held") \
+    X(KEYS_SEALED, CONFLICT, 0x0894, "the keys are sealed", "unseal them first") \
+    X(KEYS_UNSEALED, CONFLICT, 0x0895, "the keys are unsealed already", "seal them first") \
+    X(KEYD_NO_CREDENTIAL, NOTFOUND, 0x0896, "the key holder was given no credential", "start casemate-keyd with --credential") \
+    X(KEYD_NOT_PERMITTED, DENIED, 0x0897, "this connection may not ask for that", "use the admin connection") \
+    /* run, the keeper and the sandbox: 0x0a40 */ \
+    X(KEEPER_LOST, IO, 0x0a40, "the key holder went away", "try again") \
+    X(KEEPER_DOWN, IO, 0x0a41, "the key holder can't be reached", "try again in a moment; check that casemate-keyd runs") \
+    X(KEEPER_FULL, EXHAUSTED, 0x0a42, "too many key operations are waiting", "try again in a moment") \
+    X(KEEPER_PEER, DENIED, 0x0a43, "the socket of the key holder belongs to another user", "check who listens there") \
+    X(KEEPER_TIMEOUT, IO, 0x0a44, "the key holder did not answer in time", "try again") \
+    X(KEYD_SPAWN, IO, 0x0a45, "casemate-keyd could not be started", "check that it is installed beside casemate-kmsd and can be run") \
+    X(SANDBOX_NO_SECCOMP, UNSUPPORTED, 0x0a50, "the kernel has no seccomp filters", "use a kernel with CONFIG_SECCOMP_FILTER, or say --no-sandbox") \
+    X(SANDBOX_NO_LANDLOCK, UNSUPPORTED, 0x0a51, "the kernel has no landlock", "use Linux 5.13 or later with landlock in its lsm= list, or say --no-sandbox") \
+    X(SANDBOX_APPLY, INTERNAL, 0x0a52, "the sandbox could not be set up", "report it, and say --no-sandbox meanwhile") \
+    X(SANDBOX_PATH, NOTFOUND, 0x0a53, "a path of the sandbox can't be opened", "make the folder first") \
+    X(SANDBOX_LEAKS, INTERNAL, 0x0a54, "the sandbox let through what it must refuse", "report it; do not use this kernel") \
     /* cmd: 0x0f01 */ \
     /* envelope: 0x0401 */                                                                         \
     /* sealed: 0x0501 */                                                                           \

@@ -3,25 +3,25 @@
 /*
  * A 32-byte secret split so that any `need` of `n` shares give it back and fewer tell nothing:
  * Shamir over GF(256), byte by byte (spec/unseal.md). A share names its set, its place and the
- * threshold, and carries an authenticator under a key that is shared along with the secret: a
- * forged share is found out, and which one it is.
+ * threshold, and carries an authenticator under a key that only the secret gives.
  *
- * Constant time in secret and shares; no table is read at an address that depends on them.
+ * Constant time in secret and shares: no branch and no address depends on them.
  */
 #include "crypt/crypt.h"
 
 enum {
     CM_SHARE_MAX = 32, /* people */
-    CM_SHARE_Y = 64,   /* secret and authentication key */
-    CM_SHARE_BYTES = 1 + 16 + 2 + CM_SHARE_Y + 32,
-    CM_SHARE_TEXT = 256, /* room for the text form */
+    CM_SHARE_SET = 4,
+    CM_SHARE_MAC = 8,
+    CM_SHARE_CHECK = 16,
+    CM_SHARE_CHARS = 99, /* bytes of the text form: 20 groups of 4 */
 };
 
 typedef struct {
-    uint8_t set[16]; /* one number for the shares of one splitting */
-    uint8_t need, index;
-    uint8_t y[CM_SHARE_Y];
-    uint8_t mac[32]; /* over all that, under the shared authentication key */
+    uint8_t set[CM_SHARE_SET]; /* one random number for the shares of one splitting */
+    uint8_t need, index;       /* index: 1 to CM_SHARE_MAX, the place on the polynomial */
+    uint8_t y[32];
+    uint8_t mac[CM_SHARE_MAC];
 } cm_share;
 
 void cm_share_wipe(cm_share *s);
@@ -30,16 +30,20 @@ void cm_share_wipe(cm_share *s);
 CM_MUST cm_err cm_shamir_split(cm_share *list, const cm_crypt *c, const cm_key32 *secret,
                                unsigned need, unsigned n);
 /** The secret of n shares, of which more than `need` may be given: all are checked.
- * *bad, if not NULL, is then the index of the share to blame, 0 when none can be told.
- * SHARES_FEW with less than the threshold; SHARES_MIXED: not of one splitting; SHARES_TWICE: two of
- * the same index; SHARES_FORGED. secret is untouched then. */
+ * *bad, if not NULL, is the index of the share to blame, 0 when that can't be told.
+ * SHARES_FEW below the threshold; SHARES_MIXED: not of one splitting; SHARES_TWICE: two of the same
+ * index; SHARES_COUNT: an index or threshold that is none; SHARES_FORGED. secret is untouched then.
+ * Which share is forged can be told when there is one more than needed. */
 CM_MUST cm_err cm_shamir_join(cm_key32 *secret, const cm_crypt *c, const cm_share *list, size_t n,
                               unsigned *bad);
+/** A digest of a share, to be kept where a share that is given later is held against it. */
+CM_MUST cm_err cm_share_check(uint8_t check[CM_SHARE_CHECK], const cm_crypt *c, const cm_share *s);
 
-/** For people: groups of base32 with a checksum that finds slips of the pen. Appends no newline. */
+/** For people: appends CM_SHARE_CHARS bytes, groups of base32 with a checksum that finds slips of
+ * the pen; the first two groups are the set's. */
 CM_MUST cm_err cm_share_print(cm_buf *out, const cm_crypt *c, const cm_share *s);
-/** Takes either case, spaces and dashes anywhere, and O for 0, I and L for 1. SHARE_TEXT when it is
- * no share, SHARE_CHECKSUM when it was mistyped, SHARE_VERSION. */
+/** Takes either case, spaces and dashes anywhere, O for 0, I and L for 1. SHARE_TEXT when it is no
+ * share, SHARE_CHECKSUM when it was mistyped, SHARE_VERSION. out is untouched then. */
 CM_MUST cm_err cm_share_parse(cm_share *out, const cm_crypt *c, cm_view text);
 
 #endif

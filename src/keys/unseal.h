@@ -79,7 +79,8 @@ typedef struct {
     cm_unseal_kind kind;
     cm_view label;
     cm_argon2 cost;
-    uint8_t set[16], need, shares; /* SHARES */
+    uint8_t set[CM_SHARE_SET], need, shares; /* SHARES */
+    cm_view checks;                          /* SHARES: cm_share_check() of each, by index */
     uint32_t backend;
 } cm_boot_slot;
 
@@ -93,10 +94,13 @@ typedef struct {
 /** Form and checksum only: BOOT_MALFORMED, BOOT_DAMAGED, BOOT_VERSION. */
 CM_MUST cm_err cm_boot_inspect(cm_boot_info *out, const cm_crypt *c, cm_view boot);
 
-/** A boot record with one slot for each method. Appends to boot; shares, if there are any, to list,
- * which has room for all of them (CM_SHARE_MAX for each SHARES method).
+/** Whether a share is one of this record's: SHARES_MIXED, SHARES_FORGED. */
+CM_MUST cm_err cm_boot_check_share(const cm_boot_info *boot, const cm_crypt *c, const cm_share *s);
+
+/** A boot record with one slot for each method. Appends to boot. list has room for CM_SHARE_MAX
+ * shares, of which *list_n are made; at most one method makes shares.
  * UNSEAL_METHOD: no method, too many of them, or one that can't be (key file too short, empty
- * passphrase); SHARES_COUNT; CRYPT_COST. */
+ * passphrase); SHARES_COUNT; CRYPT_COST. Nothing is changed then. */
 CM_MUST cm_err cm_boot_seal(cm_buf *boot, cm_share *list, size_t *list_n, const cm_crypt *c,
                             const cm_root *root, const cm_unseal_method *m, size_t n);
 /** The root. UNSEAL_NO_SLOT when no slot is of that kind; UNSEAL_WRONG: the passphrase, key or set

@@ -1,0 +1,94 @@
+#ifndef CM_CASEMATE_KEYD_H
+#define CM_CASEMATE_KEYD_H
+/*
+ * The holder of the root, as a process (spec/keyd.md).
+ *   main.c      arguments, descriptors, sandbox, signals
+ *   serve.c     connections and the threads that serve them
+ *   slow.c      the threads for what takes long, so that it holds up nothing
+ *   permit.c    which message may come when, on which connection
+ *   control.c   STATUS, INIT, UNSEAL, SEAL, ALTER
+ *   vault.c     the root and the keyring over it, behind one lock
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "keys/keyctl.h"
+#include "run/log.h"
+
+enum { RIGHT_OPS = 1, RIGHT_CONTROL = 2, RIGHT_ALL = 3 };
+
+/* ---- vault ---- */
+
+struct vault;
+cm_err vault_new(struct vault **out, const cm_crypt *c, unsigned threads);
+void vault_free(struct vault *v);
+cm_keyd_state vault_state(struct vault *v);
+/* Takes the root in any case. Over one that is held already it must be the same root, perhaps with
+ * other generations: KEYD_UNSEALED. */
+cm_err vault_unseal(struct vault *v, cm_root *root);
+void vault_seal(struct vault *v);
+/* KEYD_SEALED while sealed; else what the keyring says, into op->result. thread: the caller's own
+ * number, below threads. */
+void vault_run(struct vault *v, unsigned thread, cm_keyop *op);
+/* Root id, generation and log keys; buf has room for them. Leaves s alone while sealed. */
+enum { VAULT_FACTS = 16 + 1312 + 32 };
+void vault_facts(struct vault *v, cm_keyctl_status *s, uint8_t buf[VAULT_FACTS]);
+
+/* ---- control ---- */
+
+struct keyd {
+    const cm_crypt *crypt;
+    cm_log *log;
+    struct vault *vault;
+    struct serve *serve;
+    struct slow *slow;
+    unsigned sandbox, workers;
+    uint8_t *credential; /* locked; CM_UNSEAL_SECRET_MAX bytes */
+    size_t credential_n;
+    _Atomic uint64_t served;
+    pthread_mutex_t control; /* one control message at a time; guards shares */
+    cm_share *shares;        /* locked; CM_SHARE_MAX of them */
+    size_t shares_n;
+};
+
+/* The answer's body, or an error. */
+cm_err control(struct keyd *k, unsigned kind, cm_view body, cm_buf *answer);
+
+/* ---- permit ---- */
+
+/* KEYD_NOT_PERMITTED, KEYD_SEALED, KEYD_UNSEALED, KEYMSG_MALFORMED for a kind that is none. */
+cm_err permit(unsigned kind, unsigned rights, cm_keyd_state state);
+/* Whether it takes long enough to hold up others. */
+bool is_slow(unsigned kind, const cm_keyop *op);
+
+/* ---- connections ---- */
+
+struct conn {
+    int fd;
+    unsigned rights;
+    _Atomic unsigned refs;
+    pthread_mutex_t send;
+};
+void conn_unref(struct serve *s, struct conn *c);
+/* Sends one packet and wipes it. Drops the connection of a peer that takes nothing for long. */
+void conn_send(struct keyd *k, struct conn *c, cm_buf *packet);
+
+cm_err serve_new(struct serve **out, struct keyd *k, unsigned threads, int uid);
+cm_err serve_listen(struct serve *s, int fd, unsigned rights);
+cm_err serve_adopt(struct serve *s, int fd, unsigned rights);
+/* Starts the threads. */
+cm_err serve_start(struct serve *s);
+/* Readable once there is neither a listener nor a connection left. */
+int serve_idle_fd(const struct serve *s);
+/* Ends the threads: what they were doing is done. */
+void serve_stop(struct serve *s);
+void serve_free(struct serve *s);
+
+/* ---- slow work ---- */
+
+cm_err slow_new(struct slow **out, struct keyd *k, unsigned first_thread, unsigned threads);
+/* Takes a reference to c and a copy of body. KEEPER_FULL. */
+cm_err slow_add(struct slow *s, struct conn *c, const cm_keymsg *m);
+void slow_free(struct slow *s);
+
+#endif

@@ -1,0 +1,194 @@
+#include <errno.h>
+
+#include "keyd.h"
+
+enum { JOBS_MAX = 1024 };
+
+struct job {
+    struct job *next;
+    struct conn *conn;
+    unsigned kind;
+    uint64_t id;
+    size_t n;
+    uint8_t body[];
+};
+
+struct slow {
+    struct keyd *k;
+    pthread_mutex_t lock; /* guards first to stop */
+    pthread_cond_t more;
+    struct job *first, *last;
+    size_t waiting;
+    bool stop;
+    unsigned first_thread, threads;
+    pthread_t id[8];
+};
+
+struct start {
+    struct slow *s;
+    unsigned thread;
+};
+
+static void free_job(struct slow *s, struct job *j)
+{
+    conn_unref(s->k->serve, j->conn);
+    cm_wipe(j->body, j->n);
+    cm_free(j);
+}
+
+static struct job *next_job(struct slow *s)
+{
+    struct job *j = NULL;
+
+    pthread_mutex_lock(&s->lock);
+    while (!s->first && !s->stop)
+        pthread_cond_wait(&s->more, &s->lock);
+    if (!s->stop) {
+        j = s->first;
+        s->first = j->next;
+        if (!s->first)
+            s->last = NULL;
+        s->waiting--;
+    }
+    pthread_mutex_unlock(&s->lock);
+    return j;
+}
+
+static cm_err run_op(struct slow *s, unsigned thread, const struct job *j, cm_buf *packet)
+{
+    cm_keyop op = {0};
+    cm_err e = cm_keymsg_get_op(&op, cm_view_of(j->body, j->n));
+
+    if (cm_ok(e)) {
+        vault_run(s->k->vault, thread, &op);
+        e = cm_keymsg_put_op_answer(packet, j->id, &op);
+    }
+    cm_keyop_done_with(&op);
+    return e;
+}
+
+static void run(struct slow *s, unsigned thread, struct job *j)
+{
+    CM_AUTO(cm_buf_free) cm_buf packet = {.max = CM_KEYMSG_PACKET};
+    CM_AUTO(cm_buf_free) cm_buf answer = {.max = CM_KEYMSG_PACKET - 64};
+    cm_err e;
+
+    if (j->kind == CM_KEYMSG_OP) {
+        e = run_op(s, thread, j, &packet);
+    } else {
+        cm_err result = control(s->k, j->kind, cm_view_of(j->body, j->n), &answer);
+
+        e = cm_keymsg_put_answer(&packet, j->id, (cm_keymsg_kind)j->kind, result,
+                                 cm_buf_view(&answer));
+    }
+    if (cm_failed(e)) {
+        packet.n = 0;
+        e = cm_keymsg_put_answer(&packet, j->id, (cm_keymsg_kind)j->kind, e, (cm_view){0});
+    }
+    if (cm_ok(e))
+        conn_send(s->k, j->conn, &packet);
+}
+
+static void *loop(void *arg)
+{
+    struct start *t = arg;
+    struct slow *s = t->s;
+    unsigned thread = t->thread;
+    struct job *j;
+
+    cm_free(t);
+    while ((j = next_job(s)) != NULL) {
+        run(s, thread, j);
+        free_job(s, j);
+    }
+    return NULL;
+}
+
+static cm_err start_thread(struct slow *s)
+{
+    struct start *t;
+
+    CM_TRY(cm_alloc(&t, sizeof *t));
+    *t = (struct start){s, s->first_thread + s->threads};
+    if (pthread_create(&s->id[s->threads], NULL, loop, t) != 0) {
+        cm_free(t);
+        return CM_FAIL(NO_THREAD);
+    }
+    s->threads++;
+    return CM_OKAY;
+}
+
+cm_err slow_new(struct slow **out, struct keyd *k, unsigned first_thread, unsigned threads)
+{
+    struct slow *s;
+    cm_err e = CM_OKAY;
+
+    if (threads == 0 || threads > CM_COUNT(s->id))
+        return CM_FAIL(BAD_ARGUMENT);
+    CM_TRY(cm_alloc(&s, sizeof *s));
+    s->k = k;
+    s->first_thread = first_thread;
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_cond_init(&s->more, NULL);
+    while (cm_ok(e) && s->threads < threads)
+        e = start_thread(s);
+    if (cm_failed(e)) {
+        slow_free(s);
+        return e;
+    }
+    *out = s;
+    return CM_OKAY;
+}
+
+cm_err slow_add(struct slow *s, struct conn *c, const cm_keymsg *m)
+{
+    struct job *j;
+    bool full;
+
+    CM_TRY(cm_alloc(&j, sizeof *j + m->body.n));
+    j->conn = c;
+    j->kind = m->kind;
+    j->id = m->id;
+    j->n = m->body.n;
+    if (j->n)
+        memcpy(j->body, m->body.p, j->n);
+    atomic_fetch_add(&c->refs, 1);
+    pthread_mutex_lock(&s->lock);
+    full = s->waiting >= JOBS_MAX || s->stop;
+    if (!full) {
+        if (s->last)
+            s->last->next = j;
+        else
+            s->first = j;
+        s->last = j;
+        s->waiting++;
+        pthread_cond_signal(&s->more);
+    }
+    pthread_mutex_unlock(&s->lock);
+    if (full) {
+        free_job(s, j);
+        return CM_FAIL(KEEPER_FULL);
+    }
+    return CM_OKAY;
+}
+
+void slow_free(struct slow *s)
+{
+    if (!s)
+        return;
+    pthread_mutex_lock(&s->lock);
+    s->stop = true;
+    pthread_cond_broadcast(&s->more);
+    pthread_mutex_unlock(&s->lock);
+    for (unsigned i = 0; i < s->threads; i++)
+        pthread_join(s->id[i], NULL);
+    while (s->first) {
+        struct job *j = s->first;
+
+        s->first = j->next;
+        free_job(s, j);
+    }
+    pthread_mutex_destroy(&s->lock);
+    pthread_cond_destroy(&s->more);
+    cm_free(s);
+}
