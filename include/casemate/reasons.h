@@ -319,6 +319,12 @@
     X(GRPC_TOO_LONG, LIMIT, 0x0932, "a gRPC message is too long", "send less at a time") \
     X(GRPC_METHOD, UNSUPPORTED, 0x0933, "no such gRPC service or method", "list them by reflection, or fetch the server's .proto") \
     X(GRPC_TIMEOUT, MALFORMED, 0x0934, "the grpc-timeout header is not well-formed", "up to eight digits and one of H M S m u n") \
+    /* keys: 0x0801 */ \
+    X(KEY_USE, INVALID, 0x0801, "a key of this type can't do that", "use a key of another type; casemate key get shows the type") \
+    X(KEY_FORM, INVALID, 0x0802, "the key can't do it in this form or with this context", "see the forms of its type in docs/kms-api.md") \
+    X(KEY_UNSUPPORTED, UNSUPPORTED, 0x0803, "keys of this type are not supported by this build", "use another type") \
+    X(KEY_STATE, CONFLICT, 0x0804, "the key is in a state that does not allow this", "casemate key get shows the state; activate the key or use another version") \
+    X(KEY_TRANSITION, CONFLICT, 0x0805, "a key can't go from its state to that one", "see the states of spec/kms-keys.md") \
     /* cmd: 0x0f01 */ \
     X(CLI_USAGE, INVALID, 0x0f01, "the command line is wrong", "see casemate help") \
     X(CLI_NO_HOME, NOTFOUND, 0x0f02, "there is no folder of keys", "set HOME or CASEMATE_HOME, then run casemate init") \

@@ -1,0 +1,144 @@
+/* Open keys of every family. */
+#include "base/secret.h"
+#include "keys/held_int.h"
+
+enum { SECRET = 32 };
+
+static cm_err blank(cm_held **out, const cm_key_type_info *t)
+{
+    cm_held *h;
+
+    CM_TRY(cm_alloc(&h, sizeof *h));
+    *h = (cm_held){.info = t};
+    atomic_init(&h->refs, 1);
+    *out = h;
+    return CM_OKAY;
+}
+
+static cm_err fill_secret(cm_held *h, cm_view raw)
+{
+    if (raw.n != SECRET)
+        return CM_FAIL(CRYPT_BAD_KEY);
+    CM_TRY(cm_secret_new(&h->secret, sizeof *h->secret));
+    memcpy(h->secret->b, raw.p, SECRET);
+    return CM_OKAY;
+}
+
+static cm_err fill(cm_held *h, const cm_crypt *c, cm_view raw)
+{
+    switch (h->info->family) {
+    case CM_FAMILY_KEM:
+        return cm_kem_from_seed(&h->kem, c, (cm_kem_id)h->info->algorithm, raw);
+    case CM_FAMILY_SIG:
+        return cm_sig_from_seed(&h->sig, c, (cm_sig_id)h->info->algorithm, raw);
+    case CM_FAMILY_RSA:
+        CM_TRY(cm_rsa_from_private(&h->rsa, c, raw));
+        return cm_rsa_bits(h->rsa) == h->info->algorithm ? CM_OKAY : CM_FAIL(CRYPT_BAD_KEY);
+    case CM_FAMILY_AES:
+    case CM_FAMILY_HMAC:
+        return fill_secret(h, raw);
+    case CM_FAMILY_BLS:
+    case CM_FAMILY_FROST:
+        break;
+    }
+    return CM_FAIL(KEY_UNSUPPORTED);
+}
+
+static cm_err fill_new(cm_held *h, const cm_crypt *c)
+{
+    CM_AUTO(cm_key32_wipe) cm_key32 k;
+
+    switch (h->info->family) {
+    case CM_FAMILY_KEM:
+        return cm_kem_generate(&h->kem, c, (cm_kem_id)h->info->algorithm);
+    case CM_FAMILY_SIG:
+        return cm_sig_generate(&h->sig, c, (cm_sig_id)h->info->algorithm);
+    case CM_FAMILY_RSA:
+        return cm_rsa_generate(&h->rsa, c, h->info->algorithm);
+    case CM_FAMILY_AES:
+    case CM_FAMILY_HMAC:
+        CM_TRY(cm_random(c, k.b, sizeof k.b));
+        return fill_secret(h, CM_VIEW(k.b));
+    case CM_FAMILY_BLS:
+    case CM_FAMILY_FROST:
+        break;
+    }
+    return CM_FAIL(KEY_UNSUPPORTED);
+}
+
+static cm_err give(cm_held **out, cm_held *h, cm_err e)
+{
+    if (cm_failed(e))
+        cm_held_drop(h);
+    else
+        *out = h;
+    return e;
+}
+
+cm_err cm_held_from_raw(cm_held **out, const cm_crypt *c, const cm_key_type_info *t, cm_view raw)
+{
+    cm_held *h;
+
+    CM_TRY(blank(&h, t));
+    return give(out, h, fill(h, c, raw));
+}
+
+cm_err cm_held_generate(cm_held **out, const cm_crypt *c, const cm_key_type_info *t)
+{
+    cm_held *h;
+
+    CM_TRY(blank(&h, t));
+    return give(out, h, fill_new(h, c));
+}
+
+cm_err cm_held_kek(cm_held **out, const cm_key32 *kek)
+{
+    cm_held *h;
+
+    CM_TRY(blank(&h, NULL));
+    return give(out, h, fill_secret(h, CM_VIEW(kek->b)));
+}
+
+cm_err cm_held_raw(cm_buf *out, const cm_held *h)
+{
+    if (h->kem)
+        return cm_buf_append(out, cm_kem_seed(h->kem));
+    if (h->sig)
+        return cm_buf_append(out, cm_sig_seed(h->sig));
+    if (h->rsa)
+        return cm_rsa_private_der(out, h->rsa);
+    return cm_buf_append(out, CM_VIEW(h->secret->b));
+}
+
+cm_err cm_held_public(cm_buf *out, const cm_held *h)
+{
+    if (h->kem)
+        return cm_buf_append(out, cm_kem_public(h->kem));
+    if (h->sig)
+        return cm_buf_append(out, cm_sig_public(h->sig));
+    return h->rsa ? cm_rsa_public_der(out, h->rsa) : CM_OKAY;
+}
+
+cm_held *cm_held_ref(cm_held *h)
+{
+    atomic_fetch_add_explicit(&h->refs, 1, memory_order_relaxed);
+    return h;
+}
+
+void cm_held_drop(cm_held *h)
+{
+    if (!h || atomic_fetch_sub_explicit(&h->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    cm_sig_key_free(h->sig);
+    cm_kem_key_free(h->kem);
+    cm_rsa_free(h->rsa);
+    if (h->secret)
+        cm_secret_free(h->secret, sizeof *h->secret);
+    cm_free(h);
+}
+
+void cm_held_drop_ptr(cm_held **h)
+{
+    cm_held_drop(*h);
+    *h = NULL;
+}
