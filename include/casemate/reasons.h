@@ -278,6 +278,7 @@
     X(STORE_BUSY, CONFLICT, 0x0606, "the database is busy", "try again") \
     X(STORE_FOREIGN, MALFORMED, 0x0607, "the file is another program's database", "name another file") \
     X(STORE_NEWER, UNSUPPORTED, 0x0608, "the store was made by a newer casemate", "update casemate") \
+    X(STORE_TENANTS, LIMIT, 0x060a, "the server has more tenants in use than it keeps keys for", "use several servers, each for some of the tenants") \
     X(STORE_BROKEN, IO, 0x0609, "the disk failed while writing; nothing more is written", "mend the disk, then start the server again") \
     /* audit: 0x0701 */ \
     X(AUDIT_ENTRY, MALFORMED, 0x0701, "a log entry is not well-formed", "check that the log was written by this or an older casemate") \
