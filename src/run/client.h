@@ -7,8 +7,9 @@
  *
  * One call at a time: a client belongs to one thread.
  */
+#include "run/link.h"
+#include "run/response.h"
 #include "wire/session.h"
-#include "wire/tls.h"
 
 typedef struct cm_client cm_client;
 
@@ -54,34 +55,27 @@ typedef struct {
     void *sink_arg;
 } cm_client_request;
 
-typedef struct {
-    int status;
-    cm_buf head; /* what headers borrow from */
-    cm_http_header headers[64];
-    size_t headers_n;
-    cm_buf body;
-} cm_client_answer;
+typedef cm_response cm_client_answer; /* status, headers, body */
 
-/** Ask and wait. An answer of any status is a success; CM_CLIENT_* and TLS_*, CERT_* when there is
- * none: CLIENT_RESOLVE, CLIENT_REFUSED, CLIENT_UNREACHABLE, CLIENT_TIMEOUT, CLIENT_CLOSED,
- * CLIENT_RESPONSE not HTTP or past a limit. */
+/** Ask and wait. out is zeroed or an earlier answer. An answer of any status is a success;
+ * CM_CLIENT_* and TLS_*, CERT_* when there is none: CLIENT_RESOLVE, CLIENT_REFUSED,
+ * CLIENT_UNREACHABLE, CLIENT_TIMEOUT, CLIENT_CLOSED, CLIENT_RESPONSE not HTTP or past a limit. */
 CM_MUST cm_err cm_client_call(cm_client *k, cm_client_answer *out, const cm_client_request *r);
-void cm_client_answer_free(cm_client_answer *a);
+static inline void cm_client_answer_free(cm_client_answer *a)
+{
+    cm_response_free(a);
+}
+
 /** False when absent. */
-bool cm_client_header(const cm_client_answer *a, const char *name, cm_view *value);
+static inline bool cm_client_header(const cm_client_answer *a, const char *name, cm_view *value)
+{
+    return cm_response_header(a, name, value);
+}
+
 /** More about the last failure, for people: "kms.example (10.0.0.1:8443): certificate is for
  * other.example". Lives until the next call. Empty after a success. */
 const char *cm_client_why(const cm_client *k);
 /** Of the connection in use; false when there is none or it is a Unix socket. */
 bool cm_client_tls(const cm_client *k, cm_tls_info *out);
-
-/* ---- parts, for doctor and proxy ---- */
-
-typedef struct {
-    bool tls, unix_socket;
-    char host[256], port[6], path[108]; /* path: of the Unix socket */
-    cm_view rest;                       /* behind host and port, borrowed: "" or "/..." */
-} cm_client_url;
-CM_MUST cm_err cm_client_url_parse(cm_client_url *out, cm_view url);
 
 #endif

@@ -195,6 +195,18 @@ cm_err cm_tls_read(cm_tls_conn *k, void *p, size_t n, size_t *got, cm_tls_state 
     return outcome(k, r, state);
 }
 
+/* Whoever refuses us says so in an alert and hangs up; it may still lie unread when a write fails.
+ */
+static void hear_last_words(cm_tls_conn *k)
+{
+    size_t n;
+    char byte;
+
+    ERR_set_mark();
+    (void)SSL_read_ex(k->ssl, &byte, 1, &n);
+    ERR_pop_to_mark();
+}
+
 cm_err cm_tls_write(cm_tls_conn *k, cm_view v, size_t *sent, cm_tls_state *state)
 {
     int r;
@@ -208,8 +220,14 @@ cm_err cm_tls_write(cm_tls_conn *k, cm_view v, size_t *sent, cm_tls_state *state
     }
     ERR_clear_error();
     r = SSL_write_ex(k->ssl, v.p, v.n, sent);
-    if (r != 1)
-        return outcome(k, r, state);
+    if (r != 1) {
+        int e = SSL_get_error(k->ssl, r);
+
+        if (e == SSL_ERROR_WANT_READ || e == SSL_ERROR_WANT_WRITE)
+            return outcome(k, r, state);
+        hear_last_words(k);
+        return cm_tls_failed(k, e);
+    }
     *state = CM_TLS_DONE;
     return CM_OKAY;
 }

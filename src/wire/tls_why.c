@@ -113,10 +113,12 @@ static cm_err of_queue(cm_tls_conn *k)
 
     if (is_alert(reason))
         k->why.alert = reason - SSL_AD_REASON_OFFSET;
-    if (k->why.text[0] == 0 && text)
+    if (k->why.text[0] == 0 && text && !ERR_SYSTEM_ERROR(e))
         cm_tls_say(k, "%s", text);
     if (k->why.alert >= 0)
         return (cm_err){(uint32_t)of_alert(k, k->why.alert)};
+    if (ERR_SYSTEM_ERROR(e))
+        return CM_FAIL(TLS_CLOSED);
     return (cm_err){(uint32_t)of_reason(k, reason)};
 }
 
