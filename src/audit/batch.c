@@ -24,18 +24,18 @@ static cm_err grow(void *array, size_t *cap, size_t n, size_t size)
     return CM_OKAY;
 }
 
-cm_err cm_batch_init(cm_batch *b, const cm_crypt *c)
+cm_err cm_batch_init(cm_batch *b, const cm_crypt *c, bool shared)
 {
-    b->crypt = c;
     b->entries.max = ENTRIES_MAX;
     CM_TRY(cm_random(c, &b->seed, sizeof b->seed));
     CM_TRY(cm_alloc_array(&b->table, FIRST_TABLE, sizeof *b->table));
     b->table_n = FIRST_TABLE;
-    return CM_OKAY;
+    return shared ? CM_OKAY : cm_alloc_array(&b->known, CM_BATCH_KNOWN, sizeof *b->known);
 }
 
 void cm_batch_done(cm_batch *b)
 {
+    cm_free(b->known);
     cm_free(b->slot);
     cm_free(b->table);
     cm_free(b->ref);
@@ -99,7 +99,7 @@ static cm_err widen_table(cm_batch *b)
     return CM_OKAY;
 }
 
-cm_err cm_batch_watch(cm_batch *b, cm_view key, uint32_t *slot)
+static cm_err watch(cm_batch *b, cm_view key, uint32_t *slot)
 {
     uint64_t hash = hash_of(b, key);
     uint32_t *place = place_of(b, hash, key);
@@ -125,13 +125,13 @@ static cm_err watch_unit(cm_batch *b, const cm_unit *u)
                 sizeof *b->ref));
     r = b->ref + b->refs;
     for (size_t i = 0; i < u->expects_n; i++) {
-        CM_TRY(cm_batch_watch(b, u->expects[i].key, r++));
+        CM_TRY(watch(b, u->expects[i].key, r++));
     }
     for (size_t i = 0; i < u->writes_n; i++) {
-        CM_TRY(cm_batch_watch(b, u->writes[i].key, r++));
+        CM_TRY(watch(b, u->writes[i].key, r++));
     }
     for (size_t i = 0; i < u->bumps_n; i++) {
-        CM_TRY(cm_batch_watch(b, u->bumps[i].key, r));
+        CM_TRY(watch(b, u->bumps[i].key, r));
         b->slot[*r++].counter = true;
     }
     b->refs = (size_t)(r - b->ref);
@@ -168,8 +168,62 @@ static cm_err read_counter(cm_batch_slot *s, cm_txn *t)
     return e;
 }
 
+/* ---- counters known from the batches before ---- */
+
+static cm_batch_known *known_of(const cm_batch *b, const cm_batch_slot *s)
+{
+    return b->known ? &b->known[s->hash % CM_BATCH_KNOWN] : NULL;
+}
+
+static bool is_known(const cm_batch_known *k, const cm_batch_slot *s)
+{
+    return k && k->version != 0 && cm_view_eq(cm_view_of(k->key, k->key_n), s->key);
+}
+
+/* What is known needs no look: nobody else writes, and the write says which version it follows. */
+static void recall(cm_batch_slot *s, const cm_batch_known *k)
+{
+    if (s->counter && is_known(k, s)) {
+        s->known = true;
+        s->version = s->now = k->version;
+        s->at = k->at;
+    }
+}
+
+void cm_batch_forget(cm_batch *b)
+{
+    for (size_t i = 0; b->known && i < CM_BATCH_KNOWN; i++) {
+        b->known[i].version = 0;
+    }
+}
+
+void cm_batch_committed(cm_batch *b)
+{
+    for (size_t i = 0; i < b->slots; i++) {
+        const cm_batch_slot *s = &b->slot[i];
+        cm_batch_known *k = known_of(b, s);
+
+        if (k && s->bumped && s->key.n <= sizeof k->key) {
+            k->version = s->now;
+            k->at = s->at;
+            k->key_n = s->key.n;
+            memcpy(k->key, s->key.p, s->key.n);
+        } else if (s->written != 0 && is_known(k, s)) {
+            k->version = 0; /* the count of versions may start again */
+        }
+    }
+}
+
+static cm_err read_slot(cm_batch_slot *s, cm_txn *t, uint64_t version)
+{
+    s->version = s->now = version;
+    return s->counter && version != 0 ? read_counter(s, t) : CM_OKAY;
+}
+
 cm_err cm_batch_read(cm_batch *b, cm_txn *t)
 {
+    size_t n = 0;
+
     if (b->slots > b->keys_cap) {
         size_t cap = b->keys_cap;
 
@@ -177,15 +231,16 @@ cm_err cm_batch_read(cm_batch *b, cm_txn *t)
         CM_TRY(grow(&b->version, &b->keys_cap, b->slots, sizeof *b->version));
     }
     for (size_t i = 0; i < b->slots; i++) {
-        b->key[i] = b->slot[i].key;
+        recall(&b->slot[i], known_of(b, &b->slot[i]));
+        if (!b->slot[i].known) {
+            b->key[n++] = b->slot[i].key;
+        }
     }
-    CM_TRY(cm_txn_versions(t, b->key, b->slots, b->version));
+    CM_TRY(cm_txn_versions(t, b->key, n, b->version));
+    n = 0;
     for (size_t i = 0; i < b->slots; i++) {
-        cm_batch_slot *s = &b->slot[i];
-
-        s->version = s->now = b->version[i];
-        if (s->counter && s->version != 0) {
-            CM_TRY(read_counter(s, t));
+        if (!b->slot[i].known) {
+            CM_TRY(read_slot(&b->slot[i], t, b->version[n++]));
         }
     }
     return CM_OKAY;

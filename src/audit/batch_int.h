@@ -19,6 +19,7 @@ typedef struct {
     uint64_t written; /* by the unit of this number; 0: by none */
     uint64_t writing; /* the unit that is being checked and would write it */
     uint64_t trial;   /* the unit that next belongs to */
+    bool known;       /* from the batches before */
     bool counter;     /* some unit counts in it */
     bool bumped;      /* and one did */
     cm_err bad;       /* what its row could not be read for */
@@ -26,8 +27,18 @@ typedef struct {
     uint8_t row[CM_COUNTER_ROW];
 } cm_batch_slot;
 
+enum { CM_BATCH_KNOWN = 1024, CM_BATCH_KNOWN_KEY = 104 };
+
+/* What a counter's row held when this committer last wrote it. */
 typedef struct {
-    const cm_crypt *crypt;
+    uint64_t version; /* 0: nothing known */
+    cm_counter at;
+    uint8_t key[CM_BATCH_KNOWN_KEY];
+    size_t key_n;
+} cm_batch_known;
+
+typedef struct {
+    cm_batch_known *known; /* by hash; NULL: other processes write to the store, too */
     cm_batch_slot *slot;
     size_t slots, slots_cap;
     uint32_t *table; /* slot number + 1 by hash */
@@ -51,12 +62,10 @@ typedef struct {
     uint64_t seed; /* of the hashes */
 } cm_batch;
 
-cm_err cm_batch_init(cm_batch *b, const cm_crypt *c);
+cm_err cm_batch_init(cm_batch *b, const cm_crypt *c, bool shared);
 void cm_batch_done(cm_batch *b);
-/* Forget the units before, and look up the rows of these; more keys can be added with
- * cm_batch_watch() before cm_batch_read(). */
+/* Forget the units before, and list the rows of these. */
 cm_err cm_batch_begin(cm_batch *b, const cm_unit *units);
-cm_err cm_batch_watch(cm_batch *b, cm_view key, uint32_t *slot);
 /* Versions of all rows and values of the counters. */
 cm_err cm_batch_read(cm_batch *b, cm_txn *t);
 /* Decide on each unit, one after another: sets result, and leaf relative to first. Fails only for
@@ -70,5 +79,9 @@ cm_err cm_batch_put(cm_batch *b, cm_view key, uint64_t version, cm_view value);
 cm_path *cm_batch_path(cm_batch *b);
 /* The rows of entries, from leaf number first on. */
 cm_err cm_batch_put_entries(cm_batch *b, uint64_t first);
+/* All of it is durable: remember the counters. */
+void cm_batch_committed(cm_batch *b);
+/* Somebody else has written after all. */
+void cm_batch_forget(cm_batch *b);
 
 #endif

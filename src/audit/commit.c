@@ -12,6 +12,7 @@ void cm_unit_list_add(cm_unit_list *l, cm_unit *u)
         l->first = u;
     }
     l->last = u;
+    l->n++;
 }
 
 /* ---- starting ---- */
@@ -118,7 +119,7 @@ cm_err cm_committer_new(cm_committer **out, const cm_committer_options *o)
     CM_TRY(init_threads(c));
     CM_TRY(cm_alloc(&c->tree, sizeof *c->tree));
     CM_TRY(cm_strdup(&c->origin, cm_view_str(o->origin)));
-    CM_TRY(cm_batch_init(&c->batch, o->crypt));
+    CM_TRY(cm_batch_init(&c->batch, o->crypt, cm_store_shared(o->store)));
     CM_TRY(read_log(c));
     CM_TRY(start(c));
     *out = c;
@@ -214,11 +215,10 @@ cm_err cm_committer_submit(cm_committer *c, cm_unit *u)
     (void)pthread_mutex_lock(&c->lock);
     if (c->stop || cm_failed(c->store_err) || cm_failed(c->sign_err)) {
         e = CM_FAIL(AUDIT_CLOSED);
-    } else if (c->waiting >= c->o.depth) {
+    } else if (c->queue.n >= c->o.depth) {
         e = CM_FAIL(COMMIT_FULL);
     } else {
         cm_unit_list_add(&c->queue, u);
-        c->waiting++;
         if (c->idle) {
             c->idle = false;
             (void)pthread_cond_signal(&c->commit_wake);

@@ -8,6 +8,7 @@
 
 typedef struct {
     cm_unit *first, *last;
+    unsigned n;
 } cm_unit_list;
 
 struct cm_committer {
@@ -20,7 +21,6 @@ struct cm_committer {
     pthread_mutex_t lock;
     pthread_cond_t commit_wake, sign_wake;
     cm_unit_list queue;
-    unsigned waiting;
     bool idle; /* the commit thread sleeps */
     bool stop, sign_stop;
     cm_err store_err, sign_err; /* closed while either is set */
@@ -28,6 +28,7 @@ struct cm_committer {
     uint8_t root[32];
     uint64_t signed_size, unsigned_since; /* ns, monotonic */
     cm_unit_list receipts;                /* committed, in order of leaves */
+    unsigned linger; /* the sign thread waits for as many receipts; 0: it does not */
     cm_buf note;
     uint64_t note_size; /* tree size of note */
     bool note_dirty;    /* not in the store yet */
@@ -41,10 +42,14 @@ struct cm_committer {
     cm_log_head head;
     bool stale;                        /* tree and head have to be read again */
     uint64_t versions[CM_TILE_LEVELS]; /* of the rows of partial tiles */
-    uint64_t note_version, note_at;    /* of its row; when it was last written, ns */
+    uint64_t note_version;             /* of the note's row */
+    uint64_t note_stored, note_at;     /* tree size in it; when it was last written, ns */
     cm_buf note_out;
+    uint64_t jitter;
 
     /* the sign thread's own */
+    uint64_t sign_cost; /* ns, of the last signature */
+    unsigned last_receipts;
     cm_log_source source;
 };
 

@@ -19,11 +19,34 @@ static void wait_until(cm_committer *c, uint64_t ns)
     (void)pthread_cond_timedwait(&c->commit_wake, &c->lock, &at);
 }
 
+/* Another node may have written a newer checkpoint than this one's. */
+static cm_err reload_note(cm_committer *c)
+{
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = CM_NOTE_MAX};
+    cm_checkpoint k;
+    cm_note n;
+    cm_path p;
+    cm_err e;
+
+    cm_log_note_path(&p);
+    e = cm_store_get(c->o.store, cm_path_view(&p), &b, &c->note_version);
+    if (cm_is(e, CM_STORE_NO_ROW)) {
+        c->note_version = c->note_stored = 0;
+        return CM_OKAY;
+    }
+    CM_TRY(e);
+    CM_TRY(cm_note_parse(&n, cm_buf_view(&b)));
+    CM_TRY(cm_checkpoint_parse(&k, n.text));
+    c->note_stored = k.size;
+    return CM_OKAY;
+}
+
 cm_err cm_commit_reload(cm_committer *c)
 {
     cm_log_head h;
     cm_err e;
 
+    cm_batch_forget(&c->batch);
     CM_TRY(cm_log_head_read(&h, c->o.store));
     (void)pthread_mutex_lock(&c->tree_lock);
     e = cm_log_load(c->tree, c->versions, c->o.store, &h);
@@ -32,6 +55,7 @@ cm_err cm_commit_reload(cm_committer *c)
     if (h.size < c->size) {
         return CM_FAIL(AUDIT_ROLLBACK);
     }
+    CM_TRY(reload_note(c));
     c->head = h;
     c->stale = false;
     return CM_OKAY;
@@ -117,16 +141,18 @@ static cm_err put_leaves(cm_committer *c, growth *g, cm_log_head *next)
 
 /* ---- the last checkpoint's row ---- */
 
-/* Copies what the sign thread made; empty when the row has it already. */
+/* Copies what the sign thread made, if it is to be written now. */
 static uint64_t fetch_note(cm_committer *c)
 {
+    bool due = cm_os_monotonic_ns() >= c->note_at + note_ns;
     uint64_t size;
     cm_err e = CM_OKAY;
 
     c->note_out.n = 0;
     (void)pthread_mutex_lock(&c->lock);
     size = c->note_size;
-    if (c->note_dirty) {
+    c->note_dirty = c->note_dirty && size > c->note_stored; /* another node's may be newer */
+    if (c->note_dirty && due) {
         e = cm_buf_append(&c->note_out, cm_buf_view(&c->note));
     }
     (void)pthread_mutex_unlock(&c->lock);
@@ -136,62 +162,27 @@ static uint64_t fetch_note(cm_committer *c)
     return size;
 }
 
-/* Another node may have written a newer one. */
-static cm_err note_size_in(uint64_t *size, cm_txn *t, cm_view key)
+static cm_err put_note(cm_committer *c)
 {
-    CM_AUTO(cm_buf_free) cm_buf b = {.max = CM_NOTE_MAX};
-    cm_checkpoint k;
-    uint64_t version;
-    cm_note n;
+    cm_path *p = cm_batch_path(&c->batch);
 
-    CM_TRY(cm_txn_get(t, key, &b, &version));
-    CM_TRY(cm_note_parse(&n, cm_buf_view(&b)));
-    CM_TRY(cm_checkpoint_parse(&k, n.text));
-    *size = k.size;
-    return CM_OKAY;
-}
-
-static cm_err put_note(cm_committer *c, cm_txn *t, uint32_t slot, uint64_t note_size)
-{
-    const cm_batch_slot *s = &c->batch.slot[slot];
-    uint64_t there = 0;
-
-    if (s->version != c->note_version) {
-        CM_TRY(note_size_in(&there, t, s->key));
-        c->note_version = s->version;
-    }
-    if (there >= note_size && there > 0) {
-        return CM_OKAY;
-    }
-    return cm_batch_put(&c->batch, s->key, s->version + 1, cm_buf_view(&c->note_out));
+    cm_log_note_path(p);
+    return cm_batch_put(&c->batch, cm_path_view(p), c->note_version + 1, cm_buf_view(&c->note_out));
 }
 
 static void note_written(cm_committer *c, uint64_t size)
 {
     c->note_version++;
+    c->note_stored = size;
     c->note_at = cm_os_monotonic_ns();
     (void)pthread_mutex_lock(&c->lock);
-    if (c->note_size == size) {
+    if (c->note_size <= c->note_stored) {
         c->note_dirty = false;
     }
     (void)pthread_mutex_unlock(&c->lock);
 }
 
 /* ---- one batch ---- */
-
-typedef struct {
-    uint32_t head, note;
-} watched;
-
-static cm_err watch_log(cm_committer *c, watched *w)
-{
-    cm_path *head = cm_batch_path(&c->batch), *note = cm_batch_path(&c->batch);
-
-    cm_log_head_path(head);
-    CM_TRY(cm_batch_watch(&c->batch, cm_path_view(head), &w->head));
-    cm_log_note_path(note);
-    return cm_batch_watch(&c->batch, cm_path_view(note), &w->note);
-}
 
 static cm_err commit_rows(cm_committer *c, cm_txn **t)
 {
@@ -205,32 +196,29 @@ static cm_err commit_rows(cm_committer *c, cm_txn **t)
     return cm_txn_commit(mine);
 }
 
+/* The head's row and the note's are written at the version after the one known here, so who was
+ * overtaken by another node finds a conflict. */
 static cm_err try_batch(cm_committer *c, cm_unit *units)
 {
     CM_AUTO(cm_txn_abort_ptr) cm_txn *t = NULL;
     cm_log_head next = c->head;
     uint64_t note_size = fetch_note(c);
     growth g = {.c = c};
-    watched w;
 
     memcpy(g.versions, c->versions, sizeof g.versions);
     CM_TRY(cm_batch_begin(&c->batch, units));
-    CM_TRY(watch_log(c, &w));
     CM_TRY(cm_txn_begin(&t, c->o.store));
     CM_TRY(cm_batch_read(&c->batch, t));
-    if (c->batch.slot[w.head].version != c->head.version) {
-        c->stale = true;
-        return CM_FAIL(STORE_CONFLICT);
-    }
     CM_TRY(cm_batch_judge(&c->batch, units, c->head.size, c->o.now_ms(c->o.now_arg)));
     CM_TRY(put_leaves(c, &g, &next));
     if (c->note_out.n > 0) {
-        CM_TRY(put_note(c, t, w.note, note_size));
+        CM_TRY(put_note(c));
     }
     CM_TRY(commit_rows(c, &t));
     c->head = next;
     c->stale = false;
     memcpy(c->versions, g.versions, sizeof c->versions);
+    cm_batch_committed(&c->batch);
     if (c->note_out.n > 0) {
         note_written(c, note_size);
     }
@@ -239,6 +227,7 @@ static cm_err try_batch(cm_committer *c, cm_unit *units)
 
 cm_err cm_commit_flush_note(cm_committer *c)
 {
+    c->note_at = 0;
     return c->note_dirty ? try_batch(c, NULL) : CM_OKAY;
 }
 
@@ -249,13 +238,18 @@ static void back_off(cm_committer *c, unsigned attempt)
     uint64_t ns = (UINT64_C(1) * MS) << CM_MIN(attempt, 7u);
     uint64_t until = cm_os_monotonic_ns();
 
-    c->batch.seed = c->batch.seed * UINT64_C(6364136223846793005) + 1;
-    until += ns / 2 + (c->batch.seed >> 33) % ns;
+    c->jitter = (c->jitter + until) * UINT64_C(6364136223846793005) + 1;
+    until += ns / 2 + (c->jitter >> 33) % ns;
     (void)pthread_mutex_lock(&c->lock);
     while (cm_os_monotonic_ns() < until) {
         wait_until(c, until);
     }
     (void)pthread_mutex_unlock(&c->lock);
+}
+
+static bool overtaken(cm_err e)
+{
+    return cm_is(e, CM_STORE_CONFLICT) || cm_is(e, CM_STORE_BUSY);
 }
 
 static cm_err run_batch(cm_committer *c, cm_unit *units)
@@ -267,7 +261,7 @@ static cm_err run_batch(cm_committer *c, cm_unit *units)
             CM_TRY(cm_commit_reload(c));
         }
         e = try_batch(c, units);
-        if (!cm_is(e, CM_STORE_CONFLICT)) {
+        if (!overtaken(e)) {
             return e;
         }
         c->stale = true;
@@ -278,6 +272,20 @@ static cm_err run_batch(cm_committer *c, cm_unit *units)
 
 /* ---- telling ---- */
 
+static void join(cm_unit_list *l, const cm_unit_list *more)
+{
+    if (more->n == 0) {
+        return;
+    }
+    if (l->last) {
+        l->last->next = more->first;
+    } else {
+        l->first = more->first;
+    }
+    l->last = more->last;
+    l->n += more->n;
+}
+
 static void publish(cm_committer *c, const cm_unit_list *receipts)
 {
     bool sign;
@@ -286,18 +294,11 @@ static void publish(cm_committer *c, const cm_unit_list *receipts)
     if (c->size == c->signed_size) {
         c->unsigned_since = cm_os_monotonic_ns();
     }
-    sign = c->size == c->signed_size || (receipts->first && !c->receipts.first);
+    sign = c->size == c->signed_size || (receipts->n > 0 && c->receipts.n == 0);
     c->size = c->head.size;
     memcpy(c->root, c->head.root, 32);
-    if (receipts->first) {
-        if (c->receipts.last) {
-            c->receipts.last->next = receipts->first;
-        } else {
-            c->receipts.first = receipts->first;
-        }
-        c->receipts.last = receipts->last;
-    }
-    if (sign) {
+    join(&c->receipts, receipts);
+    if (sign || (c->linger != 0 && c->receipts.n >= c->linger)) {
         (void)pthread_cond_signal(&c->sign_wake);
     }
     (void)pthread_mutex_unlock(&c->lock);
@@ -337,10 +338,10 @@ static cm_unit *take(cm_committer *c)
     if (!first) {
         return NULL;
     }
-    c->waiting--;
+    c->queue.n--;
     for (unsigned n = 1; n < CM_BATCH_UNITS && last->next; n++) {
         last = last->next;
-        c->waiting--;
+        c->queue.n--;
     }
     c->queue.first = last->next;
     if (!c->queue.first) {
@@ -429,7 +430,7 @@ static void work(cm_committer *c)
         return;
     }
     /* Closed before anyone is told, so that whoever is told finds it so. */
-    c->store_err = cm_is(e, CM_STORE_CONFLICT) ? CM_OKAY : e;
+    c->store_err = overtaken(e) ? CM_OKAY : e;
     (void)pthread_mutex_unlock(&c->lock);
     fail_all(units, e);
     (void)pthread_mutex_lock(&c->lock);

@@ -23,18 +23,40 @@ static void wait_until(cm_committer *c, uint64_t ns)
     (void)pthread_cond_timedwait(&c->sign_wake, &c->lock, &at);
 }
 
+/* Those who got their receipts together are likely to come back together. Signing for the first of
+ * them at once would let the others wait for a second signature, so a little is waited for all. */
+static void linger(cm_committer *c)
+{
+    uint64_t until = cm_os_monotonic_ns() + CM_MIN(c->sign_cost / 8, (uint64_t)MS);
+
+    if (c->last_receipts < 2 || c->receipts.n == 0) {
+        return;
+    }
+    c->linger = c->last_receipts;
+    while (!c->sign_stop && c->receipts.n < c->linger && cm_os_monotonic_ns() < until) {
+        wait_until(c, until);
+    }
+    c->linger = 0;
+}
+
+static void take_job(cm_committer *c, job *j)
+{
+    *j = (job){.size = c->size, .started = cm_os_monotonic_ns(), .receipts = c->receipts.first};
+    memcpy(j->root, c->root, 32);
+    c->last_receipts = c->receipts.n;
+    c->receipts = (cm_unit_list){0};
+}
+
 /* Waits until there is something to sign; false: stop. With the lock held. */
 static bool wait_for_job(cm_committer *c, job *j)
 {
     for (;;) {
-        uint64_t now = cm_os_monotonic_ns();
         bool unsigned_tail = c->size > c->signed_size;
 
-        if (unsigned_tail &&
-            (c->receipts.first || c->sign_stop || now >= c->unsigned_since + sign_ns)) {
-            *j = (job){.size = c->size, .started = now, .receipts = c->receipts.first};
-            memcpy(j->root, c->root, 32);
-            c->receipts = (cm_unit_list){0};
+        if (unsigned_tail && (c->receipts.first || c->sign_stop ||
+                              cm_os_monotonic_ns() >= c->unsigned_since + sign_ns)) {
+            linger(c);
+            take_job(c, j);
             return true;
         }
         if (c->sign_stop) {
@@ -132,6 +154,7 @@ static bool sign(cm_committer *c, const job *j)
     }
     (void)pthread_mutex_lock(&c->lock);
     c->sign_err = e;
+    c->sign_cost = cm_os_monotonic_ns() - j->started;
     if (cm_ok(e)) {
         publish(c, j, &kept);
     }

@@ -1,5 +1,7 @@
 #include "audit/signer.h"
 
+#include "base/pool.h"
+
 enum { KEYS = 3 };
 
 struct cm_audit_local {
@@ -9,6 +11,7 @@ struct cm_audit_local {
     void *arg;
     uint64_t size; /* of what was signed last */
     uint8_t root[32];
+    cm_pool *pool; /* one thread for the last key, which is the slowest; NULL: there is but one */
 };
 
 /* */
@@ -69,6 +72,9 @@ cm_err cm_audit_local_new(cm_audit_local **out, const cm_crypt *c, const char *o
     if (l->n == 0) {
         return CM_FAIL(BAD_ARGUMENT);
     }
+    if (l->n > 1) {
+        CM_TRY(cm_pool_new(&l->pool, 1, 1));
+    }
     *out = l;
     l = NULL;
     return CM_OKAY;
@@ -76,6 +82,9 @@ cm_err cm_audit_local_new(cm_audit_local **out, const cm_crypt *c, const char *o
 
 void cm_audit_local_free(cm_audit_local *l)
 {
+    if (l) {
+        cm_pool_free(l->pool);
+    }
     cm_free(l);
 }
 
@@ -97,6 +106,49 @@ static cm_err may_sign(const cm_audit_local *l, const cm_checkpoint *c)
     return CM_OKAY;
 }
 
+typedef struct {
+    const cm_vkey *key;
+    cm_view text;
+    uint64_t time;
+    cm_buf line;
+    cm_err err;
+} task;
+
+static void run_task(void *arg)
+{
+    task *t = arg;
+
+    t->err = cm_vkey_sign(&t->line, t->key, t->text, t->time);
+}
+
+static void task_done(task *t)
+{
+    cm_buf_free(&t->line);
+}
+
+/* All lines in order, the last of them made on the other thread. */
+static cm_err sign_all(cm_audit_local *l, cm_buf *lines, cm_view text, uint64_t time)
+{
+    CM_AUTO(task_done)
+    task last = {.key = &l->keys[l->n - 1], .text = text, .time = time, .line.max = CM_NOTE_MAX};
+    cm_err e = CM_OKAY;
+
+    if (l->pool) {
+        cm_pool_submit(l->pool, run_task, &last);
+    } else {
+        run_task(&last);
+    }
+    for (size_t i = 0; cm_ok(e) && i + 1 < l->n; i++) {
+        e = cm_vkey_sign(lines, &l->keys[i], text, time);
+    }
+    if (l->pool) {
+        cm_pool_wait(l->pool);
+    }
+    CM_TRY(e);
+    CM_TRY(last.err);
+    return cm_buf_append(lines, cm_buf_view(&last.line));
+}
+
 static cm_err sign(void *self, cm_buf *lines, cm_view text)
 {
     CM_AUTO(cm_buf_free) cm_buf b = {.max = CM_NOTE_MAX};
@@ -106,9 +158,7 @@ static cm_err sign(void *self, cm_buf *lines, cm_view text)
 
     CM_TRY(cm_checkpoint_parse(&c, text));
     CM_TRY(may_sign(l, &c));
-    for (size_t i = 0; i < l->n; i++) {
-        CM_TRY(cm_vkey_sign(&b, &l->keys[i], text, now));
-    }
+    CM_TRY(sign_all(l, &b, text, now));
     CM_TRY(cm_buf_append(lines, cm_buf_view(&b)));
     l->size = c.size;
     memcpy(l->root, c.root, 32);

@@ -140,8 +140,9 @@ static cm_err check_schema(sqlite3 *db)
     if (schema == SCHEMA)
         return CM_OKAY;
     CM_TRY(run_text(db, "BEGIN IMMEDIATE"));
+    /* Not WITHOUT ROWID: inner pages would hold whole rows, and each search copy the large ones. */
     CM_TRY(run_text(db, "CREATE TABLE rows (k BLOB PRIMARY KEY NOT NULL, ver INTEGER NOT NULL, "
-                        "v BLOB NOT NULL) WITHOUT ROWID, STRICT"));
+                        "v BLOB NOT NULL) STRICT"));
     snprintf(pragma, sizeof pragma, "PRAGMA application_id = %d", APPLICATION);
     CM_TRY(run_text(db, pragma));
     snprintf(pragma, sizeof pragma, "PRAGMA user_version = %d", SCHEMA);
