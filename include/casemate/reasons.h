@@ -326,6 +326,7 @@
     X(KEY_UNSUPPORTED, UNSUPPORTED, 0x0803, "keys of this type are not supported by this build", "use another type") \
     X(KEY_STATE, CONFLICT, 0x0804, "the key is in a state that does not allow this", "casemate key get shows the state; activate the key or use another version") \
     X(KEY_TRANSITION, CONFLICT, 0x0805, "a key can't go from its state to that one", "see the states of spec/kms-keys.md") \
+    X(GRPC_SERVICE, NOTFOUND, 0x0935, "no service of this name", "list them by reflection") \
     /* cmd: 0x0f01 */ \
     X(CLI_USAGE, INVALID, 0x0f01, "the command line is wrong", "see casemate help") \
     X(CLI_NO_HOME, NOTFOUND, 0x0f02, "there is no folder of keys", "set HOME or CASEMATE_HOME, then run casemate init") \

@@ -36,9 +36,20 @@ cm_err cm_msg_upper(cm_buf *out, const char *name)
     return CM_OKAY;
 }
 
-/* Values share a scope with their siblings in C++: the field's name goes in front of them. */
+static bool all_upper(const char *name)
+{
+    for (; *name; name++)
+        if (*name >= 'a' && *name <= 'z')
+            return false;
+    return true;
+}
+
+/* Values share a scope with their siblings in C++: the field's name goes in front of them. Names in
+ * capitals are of another's .proto and stay as they are. */
 cm_err cm_msg_value_name(cm_buf *out, const cm_field *f, const cm_enum_value *v)
 {
+    if (v && all_upper(v->name))
+        return cm_buf_append(out, cm_view_str(v->name));
     CM_TRY(cm_msg_upper(out, f->name));
     CM_TRY(cm_buf_byte(out, '_'));
     return cm_msg_upper(out, v ? v->name : "unspecified");

@@ -1,8 +1,9 @@
 #include "wire/msg_int.h"
+#include "wire/proto_int.h"
 
 /* ---- reading ------------------------------------------------------------------------------ */
 
-enum { UNKNOWN_MAX = 256, VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
+enum { UNKNOWN_MAX = 256 };
 #define NUMBER_MAX ((1u << 29) - 1)
 
 struct reader {
@@ -81,15 +82,15 @@ static bool take_tag(uint32_t *number, unsigned *wire, cm_view *v)
 /* Groups (3, 4) have been no part of the language since proto3: refused, not skipped. */
 static bool skip_value(unsigned wire, cm_view *v)
 {
-    size_t n = wire == FIXED64 ? 8 : 4;
+    size_t n = wire == CM_PROTO_FIXED64 ? 8 : 4;
     uint64_t number;
     cm_view bytes;
 
-    if (wire == VARINT)
+    if (wire == CM_PROTO_VARINT)
         return take_varint(&number, v);
-    if (wire == BYTES)
+    if (wire == CM_PROTO_BYTES)
         return take_bytes(&bytes, v);
-    if ((wire != FIXED64 && wire != FIXED32) || v->n < n)
+    if ((wire != CM_PROTO_FIXED64 && wire != CM_PROTO_FIXED32) || v->n < n)
         return false;
     skip(v, n);
     return true;
@@ -200,9 +201,9 @@ static cm_err read_known(struct reader *r, const cm_field *f, unsigned wire, cm_
     cm_view bytes;
 
     at->in_items = false;
-    if (wire == VARINT && number)
+    if (wire == CM_PROTO_VARINT && number)
         return take_varint(&n, rest) ? set_number(r, f, v, n) : malformed(r);
-    if (wire != BYTES || (number && !cm_msg_repeated(f)))
+    if (wire != CM_PROTO_BYTES || (number && !cm_msg_repeated(f)))
         return fail(r, "is of another type");
     if (!take_bytes(&bytes, rest))
         return malformed(r);
@@ -268,46 +269,17 @@ cm_err cm_msg_from_proto(cm_msg **out, cm_arena *a, const cm_message *type, cm_v
 
 /* ---- writing ------------------------------------------------------------------------------ */
 
-static size_t varint(uint8_t p[10], uint64_t x)
-{
-    size_t n = 0;
-
-    for (; x >= 0x80; x >>= 7)
-        p[n++] = (uint8_t)(x | 0x80);
-    p[n++] = (uint8_t)x;
-    return n;
-}
-
-static cm_err put_varint(cm_buf *b, uint64_t x)
-{
-    uint8_t p[10];
-
-    return cm_buf_append(b, cm_view_of(p, varint(p, x)));
-}
-
-static cm_err put_tag(cm_buf *b, const cm_field *f, unsigned wire)
-{
-    return put_varint(b, (uint64_t)f->number << 3 | wire);
-}
-
-static cm_err put_view(cm_buf *b, const cm_field *f, cm_view v)
-{
-    CM_TRY(put_tag(b, f, BYTES));
-    CM_TRY(put_varint(b, v.n));
-    return cm_buf_append(b, v);
-}
-
 static cm_err put_packed(cm_buf *b, const cm_field *f, const cm_msg_value *v)
 {
     size_t n = 0;
     uint8_t p[10];
 
     for (size_t i = 0; i < v->n; i++)
-        n += varint(p, v->numbers[i]);
-    CM_TRY(put_tag(b, f, BYTES));
-    CM_TRY(put_varint(b, n));
+        n += cm_proto_varint(p, v->numbers[i]);
+    CM_TRY(cm_proto_put_tag(b, f->number, CM_PROTO_BYTES));
+    CM_TRY(cm_proto_put_varint(b, n));
     for (size_t i = 0; i < v->n; i++)
-        CM_TRY(put_varint(b, v->numbers[i]));
+        CM_TRY(cm_proto_put_varint(b, v->numbers[i]));
     return CM_OKAY;
 }
 
@@ -315,30 +287,14 @@ static cm_err put_plain(cm_buf *b, const cm_field *f, const cm_msg_value *v)
 {
     if (cm_msg_is_view(f) && cm_msg_repeated(f)) {
         for (size_t i = 0; i < v->n; i++)
-            CM_TRY(put_view(b, f, v->views[i]));
+            CM_TRY(cm_proto_put_view(b, f->number, v->views[i]));
         return CM_OKAY;
     }
     if (cm_msg_is_view(f))
-        return put_view(b, f, v->view);
+        return cm_proto_put_view(b, f->number, v->view);
     if (cm_msg_repeated(f))
         return put_packed(b, f, v);
-    CM_TRY(put_tag(b, f, VARINT));
-    return put_varint(b, v->number);
-}
-
-/* The length stands before the bytes and is known after them: one byte is left for it, which is
- * enough for most, and the bytes of longer ones are moved. */
-static cm_err put_length(cm_buf *b, size_t begin)
-{
-    size_t n = b->n - begin, size;
-    uint8_t p[10];
-
-    size = varint(p, n);
-    CM_TRY(cm_buf_reserve(b, size - 1));
-    memmove(b->p + begin - 1 + size, b->p + begin, n);
-    memcpy(b->p + begin - 1, p, size);
-    b->n += size - 1;
-    return CM_OKAY;
+    return cm_proto_put_number(b, f->number, v->number);
 }
 
 struct writer {
@@ -351,10 +307,8 @@ static cm_err open_inner(cm_buf *b, struct writer *w, const cm_field *f, cm_msg 
 {
     if (w->depth == CM_MSG_DEPTH)
         return CM_FAIL(MSG_LIMIT);
-    CM_TRY(put_tag(b, f, BYTES));
-    CM_TRY(cm_buf_byte(b, 0));
+    CM_TRY(cm_proto_open(b, f->number, &w->begin[w->depth]));
     w->stack[w->depth] = (struct cm_msg_frame){.m = m};
-    w->begin[w->depth] = b->n;
     w->depth++;
     return CM_OKAY;
 }
@@ -391,7 +345,7 @@ cm_err cm_msg_to_proto(cm_buf *out, const cm_msg *m)
             e = write_field(out, &w);
         } else {
             w.depth--;
-            e = w.depth ? put_length(out, w.begin[w.depth]) : CM_OKAY;
+            e = w.depth ? cm_proto_close(out, w.begin[w.depth]) : CM_OKAY;
         }
     }
     if (cm_failed(e))

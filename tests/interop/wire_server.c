@@ -7,6 +7,9 @@
  *   GET /stream?n=N    N bytes in pieces, as fast as they are taken
  *   GET /head          method, target and fields of the request
  *   GET /drain         says goodbye to this connection
+ *
+ * gRPC, casemate.test.v1.Probe: Say gives its message back, Count that many of them, Fail fails,
+ * Health sets what the health service says. With an argument it prints the .proto instead.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,7 +21,8 @@
 #include <unistd.h>
 
 #include "codec/text.h"
-#include "wire/http.h"
+#include "wire/grpc.h"
+#include "wire_sample.h"
 
 enum { CONNS = 256, STREAMS = 64, PIECE = 16384, BACKLOG = 65536 };
 
@@ -32,6 +36,7 @@ static struct {
     cm_http_conn *http;
 } conns[CONNS];
 static struct stream streams[STREAMS];
+static cm_grpc_std *std_services;
 
 static void must(cm_err e)
 {
@@ -91,6 +96,8 @@ static void begin_stream(cm_http_request *r)
 static void cancelled(void *self, cm_http_request *r)
 {
     (void)self;
+    if (cm_grpc_std_cancelled(std_services, r))
+        return;
     for (struct stream *s = streams; s < streams + STREAMS; s++)
         if (s->r == r)
             s->r = NULL;
@@ -120,10 +127,107 @@ static void show_head(cm_http_request *r)
     cm_buf_free(&b);
 }
 
+/* ---- gRPC --------------------------------------------------------------------------------- */
+
+static const cm_grpc_method methods[] = {
+    {.service = "Probe", .method = "Say", .request = &sample, .answer = &sample},
+    {.service = "Probe",
+     .method = "Count",
+     .request = &sample_inner,
+     .answer = &sample_inner,
+     .streaming = true,
+     .doc = "As many messages as asked for."},
+    {.service = "Probe", .method = "Fail", .request = &sample},
+    {.service = "Probe", .method = "Health", .request = &sample},
+};
+static const cm_grpc_table table = {"casemate/test/v1/probe.proto", "casemate.test.v1", methods,
+                                    CM_COUNT(methods)};
+
+static void say(cm_http_request *r, const cm_msg *m)
+{
+    const cm_http_header h = {CM_LIT("x-probe"), CM_LIT("yes")};
+    cm_buf b = {.max = 1 << 20};
+
+    must(cm_msg_to_proto(&b, m));
+    must(cm_grpc_answer(r, cm_buf_view(&b), &h, 1));
+    cm_buf_free(&b);
+}
+
+static void count_up(cm_http_request *r, uint64_t n)
+{
+    must(cm_grpc_begin(r, NULL, 0));
+    for (uint64_t i = 0; i < n; i++) {
+        uint8_t message[] = {0x08, (uint8_t)(i & 0x7f)};
+
+        must(cm_grpc_send(r, CM_VIEW(message)));
+    }
+    must(cm_grpc_end(r, CM_OKAY, NULL));
+}
+
+static void call(cm_http_request *r, const cm_grpc_method *m, const cm_msg *in)
+{
+    if (strcmp(m->method, "Say") == 0) {
+        say(r, in);
+    } else if (strcmp(m->method, "Count") == 0) {
+        count_up(r, cm_msg_number(in, I_ID, 0));
+    } else if (strcmp(m->method, "Fail") == 0) {
+        must(cm_grpc_fail(r, CM_FAIL(NO_PERMISSION), "100 % \xc3\xa4\n", NULL, 0));
+    } else {
+        cm_grpc_std_serving(std_services, cm_msg_number(in, S_ON, 0));
+        must(cm_grpc_answer(r, CM_LIT(""), NULL, 0));
+    }
+}
+
+static void grpc(cm_http_request *r)
+{
+    CM_AUTO(cm_arena_free_ptr) cm_arena *a = NULL;
+    const cm_grpc_method *m = cm_grpc_find(&table, r->path);
+    cm_msg_fault fault;
+    cm_view message;
+    cm_msg *in;
+    cm_err e = m ? cm_grpc_unary(&message, r, 1 << 20) : CM_FAIL(GRPC_METHOD);
+    uint64_t ms;
+    bool given;
+
+    must(cm_arena_new(&a, 1 << 22));
+    if (cm_ok(e))
+        e = cm_grpc_timeout(r, &ms, &given);
+    if (cm_ok(e))
+        e = cm_msg_from_proto(&in, a, m->request, message, &fault);
+    if (cm_failed(e))
+        must(cm_grpc_fail(r, e, NULL, NULL, 0));
+    else
+        call(r, m, in);
+}
+
+static bool begins(void *self, cm_http_request *r)
+{
+    (void)self;
+    return cm_grpc_std_begins(std_services, r);
+}
+
+static void piece(void *self, cm_http_request *r, cm_view v, bool last)
+{
+    (void)self;
+    cm_grpc_std_piece(std_services, r, v, last);
+}
+
+static int print_proto(void)
+{
+    cm_buf b = {.max = 1 << 20};
+
+    must(cm_grpc_describe_proto(&b, &table));
+    fwrite(b.p, 1, b.n, stdout);
+    cm_buf_free(&b);
+    return 0;
+}
+
 static void request(void *self, cm_http_request *r)
 {
     (void)self;
-    if (cm_view_eq(r->path, CM_LIT("/hello"))) {
+    if (r->grpc) {
+        grpc(r);
+    } else if (cm_view_eq(r->path, CM_LIT("/hello"))) {
         answer(r, 200, CM_LIT("hello\n"));
     } else if (cm_view_eq(r->path, CM_LIT("/echo"))) {
         answer(r, 200, r->body);
@@ -170,8 +274,10 @@ static void open_conn(int listener)
         return;
     }
     conns[i].fd = fd;
-    must(cm_http_new(&conns[i].http, false, NULL,
-                     (cm_http_handler){.request = request, .cancelled = cancelled}));
+    must(cm_http_new(
+        &conns[i].http, false, NULL,
+        (cm_http_handler){
+            .request = request, .cancelled = cancelled, .begins = begins, .piece = piece}));
 }
 
 /* False when the peer has gone. */
@@ -225,7 +331,7 @@ static int listen_somewhere(void)
     return fd;
 }
 
-int main(void)
+static void serve_all(void)
 {
     struct pollfd p[CONNS + 2];
     int which[CONNS + 2], listener = listen_somewhere();
@@ -247,7 +353,7 @@ int main(void)
                 .events = (short)(out | (cm_http_wants(conns[i].http) ? POLLIN : 0))};
         }
         if (poll(p, n, -1) < 0)
-            return 1;
+            exit(1);
         if (p[1].revents)
             break;
         for (nfds_t k = 2; k < n; k++)
@@ -260,5 +366,16 @@ int main(void)
         if (conns[i].http)
             drop(i);
     close(listener);
+}
+
+int main(int argc, char **argv)
+{
+    (void)argv;
+    if (argc > 1)
+        return print_proto();
+    must(cm_grpc_std_new(&std_services, &table));
+    cm_grpc_std_serving(std_services, true);
+    serve_all();
+    cm_grpc_std_free(std_services);
     return 0;
 }
