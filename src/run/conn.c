@@ -370,10 +370,28 @@ static void cancelled(void *self, cm_http_request *r)
     c->s->o.handler.cancelled(c->s->o.handler.self, c, r);
 }
 
+static bool begins(void *self, cm_http_request *r)
+{
+    cm_conn *c = (cm_conn *)self;
+
+    return c->s->o.handler.begins(c->s->o.handler.self, c, r);
+}
+
+static void piece(void *self, cm_http_request *r, cm_view bytes, bool last)
+{
+    cm_conn *c = (cm_conn *)self;
+
+    c->s->o.handler.piece(c->s->o.handler.self, c, r, bytes, last);
+}
+
 static cm_err open_http(cm_conn *c, bool h2)
 {
     cm_http_handler h = {.request = request, .cancelled = cancelled, .self = c};
 
+    if (c->s->o.handler.begins) {
+        h.begins = begins;
+        h.piece = piece;
+    }
     leave_handshake(c, 0);
     c->state = CONN_OPEN;
     c->active_ms = now(c);

@@ -50,6 +50,9 @@ typedef struct {
      * cm_conn_answered() after it. */
     void (*request)(void *self, cm_conn *c, cm_http_request *r);
     void (*cancelled)(void *self, cm_conn *c, cm_http_request *r);
+    /** Optional, as in cm_http_handler: for requests whose body is taken as it comes. */
+    bool (*begins)(void *self, cm_conn *c, cm_http_request *r);
+    void (*piece)(void *self, cm_conn *c, cm_http_request *r, cm_view bytes, bool last);
     /** A handshake failed, or a connection was refused or cut off. detail: for people, or NULL. */
     void (*refused)(void *self, cm_view address, cm_err why, const char *detail);
     /** After cm_server_drain(): the last connection is gone. */

@@ -116,6 +116,8 @@ cm_err cm_grpc_metadata_bin(const cm_http_request *r, const char *name, cm_buf *
     if (!*given)
         return CM_OKAY;
     tail = v.n % 4;
+    if (tail > 0 && v.p[v.n - 1] == '=')
+        return CM_FAIL(BASE64_MALFORMED);
     CM_TRY(cm_base64_decode(out, cm_view_sub(v, 0, v.n - tail), false));
     if (tail == 0)
         return CM_OKAY;

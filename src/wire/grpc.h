@@ -89,8 +89,10 @@ CM_MUST cm_err cm_grpc_std_new(cm_grpc_std **out, const cm_grpc_table *t);
  * cm_grpc_std_cancelled() was told of each. */
 void cm_grpc_std_free(cm_grpc_std *s);
 void cm_grpc_std_free_ptr(cm_grpc_std **s);
-/** Health of everything. Those who watch are told. */
-void cm_grpc_std_serving(cm_grpc_std *s, bool serving);
+/** Health of everything. Those who watch are told: told(), unless NULL, is called for each that has
+ * something to be sent now. r->user is never touched here. */
+void cm_grpc_std_serving(cm_grpc_std *s, bool serving, void (*told)(void *self, cm_http_request *r),
+                         void *self);
 /** For cm_http_handler's begins(): true when the request is one of these services'. Its pieces and
  * its cancellation then go to the functions below. */
 bool cm_grpc_std_begins(cm_grpc_std *s, cm_http_request *r);

@@ -123,15 +123,16 @@ static void health(cm_grpc_std *s, struct call *c, const cm_msg *ask)
     }
 }
 
-void cm_grpc_std_serving(cm_grpc_std *s, bool serving)
+void cm_grpc_std_serving(cm_grpc_std *s, bool serving, void (*told)(void *self, cm_http_request *r),
+                         void *self)
 {
     if (s->serving == serving)
         return;
     s->serving = serving;
     for (struct call *c = s->calls, *next; c; c = next) {
         next = c->next;
-        if (c->watching && c->known)
-            (void)tell_health(s, c, true);
+        if (c->watching && c->known && tell_health(s, c, true) && told)
+            told(self, c->r);
     }
 }
 
@@ -244,21 +245,32 @@ static bool has_call(cm_grpc_std *s, const struct call *c)
     return false;
 }
 
-void cm_grpc_std_piece(cm_grpc_std *s, cm_http_request *r, cm_view piece, bool last)
+/* All of the request of a unary call or a watch is there: it is one message. An answer before the
+ * end would cost a connection of HTTP/1.1. */
+static void take_only(cm_grpc_std *s, struct call *c)
 {
-    struct call *c = *place_of(s, r);
     cm_view message;
-    bool got = true;
+    bool got;
+    cm_err e = cm_grpc_next(&c->in, &message, &got);
+
+    if (cm_ok(e))
+        e = got ? cm_grpc_last(&c->in) : CM_FAIL(GRPC_FRAME);
+    if (cm_ok(e))
+        take(s, c, message);
+    else
+        end(s, c, e, NULL);
+}
+
+/* What has come of a stream of requests. */
+static void take_some(cm_grpc_std *s, struct call *c, bool last)
+{
+    cm_view message;
     cm_err e;
 
-    if (!c)
-        return;
-    e = cm_grpc_push(&c->in, piece);
-    while (cm_ok(e) && got) {
+    for (;;) {
+        bool got;
+
         e = cm_grpc_next(&c->in, &message, &got);
-        /* A unary call has one request. */
-        if (cm_ok(e) && got && c->watching)
-            e = CM_FAIL(GRPC_FRAME);
         if (cm_failed(e) || !got)
             break;
         take(s, c, message);
@@ -267,12 +279,25 @@ void cm_grpc_std_piece(cm_grpc_std *s, cm_http_request *r, cm_view piece, bool l
     }
     if (cm_ok(e) && last)
         e = cm_grpc_last(&c->in);
-    if (cm_ok(e) && last && !c->watching && !c->method->client_streaming)
-        e = CM_FAIL(GRPC_FRAME);
+    if (cm_failed(e) || last)
+        end(s, c, e, NULL);
+}
+
+void cm_grpc_std_piece(cm_grpc_std *s, cm_http_request *r, cm_view piece, bool last)
+{
+    struct call *c = *place_of(s, r);
+    cm_err e = c ? cm_grpc_push(&c->in, piece) : CM_OKAY;
+
+    if (!c)
+        return;
+    if (cm_ok(e) && !c->method->client_streaming && c->in.in.n > 2 * (size_t)ASK_MAX)
+        e = CM_FAIL(GRPC_TOO_LONG);
     if (cm_failed(e))
         end(s, c, e, NULL);
-    else if (last && !c->watching)
-        end(s, c, CM_OKAY, NULL);
+    else if (c->method->client_streaming)
+        take_some(s, c, last);
+    else if (last)
+        take_only(s, c);
 }
 
 bool cm_grpc_std_begins(cm_grpc_std *s, cm_http_request *r)

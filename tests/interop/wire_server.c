@@ -173,7 +173,7 @@ static void call(cm_http_request *r, const cm_grpc_method *m, const cm_msg *in)
     } else if (strcmp(m->method, "Fail") == 0) {
         must(cm_grpc_fail(r, CM_FAIL(NO_PERMISSION), "100 % \xc3\xa4\n", NULL, 0));
     } else {
-        cm_grpc_std_serving(std_services, cm_msg_number(in, S_ON, 0));
+        cm_grpc_std_serving(std_services, cm_msg_number(in, S_ON, 0), NULL, NULL);
         must(cm_grpc_answer(r, CM_LIT(""), NULL, 0));
     }
 }
@@ -374,7 +374,7 @@ int main(int argc, char **argv)
     if (argc > 1)
         return print_proto();
     must(cm_grpc_std_new(&std_services, &table));
-    cm_grpc_std_serving(std_services, true);
+    cm_grpc_std_serving(std_services, true, NULL, NULL);
     serve_all();
     cm_grpc_std_free(std_services);
     return 0;
