@@ -9,7 +9,7 @@
 
 static cm_err put_status(struct keyd *k, cm_buf *answer)
 {
-    uint8_t facts[VAULT_FACTS];
+    struct vault_facts facts;
     cm_keyctl_status s = {
         .state = vault_state(k->vault),
         .version = cm_view_str(CM_CONFIG_VERSION),
@@ -23,7 +23,7 @@ static cm_err put_status(struct keyd *k, cm_buf *answer)
         .credential = k->credential_n > 0,
     };
 
-    vault_facts(k->vault, &s, facts);
+    vault_facts(k->vault, &s, &facts);
     return cm_keyctl_put_status(answer, &s);
 }
 
@@ -170,20 +170,21 @@ static cm_err init(struct keyd *k, cm_view body, cm_buf *answer)
     CM_AUTO(free_shares) struct shares *list = NULL;
     CM_AUTO(cm_root_free_ptr) cm_root *root = NULL;
     CM_AUTO(cm_buf_free) cm_buf boot = {.max = CM_BOOT_MAX};
-    cm_keyctl_methods m;
+    cm_keyctl_init i;
     size_t n = 0;
     cm_err e;
 
-    CM_TRY(cm_keyctl_get_init(&m, body));
-    CM_TRY(own_methods(k, &m));
+    CM_TRY(cm_keyctl_get_init(&i, body));
+    CM_TRY(own_methods(k, &i.methods));
     CM_TRY(cm_secret_new(&list, sizeof *list));
-    CM_TRY(cm_root_new(&root, k->crypt));
-    CM_TRY(cm_boot_seal(&boot, list->s, &n, k->crypt, root, m.method, m.n));
+    CM_TRY(cm_root_new(&root, k->crypt, i.origin));
+    CM_TRY(cm_boot_seal(&boot, list->s, &n, k->crypt, root, i.methods.method, i.methods.n));
     CM_TRY(put_record(k, answer, cm_buf_view(&boot), list->s, n));
     e = vault_unseal(k->vault, root);
     root = NULL;
     CM_TRY(e);
-    CM_LOG(k->log, INFO, "initialised", cm_log_number("slots", m.n), cm_log_number("shares", n));
+    CM_LOG(k->log, INFO, "initialised", cm_log_number("slots", i.methods.n),
+           cm_log_number("shares", n));
     return CM_OKAY;
 }
 

@@ -20,19 +20,22 @@ enum { RIGHT_OPS = 1, RIGHT_CONTROL = 2, RIGHT_ALL = 3 };
 /* ---- vault ---- */
 
 struct vault;
-cm_err vault_new(struct vault **out, const cm_crypt *c, unsigned threads);
+cm_err vault_new(struct vault **out, const cm_crypt *c);
 void vault_free(struct vault *v);
 cm_keyd_state vault_state(struct vault *v);
 /* Takes the root in any case. Over one that is held already it must be the same root, perhaps with
- * other generations: KEYD_UNSEALED. */
+ * other generations: KEYS_UNSEALED. */
 cm_err vault_unseal(struct vault *v, cm_root *root);
 void vault_seal(struct vault *v);
-/* KEYD_SEALED while sealed; else what the keyring says, into op->result. thread: the caller's own
- * number, below threads. */
-void vault_run(struct vault *v, unsigned thread, cm_keyop *op);
-/* Root id, generation and log keys; buf has room for them. Leaves s alone while sealed. */
-enum { VAULT_FACTS = 16 + 1312 + 32 };
-void vault_facts(struct vault *v, cm_keyctl_status *s, uint8_t buf[VAULT_FACTS]);
+/* KEYS_SEALED while sealed; else what the keyring says, into op->result. */
+void vault_run(struct vault *v, cm_keyop *op);
+struct vault_facts {
+    uint8_t root[16];
+    char origin[CM_ORIGIN_MAX];
+    uint8_t log_keys[8192];
+};
+/* What STATUS says of the root, in f, which s points into. Leaves s alone while sealed. */
+void vault_facts(struct vault *v, cm_keyctl_status *s, struct vault_facts *f);
 
 /* ---- control ---- */
 
@@ -56,7 +59,7 @@ cm_err control(struct keyd *k, unsigned kind, cm_view body, cm_buf *answer);
 
 /* ---- permit ---- */
 
-/* KEYD_NOT_PERMITTED, KEYD_SEALED, KEYD_UNSEALED, KEYMSG_MALFORMED for a kind that is none. */
+/* KEYD_NOT_PERMITTED, KEYS_SEALED, KEYS_UNSEALED, KEYMSG_MALFORMED for a kind that is none. */
 cm_err permit(unsigned kind, unsigned rights, cm_keyd_state state);
 /* Whether it takes long enough to hold up others. */
 bool is_slow(unsigned kind, const cm_keyop *op);
@@ -86,7 +89,7 @@ void serve_free(struct serve *s);
 
 /* ---- slow work ---- */
 
-cm_err slow_new(struct slow **out, struct keyd *k, unsigned first_thread, unsigned threads);
+cm_err slow_new(struct slow **out, struct keyd *k, unsigned threads);
 /* Takes a reference to c and a copy of body. KEEPER_FULL. */
 cm_err slow_add(struct slow *s, struct conn *c, const cm_keymsg *m);
 void slow_free(struct slow *s);

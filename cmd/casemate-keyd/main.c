@@ -189,7 +189,7 @@ static cm_err prepare(struct keyd *k, const struct arguments *a)
     CM_TRY(cm_secret_new(&k->shares, CM_SHARE_MAX * sizeof *k->shares));
     pthread_mutex_init(&k->control, NULL);
     k->workers = (unsigned)a->workers;
-    CM_TRY(vault_new(&k->vault, k->crypt, k->workers + SLOW_THREADS));
+    CM_TRY(vault_new(&k->vault, k->crypt));
     return a->credential ? read_credential(k, a->credential) : CM_OKAY;
 }
 
@@ -214,7 +214,7 @@ static cm_err start(struct keyd *k, const struct arguments *a)
                           : serve_adopt(k->serve, g->fd, g->rights));
     }
     CM_TRY(enter_sandbox(k, a->no_sandbox));
-    CM_TRY(slow_new(&k->slow, k, k->workers, SLOW_THREADS));
+    CM_TRY(slow_new(&k->slow, k, SLOW_THREADS));
     return serve_start(k->serve);
 }
 

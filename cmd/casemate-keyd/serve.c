@@ -16,7 +16,6 @@ enum { THREADS_MAX = 64, SEND_PATIENCE_MS = 10000, SOCKET_BUFFER = 1 << 20, CONN
 
 struct worker {
     struct serve *s;
-    unsigned number;
     pthread_t id;
     uint8_t *in;
     cm_buf out;
@@ -233,7 +232,7 @@ static cm_err do_frame(struct worker *w, struct conn *c, const cm_keymsg *m)
     }
     if (m->kind != CM_KEYMSG_OP)
         return answer_control(w, c, m);
-    vault_run(k->vault, w->number, &op);
+    vault_run(k->vault, &op);
     e = put_op(w, c, m->id, &op);
     cm_keyop_done_with(&op);
     atomic_fetch_add_explicit(&k->served, 1, memory_order_relaxed);
@@ -330,7 +329,7 @@ cm_err serve_new(struct serve **out, struct keyd *k, unsigned threads, int uid)
     s->uid = uid;
     e = open_descriptors(s);
     for (unsigned i = 0; cm_ok(e) && i < threads; i++) {
-        s->worker[i] = (struct worker){.s = s, .number = i, .out = {.max = CM_KEYMSG_PACKET}};
+        s->worker[i] = (struct worker){.s = s, .out = {.max = CM_KEYMSG_PACKET}};
         e = cm_alloc(&s->worker[i].in, CM_KEYMSG_PACKET);
         if (cm_ok(e))
             e = cm_buf_reserve(&s->worker[i].out, CM_KEYMSG_PACKET);

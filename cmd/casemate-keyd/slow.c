@@ -20,13 +20,8 @@ struct slow {
     struct job *first, *last;
     size_t waiting;
     bool stop;
-    unsigned first_thread, threads;
+    unsigned threads;
     pthread_t id[8];
-};
-
-struct start {
-    struct slow *s;
-    unsigned thread;
 };
 
 static void free_job(struct slow *s, struct job *j)
@@ -54,27 +49,28 @@ static struct job *next_job(struct slow *s)
     return j;
 }
 
-static cm_err run_op(struct slow *s, unsigned thread, const struct job *j, cm_buf *packet)
+static cm_err run_op(struct slow *s, const struct job *j, cm_buf *packet)
 {
     cm_keyop op = {0};
     cm_err e = cm_keymsg_get_op(&op, cm_view_of(j->body, j->n));
 
     if (cm_ok(e)) {
-        vault_run(s->k->vault, thread, &op);
+        vault_run(s->k->vault, &op);
+        atomic_fetch_add_explicit(&s->k->served, 1, memory_order_relaxed);
         e = cm_keymsg_put_op_answer(packet, j->id, &op);
     }
     cm_keyop_done_with(&op);
     return e;
 }
 
-static void run(struct slow *s, unsigned thread, struct job *j)
+static void run(struct slow *s, struct job *j)
 {
     CM_AUTO(cm_buf_free) cm_buf packet = {.max = CM_KEYMSG_PACKET};
     CM_AUTO(cm_buf_free) cm_buf answer = {.max = CM_KEYMSG_PACKET - 64};
     cm_err e;
 
     if (j->kind == CM_KEYMSG_OP) {
-        e = run_op(s, thread, j, &packet);
+        e = run_op(s, j, &packet);
     } else {
         cm_err result = control(s->k, j->kind, cm_view_of(j->body, j->n), &answer);
 
@@ -91,14 +87,11 @@ static void run(struct slow *s, unsigned thread, struct job *j)
 
 static void *loop(void *arg)
 {
-    struct start *t = arg;
-    struct slow *s = t->s;
-    unsigned thread = t->thread;
+    struct slow *s = arg;
     struct job *j;
 
-    cm_free(t);
     while ((j = next_job(s)) != NULL) {
-        run(s, thread, j);
+        run(s, j);
         free_job(s, j);
     }
     return NULL;
@@ -106,19 +99,13 @@ static void *loop(void *arg)
 
 static cm_err start_thread(struct slow *s)
 {
-    struct start *t;
-
-    CM_TRY(cm_alloc(&t, sizeof *t));
-    *t = (struct start){s, s->first_thread + s->threads};
-    if (pthread_create(&s->id[s->threads], NULL, loop, t) != 0) {
-        cm_free(t);
+    if (pthread_create(&s->id[s->threads], NULL, loop, s) != 0)
         return CM_FAIL(NO_THREAD);
-    }
     s->threads++;
     return CM_OKAY;
 }
 
-cm_err slow_new(struct slow **out, struct keyd *k, unsigned first_thread, unsigned threads)
+cm_err slow_new(struct slow **out, struct keyd *k, unsigned threads)
 {
     struct slow *s;
     cm_err e = CM_OKAY;
@@ -127,7 +114,6 @@ cm_err slow_new(struct slow **out, struct keyd *k, unsigned first_thread, unsign
         return CM_FAIL(BAD_ARGUMENT);
     CM_TRY(cm_alloc(&s, sizeof *s));
     s->k = k;
-    s->first_thread = first_thread;
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->more, NULL);
     while (cm_ok(e) && s->threads < threads)

@@ -1,20 +1,46 @@
+#include <time.h>
+
+#include "audit/signer.h"
 #include "base/secret.h"
-#include "crypt/sig.h"
 #include "keyd.h"
+#include "keys/ring.h"
+
+/* Everything that hangs on one root. */
+struct held {
+    cm_root *root;
+    cm_keyring *ring;
+    cm_audit_keys keys;
+    cm_audit_local *log;
+    cm_audit_signer signer;
+};
 
 struct vault {
     const cm_crypt *crypt;
-    pthread_rwlock_t lock; /* guards what follows */
-    cm_root *root;
-    uint8_t log_mldsa[CM_SIG_PK_MAX], log_ed25519[32];
+    pthread_rwlock_t lock; /* guards held: operations read, unsealing and sealing write */
+    struct held *held;
     _Atomic int state; /* a hint for those who don't hold the lock */
 };
 
-cm_err vault_new(struct vault **out, const cm_crypt *c, unsigned threads)
+static void free_held(struct held *h)
+{
+    if (!h)
+        return;
+    cm_keyring_free(h->ring);
+    cm_audit_local_free(h->log);
+    cm_audit_keys_done(&h->keys);
+    cm_root_free(h->root);
+    cm_free(h);
+}
+
+static void free_held_ptr(struct held **h)
+{
+    free_held(*h);
+}
+
+cm_err vault_new(struct vault **out, const cm_crypt *c)
 {
     struct vault *v;
 
-    (void)threads;
     CM_TRY(cm_alloc(&v, sizeof *v));
     v->crypt = c;
     v->state = CM_KEYD_SEALED;
@@ -37,41 +63,66 @@ cm_keyd_state vault_state(struct vault *v)
     return (cm_keyd_state)atomic_load_explicit(&v->state, memory_order_acquire);
 }
 
-static cm_err public_of(const struct vault *v, uint8_t *out, size_t room, cm_sig_id id,
-                        cm_view seed)
+static uint64_t now_s(void *arg)
 {
-    CM_AUTO(cm_sig_key_free_ptr) cm_sig_key *k = NULL;
+    struct timespec t;
 
-    CM_TRY(cm_sig_from_seed(&k, v->crypt, id, seed));
-    if (cm_sig_public(k).n > room)
-        return CM_FAIL(TOO_BIG);
-    memcpy(out, cm_sig_public(k).p, cm_sig_public(k).n);
+    (void)arg;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (uint64_t)t.tv_sec;
+}
+
+static cm_err sign_log(void *arg, cm_buf *lines, cm_view text)
+{
+    const struct held *h = arg;
+
+    return h->signer.sign(h->signer.self, lines, text);
+}
+
+/* Takes the root only on success. */
+static cm_err make_held(struct held **out, const cm_crypt *c, cm_root *root)
+{
+    CM_AUTO(free_held_ptr) struct held *h = NULL;
+    char origin[CM_ORIGIN_MAX + 1] = {0};
+    cm_keyring_options o = {.crypt = c, .root = root, .sign_log = sign_log};
+
+    CM_TRY(cm_alloc(&h, sizeof *h));
+    memcpy(origin, root->origin, root->origin_n);
+    CM_TRY(cm_audit_keys_derive(&h->keys, c, CM_VIEW(root->log_seed)));
+    CM_TRY(cm_audit_local_new(&h->log, c, origin, &h->keys, now_s, NULL));
+    h->signer = cm_audit_local_signer(h->log);
+    o.arg = h;
+    CM_TRY(cm_keyring_new(&h->ring, &o));
+    h->root = root;
+    *out = h;
+    h = NULL;
     return CM_OKAY;
 }
 
-static cm_err install(struct vault *v, cm_root *root)
+static cm_err install(struct vault *v, struct held *h)
 {
-    if (v->root && !cm_view_eq(CM_VIEW(v->root->id), CM_VIEW(root->id)))
+    if (v->held && !cm_view_eq(CM_VIEW(v->held->root->id), CM_VIEW(h->root->id)))
         return CM_FAIL(KEYS_UNSEALED);
-    CM_TRY(
-        public_of(v, v->log_mldsa, sizeof v->log_mldsa, CM_SIG_MLDSA44, CM_VIEW(root->log_mldsa)));
-    CM_TRY(public_of(v, v->log_ed25519, sizeof v->log_ed25519, CM_SIG_ED25519,
-                     CM_VIEW(root->log_ed25519)));
-    cm_root_free(v->root);
-    v->root = root;
+    free_held(v->held);
+    v->held = h;
     atomic_store_explicit(&v->state, CM_KEYD_UNSEALED, memory_order_release);
     return CM_OKAY;
 }
 
 cm_err vault_unseal(struct vault *v, cm_root *root)
 {
-    cm_err e;
+    struct held *h;
+    cm_err e = make_held(&h, v->crypt, root);
 
+    if (cm_failed(e)) {
+        cm_root_free(root);
+        return e;
+    }
     pthread_rwlock_wrlock(&v->lock);
-    e = install(v, root);
+    e = install(v, h);
     pthread_rwlock_unlock(&v->lock);
     if (cm_failed(e))
-        cm_root_free(root);
+        free_held(h);
     return e;
 }
 
@@ -79,42 +130,38 @@ void vault_seal(struct vault *v)
 {
     pthread_rwlock_wrlock(&v->lock);
     atomic_store_explicit(&v->state, CM_KEYD_SEALED, memory_order_release);
-    cm_root_free(v->root);
-    v->root = NULL;
+    free_held(v->held);
+    v->held = NULL;
     pthread_rwlock_unlock(&v->lock);
 }
 
-static cm_err run(struct vault *v, unsigned thread, cm_keyop *op)
-{
-    (void)thread;
-    if (op->code == CM_KEYOP_RANDOM && op->n <= CM_KEYOP_DATA_MAX) {
-        op->out.max = op->n;
-        CM_TRY(cm_buf_reserve(&op->out, op->n));
-        CM_TRY(cm_random(v->crypt, op->out.p, op->n));
-        op->out.n = op->n;
-        return CM_OKAY;
-    }
-    return CM_FAIL(CRYPT_ALGORITHM);
-}
-
-void vault_run(struct vault *v, unsigned thread, cm_keyop *op)
+void vault_run(struct vault *v, cm_keyop *op)
 {
     pthread_rwlock_rdlock(&v->lock);
-    op->result = v->root ? run(v, thread, op) : CM_FAIL(KEYS_SEALED);
+    if (v->held)
+        cm_keyring_exec(v->held->ring, op);
+    else
+        op->result = CM_FAIL(KEYS_SEALED);
     pthread_rwlock_unlock(&v->lock);
 }
 
-void vault_facts(struct vault *v, cm_keyctl_status *s, uint8_t buf[VAULT_FACTS])
+void vault_facts(struct vault *v, cm_keyctl_status *s, struct vault_facts *f)
 {
+    CM_AUTO(cm_buf_free) cm_buf text = {.max = sizeof f->log_keys};
+
     pthread_rwlock_rdlock(&v->lock);
-    if (v->root) {
-        memcpy(buf, v->root->id, 16);
-        memcpy(buf + 16, v->log_mldsa, 1312);
-        memcpy(buf + 16 + 1312, v->log_ed25519, 32);
-        s->root = cm_view_of(buf, 16);
-        s->log_mldsa = cm_view_of(buf + 16, 1312);
-        s->log_ed25519 = cm_view_of(buf + 16 + 1312, 32);
-        s->generation = v->root->kem[v->root->n - 1].number;
+    if (v->held) {
+        const cm_root *r = v->held->root;
+
+        memcpy(f->root, r->id, sizeof f->root);
+        memcpy(f->origin, r->origin, r->origin_n);
+        s->root = CM_VIEW(f->root);
+        s->origin = cm_view_of(f->origin, r->origin_n);
+        s->generation = r->kem[r->n - 1].number;
+        if (cm_ok(cm_audit_local_public(&text, v->held->log))) {
+            memcpy(f->log_keys, text.p, text.n);
+            s->log_keys = cm_view_of(f->log_keys, text.n);
+        }
     }
     pthread_rwlock_unlock(&v->lock);
 }

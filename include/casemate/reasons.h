@@ -216,6 +216,13 @@
     X(KEYS_UNSEALED, CONFLICT, 0x0895, "the keys are unsealed already", "seal them first") \
     X(KEYD_NO_CREDENTIAL, NOTFOUND, 0x0896, "the key holder was given no credential", "start casemate-keyd with --credential") \
     X(KEYD_NOT_PERMITTED, DENIED, 0x0897, "this connection may not ask for that", "use the admin connection") \
+    X(FROST_PARAMS, INVALID, 0x0898, "there is no such threshold key", "ask for 2 to 32 shares, of which at least 2 and at most all sign") \
+    X(FROST_SHARE, UNAUTHENTIC, 0x0899, "a share of the signature or of the key is not what it must be", "leave its holder out and sign again") \
+    X(FROST_LIST, INVALID, 0x089a, "the list of signers does not fit the key", "give the commitments of enough of its holders, once each, in order of their numbers") \
+    X(FROST_NOT_OURS, INVALID, 0x089b, "the list of commitments does not hold this signer's own", "begin with round one") \
+    X(FROST_NONCE_USED, CONFLICT, 0x089c, "these nonces have signed already", "begin with round one: nonces serve once") \
+    X(FROST_POINT, MALFORMED, 0x089d, "not an element of the group", "leave its sender out and sign again") \
+    X(FROST_ENCODING, MALFORMED, 0x089e, "the threshold key or commitment is damaged", "fetch it again") \
     /* run, the keeper and the sandbox: 0x0a40 */ \
     X(KEEPER_LOST, IO, 0x0a40, "the key holder went away", "try again") \
     X(KEEPER_DOWN, IO, 0x0a41, "the key holder can't be reached", "try again in a moment; check that casemate-keyd runs") \

@@ -42,15 +42,15 @@ static cm_cbor_value optional_uint(uint64_t u)
 
 /* ---- STATUS -------------------------------------------------------------------------------- */
 
-enum { MLDSA44_PK = 1312 };
+enum { LOG_KEYS_MAX = 8192 };
 
 static const cm_cbor_field status_fields[] = {
     {1, CM_CBOR_UINT, true, CM_KEYD_SEALED, CM_KEYD_UNSEALED},
     {2, CM_CBOR_TEXT, true, 1, 64},
     {3, CM_CBOR_BYTES, false, 16, 16},
     {4, CM_CBOR_UINT, false, 1, UINT64_MAX},
-    {5, CM_CBOR_BYTES, false, MLDSA44_PK, MLDSA44_PK},
-    {6, CM_CBOR_BYTES, false, 32, 32},
+    {5, CM_CBOR_TEXT, false, 1, CM_ORIGIN_MAX},
+    {6, CM_CBOR_TEXT, false, 1, LOG_KEYS_MAX},
     {7, CM_CBOR_UINT, false, 1, CM_SHARE_MAX},
     {8, CM_CBOR_UINT, false, 1, CM_SHARE_MAX},
     {9, CM_CBOR_UINT, true, 0, UINT32_MAX},
@@ -64,10 +64,10 @@ static const cm_cbor_field status_fields[] = {
 cm_err cm_keyctl_put_status(cm_buf *body, const cm_keyctl_status *s)
 {
     cm_cbor_value v[CM_COUNT(status_fields)] = {
-        uint_value(s->state),         view_value(s->version),      optional_view(s->root),
-        optional_uint(s->generation), optional_view(s->log_mldsa), optional_view(s->log_ed25519),
-        optional_uint(s->have),       optional_uint(s->need),      uint_value(s->sandbox),
-        uint_value(s->arena),         uint_value(s->workers),      uint_value(s->served),
+        uint_value(s->state),         view_value(s->version),    optional_view(s->root),
+        optional_uint(s->generation), optional_view(s->origin),  optional_view(s->log_keys),
+        optional_uint(s->have),       optional_uint(s->need),    uint_value(s->sandbox),
+        uint_value(s->arena),         uint_value(s->workers),    uint_value(s->served),
         uint_value(s->pid),           uint_value(s->credential),
     };
 
@@ -84,8 +84,8 @@ cm_err cm_keyctl_get_status(cm_keyctl_status *s, cm_view body)
         .version = v[1].v,
         .root = v[2].v,
         .generation = v[3].u,
-        .log_mldsa = v[4].v,
-        .log_ed25519 = v[5].v,
+        .origin = v[4].v,
+        .log_keys = v[5].v,
         .have = v[6].u,
         .need = v[7].u,
         .sandbox = v[8].u,
@@ -157,17 +157,30 @@ static cm_err get_methods(cm_keyctl_methods *m, cm_view array)
     return CM_OKAY;
 }
 
-cm_err cm_keyctl_put_init(cm_buf *body, const cm_keyctl_methods *m)
+static const cm_cbor_field init_fields[] = {
+    {1, CM_CBOR_TEXT, true, 1, CM_ORIGIN_MAX},
+    {2, CM_CBOR_ARRAY, true, 1, LIST_MAX},
+};
+
+cm_err cm_keyctl_put_init(cm_buf *body, const cm_keyctl_init *i)
 {
-    return put_methods(body, m);
+    CM_AUTO(cm_buf_free) cm_buf methods = {.max = LIST_MAX};
+
+    CM_TRY(put_methods(&methods, &i->methods));
+    cm_cbor_value v[] = {view_value(i->origin), view_value(cm_buf_view(&methods))};
+
+    return cm_cbor_put_record(body, init_fields, v, CM_COUNT(v));
 }
 
-cm_err cm_keyctl_get_init(cm_keyctl_methods *m, cm_view body)
+cm_err cm_keyctl_get_init(cm_keyctl_init *i, cm_view body)
 {
-    cm_keyctl_methods got = {0};
+    cm_cbor_value v[CM_COUNT(init_fields)] = {0};
+    cm_keyctl_init got = {0};
 
-    CM_TRY(malformed(get_methods(&got, body)));
-    *m = got;
+    CM_TRY(read_record(body, init_fields, v, CM_COUNT(v)));
+    got.origin = v[0].v;
+    CM_TRY(malformed(get_methods(&got.methods, v[1].v)));
+    *i = got;
     return CM_OKAY;
 }
 

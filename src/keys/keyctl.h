@@ -16,8 +16,8 @@ typedef struct {
     cm_view version;     /* text: the program's */
     cm_view root;        /* cm_root's id; empty while sealed */
     uint64_t generation; /* of the root in force; 0 while sealed */
-    cm_view log_mldsa;   /* the log's public keys (ML-DSA-44, Ed25519); empty while sealed */
-    cm_view log_ed25519;
+    cm_view origin;      /* the log's name; empty while sealed */
+    cm_view log_keys;    /* its public keys as vkeys, a line each: what is published */
     uint64_t have, need; /* shares given so far, and how many it takes; 0: none given yet */
     uint64_t sandbox;    /* CM_SANDBOX_* in force (run/sandbox.h) */
     uint64_t arena;      /* cm_arena_kind */
@@ -35,8 +35,12 @@ typedef struct {
 } cm_keyctl_methods;
 
 /** INIT: a new root. Refused while one is held. */
-CM_MUST cm_err cm_keyctl_put_init(cm_buf *body, const cm_keyctl_methods *m);
-CM_MUST cm_err cm_keyctl_get_init(cm_keyctl_methods *m, cm_view body);
+typedef struct {
+    cm_view origin; /* the log's name, for good: "kms.example.org/log" */
+    cm_keyctl_methods methods;
+} cm_keyctl_init;
+CM_MUST cm_err cm_keyctl_put_init(cm_buf *body, const cm_keyctl_init *i);
+CM_MUST cm_err cm_keyctl_get_init(cm_keyctl_init *i, cm_view body);
 
 /** The answer to INIT and ALTER. */
 typedef struct {

@@ -20,15 +20,18 @@ static const cm_argon2 min_cost = {8u << 10, 1, 1}, max_cost = {1u << 20, 16, 16
 
 /* ---- the root ------------------------------------------------------------------------------- */
 
-cm_err cm_root_new(cm_root **out, const cm_crypt *c)
+cm_err cm_root_new(cm_root **out, const cm_crypt *c, cm_view origin)
 {
     CM_AUTO(cm_root_free_ptr) cm_root *r = NULL;
 
+    if (origin.n < 1 || origin.n > CM_ORIGIN_MAX)
+        return CM_FAIL(BAD_ARGUMENT);
     CM_TRY(cm_secret_new(&r, sizeof *r));
     CM_TRY(cm_random(c, r->id, sizeof r->id));
     CM_TRY(cm_random(c, r->kem[0].seed, sizeof r->kem[0].seed));
-    CM_TRY(cm_random(c, r->log_mldsa, sizeof r->log_mldsa));
-    CM_TRY(cm_random(c, r->log_ed25519, sizeof r->log_ed25519));
+    CM_TRY(cm_random(c, r->log_seed, sizeof r->log_seed));
+    memcpy(r->origin, origin.p, origin.n);
+    r->origin_n = (uint8_t)origin.n;
     r->n = 1;
     r->kem[0].number = 1;
     *out = r;
@@ -48,8 +51,8 @@ void cm_root_free_ptr(cm_root **r)
 
 static const cm_cbor_field root_fields[] = {
     {1, CM_CBOR_ARRAY, true, 1, ROOT_MAX}, /* number, seed, oldest first */
-    {2, CM_CBOR_BYTES, true, 32, 32},
-    {3, CM_CBOR_BYTES, true, 32, 32},
+    {2, CM_CBOR_BYTES, true, 32, 32},      /* the log's seed */
+    {3, CM_CBOR_TEXT, true, 1, CM_ORIGIN_MAX},
 };
 
 static cm_err put_root(cm_buf *out, const cm_root *r)
@@ -64,8 +67,8 @@ static cm_err put_root(cm_buf *out, const cm_root *r)
     }
     cm_cbor_value v[] = {
         {.present = true, .v = cm_buf_view(&kem)},
-        {.present = true, .v = CM_VIEW(r->log_mldsa)},
-        {.present = true, .v = CM_VIEW(r->log_ed25519)},
+        {.present = true, .v = CM_VIEW(r->log_seed)},
+        {.present = true, .v = cm_view_of(r->origin, r->origin_n)},
     };
 
     return cm_cbor_put_record(out, root_fields, v, CM_COUNT(v));
@@ -102,8 +105,9 @@ static cm_err get_root(cm_root *r, cm_view v)
     CM_TRY(cm_cbor_record(&c, root_fields, f, CM_COUNT(f), NULL));
     CM_TRY(cm_cbor_end(&c));
     CM_TRY(get_generations(r, f[0].v));
-    memcpy(r->log_mldsa, f[1].v.p, sizeof r->log_mldsa);
-    memcpy(r->log_ed25519, f[2].v.p, sizeof r->log_ed25519);
+    memcpy(r->log_seed, f[1].v.p, sizeof r->log_seed);
+    memcpy(r->origin, f[2].v.p, f[2].v.n);
+    r->origin_n = (uint8_t)f[2].v.n;
     return CM_OKAY;
 }
 

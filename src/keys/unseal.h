@@ -17,6 +17,7 @@ enum {
     CM_UNSEAL_SECRET_MAX = 4096,
     CM_UNSEAL_KEYFILE_MIN = 32,
     CM_UNSEAL_BLOB_MAX = 8192,
+    CM_ORIGIN_MAX = 255,
 };
 
 /** What everything hangs on. Lives in locked memory and nowhere else. */
@@ -27,12 +28,14 @@ typedef struct {
         uint64_t number;
         uint8_t seed[64]; /* ML-KEM-1024, d || z: tenant KEKs are sealed to it */
     } kem[CM_ROOT_GENERATIONS];
-    uint8_t log_mldsa[32]; /* xi of the log's ML-DSA key */
-    uint8_t log_ed25519[32];
+    uint8_t log_seed[32]; /* of the log's keys: audit/signer.h derives them */
+    uint8_t origin_n;
+    char origin[CM_ORIGIN_MAX]; /* the log's name, for good; no NUL */
 } cm_root;
 
-/** A new root of generation 1. NO_ENTROPY, NO_LOCKED_MEMORY. */
-CM_MUST cm_err cm_root_new(cm_root **out, const cm_crypt *c);
+/** A new root of generation 1, whose log has this name (1 to CM_ORIGIN_MAX bytes, else
+ * BAD_ARGUMENT). NO_ENTROPY, NO_LOCKED_MEMORY. */
+CM_MUST cm_err cm_root_new(cm_root **out, const cm_crypt *c, cm_view origin);
 /** Wipes. NULL is fine. */
 void cm_root_free(cm_root *r);
 void cm_root_free_ptr(cm_root **r);

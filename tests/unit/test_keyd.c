@@ -73,13 +73,13 @@ static cm_keyctl_status status_of(cm_keeper_client *k, cm_buf *b)
     cm_keyctl_status s;
 
     b->n = 0;
-    b->max = 4096;
+    b->max = 16384;
     OK(cm_keeper_ask(k, CM_KEYMSG_STATUS, (cm_view){0}, b, PATIENCE));
     OK(cm_keyctl_get_status(&s, cm_buf_view(b)));
     return s;
 }
 
-static cm_err init_with(cm_keeper_client *k, cm_keyctl_methods *m, cm_buf *answer)
+static cm_err init_with(cm_keeper_client *k, const cm_keyctl_init *m, cm_buf *answer)
 {
     cm_buf body = {.max = 1 << 16};
     cm_err e = cm_keyctl_put_init(&body, m);
@@ -116,20 +116,22 @@ static cm_err random_op(cm_keeper_client *k, uint64_t n)
     return e;
 }
 
-static cm_keyctl_methods passphrase_and_shares(void)
+static cm_keyctl_init passphrase_and_shares(void)
 {
-    return (cm_keyctl_methods){
-        .method = {{.kind = CM_UNSEAL_PASSPHRASE, .secret = CM_LIT("open sesame"), .cost = cheap},
-                   {.kind = CM_UNSEAL_SHARES, .need = 2, .shares = 3, .label = CM_LIT("board")}},
-        .n = 2,
-    };
+    cm_keyctl_init i = {.origin = CM_LIT("example.org/log"), .methods = {.n = 2}};
+
+    i.methods.method[0] = (cm_unseal_method){
+        .kind = CM_UNSEAL_PASSPHRASE, .secret = CM_LIT("open sesame"), .cost = cheap};
+    i.methods.method[1] = (cm_unseal_method){
+        .kind = CM_UNSEAL_SHARES, .need = 2, .shares = 3, .label = CM_LIT("board")};
+    return i;
 }
 
 static void seals_and_unseals(void **state)
 {
     struct up u;
     cm_buf b = {0}, made = {0}, answer = {0};
-    cm_keyctl_methods m = passphrase_and_shares();
+    cm_keyctl_init m = passphrase_and_shares();
     cm_keyctl_boot boot;
     cm_keyctl_status s;
 
@@ -151,8 +153,8 @@ static void seals_and_unseals(void **state)
 
     OK(cm_keeper_ask(u.k, CM_KEYMSG_SEAL, (cm_view){0}, NULL, PATIENCE));
     IS(random_op(u.k, 32), KEYS_SEALED);
-    cm_keyctl_unseal with = {.boot = boot.boot, .kind = CM_UNSEAL_PASSPHRASE,
-                             .secret = CM_LIT("open barley")};
+    cm_keyctl_unseal with = {
+        .boot = boot.boot, .kind = CM_UNSEAL_PASSPHRASE, .secret = CM_LIT("open barley")};
     IS(unseal_with(u.k, &with, &answer), UNSEAL_WRONG);
     with.secret = CM_LIT("open sesame");
     OK(unseal_with(u.k, &with, &answer));
@@ -178,10 +180,113 @@ static void seals_and_unseals(void **state)
     stop(&u);
 }
 
+/* ---- operations ------------------------------------------------------------------------------ */
+
+/* A tenant and an AES key of it, sealed. */
+struct keys {
+    cm_buf kek, key;
+    cm_key_binding bind;
+};
+
+static cm_err run(cm_keeper_client *k, cm_keyop *op)
+{
+    return cm_keeper_run(k, op, PATIENCE);
+}
+
+static void make_keys(cm_keeper_client *k, struct keys *out, cm_key_type type)
+{
+    cm_keyop op = {.code = CM_KEYOP_NEW_TENANT};
+
+    *out = (struct keys){.bind = {.tenant = CM_LIT("acme"),
+                                  .path = CM_LIT("acme/key"),
+                                  .version = 1,
+                                  .type = type,
+                                  .kek_version = 1}};
+    op.bind = out->bind;
+    OK(run(k, &op));
+    out->kek = cm_buf_take(&op.out);
+    cm_keyop_done_with(&op);
+    op = (cm_keyop){
+        .code = CM_KEYOP_CREATE, .bind = out->bind, .kek = cm_buf_view(&out->kek), .type2 = type};
+    OK(run(k, &op));
+    out->key = cm_buf_take(&op.out);
+    cm_keyop_done_with(&op);
+}
+
+static void free_keys(struct keys *x)
+{
+    cm_buf_free(&x->kek);
+    cm_buf_free(&x->key);
+}
+
+static cm_keyop with_key(const struct keys *x, cm_keyop_code code, cm_view data)
+{
+    return (cm_keyop){.code = code,
+                      .bind = x->bind,
+                      .kek = cm_buf_view(&x->kek),
+                      .key = cm_buf_view(&x->key),
+                      .data = data};
+}
+
+/* Unsealed by a passphrase; the boot record. */
+static cm_buf unsealed(struct up *u, const char *const *args)
+{
+    cm_buf made = {0}, boot = {.max = CM_BOOT_MAX};
+    cm_keyctl_init m = passphrase_and_shares();
+    cm_keyctl_boot b;
+
+    start(u, args, NULL);
+    OK(init_with(u->k, &m, &made));
+    OK(cm_keyctl_get_boot(&b, cm_buf_view(&made)));
+    OK(cm_buf_append(&boot, b.boot));
+    cm_buf_free(&made);
+    return boot;
+}
+
+static void executes_operations(void **state)
+{
+    struct up u;
+    struct keys x;
+    cm_buf boot = unsealed(&u, NULL);
+    cm_keyop op, back;
+
+    (void)state;
+    make_keys(u.k, &x, CM_KEY_AES_256);
+    op = with_key(&x, CM_KEYOP_ENCRYPT, CM_LIT("attack at dawn"));
+    OK(run(u.k, &op));
+    back = with_key(&x, CM_KEYOP_DECRYPT, cm_buf_view(&op.out));
+    OK(run(u.k, &back));
+    assert_memory_equal(back.out.p, "attack at dawn", 14);
+    cm_keyop_done_with(&back);
+    x.bind.tenant = CM_LIT("other");
+    back = with_key(&x, CM_KEYOP_DECRYPT, cm_buf_view(&op.out));
+    IS(run(u.k, &back), CRYPT_TAG);
+    assert_null(back.out.p);
+    cm_keyop_done_with(&op);
+    free_keys(&x);
+
+    make_keys(u.k, &x, CM_KEY_SLH_DSA_128F); /* by the threads for slow work */
+    op = with_key(&x, CM_KEYOP_SIGN, CM_LIT("slowly"));
+    OK(run(u.k, &op));
+    assert_int_equal(op.out.n, 17088);
+    cm_keyop_done_with(&op);
+    free_keys(&x);
+
+    op = (cm_keyop){.code = CM_KEYOP_SIGN_LOG,
+                    .data = CM_LIT("example.org/log\n1\n"
+                                   "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n")};
+    OK(run(u.k, &op));
+    assert_true(op.out.n > 100);
+    cm_keyop_done_with(&op);
+    cm_buf_free(&boot);
+    stop(&u);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(seals_and_unseals),
+        cmocka_unit_test(executes_operations),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
