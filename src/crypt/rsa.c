@@ -3,6 +3,7 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
+#include "base/ct.h"
 #include "crypt/crypt_int.h"
 #include "crypt/rsa.h"
 
@@ -20,51 +21,66 @@ static void bn_done(BIGNUM **b)
     BN_free(*b);
 }
 
-/* What every key must be; key is taken in any case. */
-static cm_err made(cm_rsa **out, const cm_crypt *c, EVP_PKEY *key, bool secret)
+static void bn_clear_done(BIGNUM **b)
+{
+    BN_clear_free(*b);
+}
+
+static bool is_one_of(unsigned bits)
+{
+    return bits == 2048 || bits == 4096;
+}
+
+static bool has_exponent(const EVP_PKEY *key)
 {
     CM_AUTO(bn_done) BIGNUM *e = NULL;
-    int bits = key && EVP_PKEY_is_a(key, "RSA") ? EVP_PKEY_get_bits(key) : 0;
-    cm_rsa *k;
-    cm_err err;
 
-    if ((bits != 2048 && bits != 4096) ||
-        EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &e) != 1 || !BN_is_word(e, 65537)) {
-        EVP_PKEY_free(key);
+    return EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &e) == 1 && BN_is_word(e, 65537);
+}
+
+static bool two_primes(const EVP_PKEY *key)
+{
+    CM_AUTO(bn_clear_done) BIGNUM *third = NULL;
+
+    return EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_FACTOR3, &third) != 1;
+}
+
+/* What every key must be; *key is moved. */
+static cm_err made(cm_rsa **out, const cm_crypt *c, EVP_PKEY **key, bool secret)
+{
+    int bits = *key && EVP_PKEY_is_a(*key, "RSA") ? EVP_PKEY_get_bits(*key) : 0;
+
+    if (bits <= 0 || !is_one_of((unsigned)bits) || !has_exponent(*key) ||
+        (secret && !two_primes(*key)))
         return cm_crypt_fail(CM_CRYPT_BAD_KEY);
-    }
-    err = cm_alloc(&k, sizeof *k);
-    if (cm_failed(err)) {
-        EVP_PKEY_free(key);
-        return err;
-    }
-    *k = (cm_rsa){c, key, (unsigned)bits, secret};
-    *out = k;
+    (void)cm_crypt_fail(CM_CRYPT_BAD_KEY); /* asking for a third prime left an error */
+    CM_TRY(cm_alloc(out, sizeof **out));
+    **out = (cm_rsa){c, *key, (unsigned)bits, secret};
+    *key = NULL;
     return CM_OKAY;
 }
 
 cm_err cm_rsa_generate(cm_rsa **out, const cm_crypt *c, unsigned bits)
 {
-    CM_AUTO(cm_evp_pkey_ctx_done)
-    EVP_PKEY_CTX *x = EVP_PKEY_CTX_new_from_name(c->lib, "RSA", cm_crypt_propq(c));
-    EVP_PKEY *key = NULL;
+    CM_AUTO(cm_evp_pkey_ctx_done) EVP_PKEY_CTX *x = NULL;
+    CM_AUTO(cm_evp_pkey_done) EVP_PKEY *key = NULL;
 
-    if (bits != 2048 && bits != 4096)
+    if (!is_one_of(bits))
         return CM_FAIL(BAD_ARGUMENT);
+    x = EVP_PKEY_CTX_new_from_name(c->lib, "RSA", cm_crypt_propq(c));
     if (!x)
         return cm_crypt_fail(CM_CRYPT_PROVIDER);
     CM_TRY_SSL(EVP_PKEY_keygen_init(x));
     CM_TRY_SSL(EVP_PKEY_CTX_set_rsa_keygen_bits(x, (int)bits));
     CM_TRY_SSL(EVP_PKEY_generate(x, &key));
-    return made(out, c, key, true);
+    return made(out, c, &key, true);
 }
 
-cm_err cm_rsa_from_private(cm_rsa **out, const cm_crypt *c, cm_view der)
+static cm_err read_private(cm_rsa **out, const cm_crypt *c, cm_view der)
 {
     CM_AUTO(cm_pkcs8_done) PKCS8_PRIV_KEY_INFO *info = NULL;
-    CM_AUTO(cm_evp_pkey_ctx_done) EVP_PKEY_CTX *x = NULL;
+    CM_AUTO(cm_evp_pkey_done) EVP_PKEY *key = NULL;
     const uint8_t *p = der.p;
-    EVP_PKEY *key;
 
     if (der.n == 0 || der.n > CM_RSA_DER_MAX)
         return CM_FAIL(CRYPT_BAD_KEY);
@@ -72,28 +88,50 @@ cm_err cm_rsa_from_private(cm_rsa **out, const cm_crypt *c, cm_view der)
     if (!info || p != der.p + der.n)
         return cm_crypt_fail(CM_CRYPT_BAD_KEY);
     key = EVP_PKCS82PKEY_ex(info, c->lib, cm_crypt_propq(c));
-    if (key)
-        x = EVP_PKEY_CTX_new_from_pkey(c->lib, key, cm_crypt_propq(c));
-    if (!x || EVP_PKEY_pairwise_check(x) != 1) {
-        EVP_PKEY_free(key);
+    return key ? made(out, c, &key, true) : cm_crypt_fail(CM_CRYPT_BAD_KEY);
+}
+
+static cm_err check_private(const cm_rsa *k, cm_view der)
+{
+    CM_AUTO(cm_evp_pkey_ctx_done)
+    EVP_PKEY_CTX *x = EVP_PKEY_CTX_new_from_pkey(k->crypt->lib, k->key, cm_crypt_propq(k->crypt));
+    CM_AUTO(cm_buf_free) cm_buf again = {.max = CM_RSA_DER_MAX};
+
+    if (!x)
+        return cm_crypt_fail(CM_CRYPT_PROVIDER);
+    if (EVP_PKEY_check(x) != 1)
         return cm_crypt_fail(CM_CRYPT_BAD_KEY);
-    }
-    return made(out, c, key, true);
+    CM_TRY(cm_rsa_private_der(&again, k));
+    return cm_ct_equal(cm_buf_view(&again), der) ? CM_OKAY : CM_FAIL(CRYPT_BAD_KEY);
+}
+
+cm_err cm_rsa_from_private(cm_rsa **out, const cm_crypt *c, cm_view der)
+{
+    CM_AUTO(cm_rsa_free_ptr) cm_rsa *k = NULL;
+
+    CM_TRY(read_private(&k, c, der));
+    CM_TRY(check_private(k, der));
+    *out = k;
+    k = NULL;
+    return CM_OKAY;
+}
+
+cm_err cm_rsa_from_own(cm_rsa **out, const cm_crypt *c, cm_view der)
+{
+    return read_private(out, c, der);
 }
 
 cm_err cm_rsa_from_public(cm_rsa **out, const cm_crypt *c, cm_view der)
 {
+    CM_AUTO(cm_evp_pkey_done) EVP_PKEY *key = NULL;
     const uint8_t *p = der.p;
-    EVP_PKEY *key;
 
     if (der.n == 0 || der.n > CM_RSA_DER_MAX)
         return CM_FAIL(CRYPT_BAD_KEY);
     key = d2i_PUBKEY_ex(NULL, &p, (long)der.n, c->lib, cm_crypt_propq(c));
-    if (key && p != der.p + der.n) {
-        EVP_PKEY_free(key);
-        key = NULL;
-    }
-    return key ? made(out, c, key, false) : cm_crypt_fail(CM_CRYPT_BAD_KEY);
+    if (!key || p != der.p + der.n)
+        return cm_crypt_fail(CM_CRYPT_BAD_KEY);
+    return made(out, c, &key, false);
 }
 
 void cm_rsa_free(cm_rsa *k)
@@ -107,7 +145,6 @@ void cm_rsa_free(cm_rsa *k)
 void cm_rsa_free_ptr(cm_rsa **k)
 {
     cm_rsa_free(*k);
-    *k = NULL;
 }
 
 unsigned cm_rsa_bits(const cm_rsa *k)
@@ -186,7 +223,9 @@ cm_err cm_rsa_sign(const cm_rsa *k, uint8_t *sig, cm_rsa_padding p, bool digeste
     CM_TRY_SSL(EVP_PKEY_sign_init(x));
     CM_TRY(padding(x, p));
     CM_TRY_SSL(EVP_PKEY_CTX_set_signature_md(x, k->crypt->md[CM_SHA256]));
+    CM_TRY(cm_crypt_watch());
     CM_TRY_SSL(EVP_PKEY_sign(x, made_sig, &n, digest, sizeof digest));
+    CM_TRY(cm_crypt_watched());
     if (n != k->bits / 8)
         return CM_FAIL(CRYPT_PROVIDER);
     memcpy(sig, made_sig, n);

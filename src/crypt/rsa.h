@@ -1,21 +1,28 @@
 #ifndef CM_CRYPT_RSA_H
 #define CM_CRYPT_RSA_H
-/* RSA signatures for peers that know nothing newer. Falls to a quantum computer: nothing here is
- * used to protect anything of our own. */
+/*
+ * RSA signatures over SHA-256, for peers that know nothing newer. Falls to a quantum computer:
+ * nothing here protects anything of our own, and there is no encryption.
+ */
 #include "crypt/crypt.h"
 
-typedef struct cm_rsa cm_rsa; /* immutable; any thread */
+typedef struct cm_rsa cm_rsa; /* immutable; any thread; borrows its cm_crypt */
 
 enum { CM_RSA_SIG_MAX = 512, CM_RSA_DER_MAX = 4096 };
 
-typedef enum { CM_RSA_PSS, CM_RSA_PKCS1 } cm_rsa_padding; /* over SHA-256; PSS: salt of 32 bytes */
+typedef enum { CM_RSA_PSS, CM_RSA_PKCS1 } cm_rsa_padding; /* PSS: MGF1-SHA-256, salt of 32 bytes */
 
-/** bits: 2048 or 4096, else BAD_ARGUMENT. Takes seconds. */
+/** bits: 2048 or 4096, else BAD_ARGUMENT. Takes seconds, and how long depends on the primes. */
 CM_MUST cm_err cm_rsa_generate(cm_rsa **out, const cm_crypt *c, unsigned bits);
-/** PKCS#8 DER of a two-prime key of 2048 or 4096 bits with exponent 65537: CRYPT_BAD_KEY. */
+/** PKCS#8 DER, the whole of der and canonical, of a key with two primes, 2048 or 4096 bits and the
+ * exponent 65537, whose parts fit each other and whose primes are prime: CRYPT_BAD_KEY. */
 CM_MUST cm_err cm_rsa_from_private(cm_rsa **out, const cm_crypt *c, cm_view der);
+/** What cm_rsa_private_der() wrote and nobody could change since: parts and primes, which take
+ * longer to check than to use, are not checked again. */
+CM_MUST cm_err cm_rsa_from_own(cm_rsa **out, const cm_crypt *c, cm_view der);
 /** SubjectPublicKeyInfo, the same limits. */
 CM_MUST cm_err cm_rsa_from_public(cm_rsa **out, const cm_crypt *c, cm_view der);
+/** The provider wipes what is secret. */
 void cm_rsa_free(cm_rsa *k);
 void cm_rsa_free_ptr(cm_rsa **k);
 unsigned cm_rsa_bits(const cm_rsa *k);
@@ -23,10 +30,11 @@ unsigned cm_rsa_bits(const cm_rsa *k);
 CM_MUST cm_err cm_rsa_private_der(cm_buf *out, const cm_rsa *k);
 CM_MUST cm_err cm_rsa_public_der(cm_buf *out, const cm_rsa *k);
 
-/** digested: v is the SHA-256 itself (else BAD_ARGUMENT unless 32 bytes). sig: bits / 8 bytes. */
+/** digested: v is the SHA-256 itself, else BAD_ARGUMENT unless it has 32 bytes. sig: bits / 8
+ * bytes, written on success only. CRYPT_NO_PRIVATE. */
 CM_MUST cm_err cm_rsa_sign(const cm_rsa *k, uint8_t *sig, cm_rsa_padding p, bool digested,
                            cm_view v);
-/** CRYPT_SIGNATURE */
+/** CRYPT_SIGNATURE for any mismatch, a wrong length included. */
 CM_MUST cm_err cm_rsa_verify(const cm_rsa *k, cm_rsa_padding p, bool digested, cm_view v,
                              cm_view sig);
 

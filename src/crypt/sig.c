@@ -329,6 +329,25 @@ cm_err cm_verify_raw(const cm_sig_key *k, cm_view msg, cm_view sig)
     return verify_of(k, CM_LIT(""), msg, sig, 0);
 }
 
+static cm_err check_digest(const cm_sig_key *k, cm_view digest)
+{
+    if (k->alg->family != &cm_sig_nist && k->alg->family != &cm_sig_secp)
+        return CM_FAIL(CRYPT_ALGORITHM);
+    return digest.n == k->alg->info.seed ? CM_OKAY : CM_FAIL(BAD_ARGUMENT);
+}
+
+cm_err cm_sign_digest(const cm_sig_key *k, uint8_t *sig, cm_view digest)
+{
+    CM_TRY(check_digest(k, digest));
+    return sign_to(k, sig, CM_LIT(""), digest, CM_SIG_IS_DIGEST);
+}
+
+cm_err cm_verify_digest(const cm_sig_key *k, cm_view digest, cm_view sig)
+{
+    CM_TRY(check_digest(k, digest));
+    return verify_of(k, CM_LIT(""), digest, sig, CM_SIG_IS_DIGEST);
+}
+
 cm_err cm_sign_det(const cm_sig_key *k, uint8_t *sig, cm_view ctx, cm_view msg)
 {
     if (ctx.n > CM_SIG_CTX_MAX)

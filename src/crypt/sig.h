@@ -81,6 +81,12 @@ CM_MUST cm_err cm_verify(const cm_sig_key *k, cm_view ctx, cm_view msg, cm_view 
 CM_MUST cm_err cm_sign_raw(const cm_sig_key *k, uint8_t *sig, cm_view msg);
 CM_MUST cm_err cm_verify_raw(const cm_sig_key *k, cm_view msg, cm_view sig);
 
+/** The raw form of ECDSA over what the curve's hash made of a message: 32 bytes for P-256 and
+ * secp256k1, 48 for P-384, else BAD_ARGUMENT. CRYPT_ALGORITHM for other keys. Whoever computed the
+ * digest vouches for it. */
+CM_MUST cm_err cm_sign_digest(const cm_sig_key *k, uint8_t *sig, cm_view digest);
+CM_MUST cm_err cm_verify_digest(const cm_sig_key *k, cm_view digest, cm_view sig);
+
 /** ML-DSA's external mu; CRYPT_ALGORITHM for other keys. Whoever computed mu vouches for context
  * and message. */
 CM_MUST cm_err cm_sign_mu(const cm_sig_key *k, uint8_t *sig, const uint8_t mu[64]);

@@ -101,6 +101,38 @@ static cm_err nist_from_public(cm_sig_key *k, cm_view pk)
     return import(k, NULL);
 }
 
+/* Without a method the provider takes msg for the digest. */
+static cm_err sign_der(const cm_sig_key *k, uint8_t *der, size_t *n, cm_view msg, unsigned flags)
+{
+    CM_AUTO(cm_evp_pkey_ctx_done) EVP_PKEY_CTX *ctx = NULL;
+
+    if (!(flags & CM_SIG_IS_DIGEST))
+        return cm_sig_evp_sign(k, der, n, msg, NULL);
+    ctx = EVP_PKEY_CTX_new_from_pkey(k->crypt->lib, k->pkey, cm_crypt_propq(k->crypt));
+    if (!ctx)
+        return cm_crypt_fail(CM_CRYPT_PROVIDER);
+    CM_TRY_SSL(EVP_PKEY_sign_init(ctx));
+    CM_TRY(cm_crypt_watch());
+    CM_TRY_SSL(EVP_PKEY_sign(ctx, der, n, msg.p, msg.n));
+    return cm_crypt_watched();
+}
+
+static cm_err verify_der(const cm_sig_key *k, cm_view msg, cm_view der, unsigned flags)
+{
+    CM_AUTO(cm_evp_pkey_ctx_done) EVP_PKEY_CTX *ctx = NULL;
+
+    if (!(flags & CM_SIG_IS_DIGEST))
+        return cm_sig_evp_verify(k, msg, der, NULL);
+    ctx = EVP_PKEY_CTX_new_from_pkey(k->crypt->lib, k->pkey, cm_crypt_propq(k->crypt));
+    if (!ctx)
+        return cm_crypt_fail(CM_CRYPT_PROVIDER);
+    CM_TRY_SSL(EVP_PKEY_verify_init(ctx));
+    CM_TRY(cm_crypt_watch());
+    if (EVP_PKEY_verify(ctx, der.p, der.n, msg.p, msg.n) == 1)
+        return cm_crypt_watched();
+    return cm_crypt_fail(CM_CRYPT_SIGNATURE);
+}
+
 /* K-9, K-10: the provider's nonce takes the key, the digest and fresh randomness. */
 static cm_err nist_sign(const cm_sig_key *k, uint8_t *sig, cm_view ctx, cm_view msg, unsigned flags)
 {
@@ -110,8 +142,8 @@ static cm_err nist_sign(const cm_sig_key *k, uint8_t *sig, cm_view ctx, cm_view 
     const uint8_t *p = der;
     size_t n = sizeof der;
 
-    (void)ctx, (void)flags;
-    CM_TRY(cm_sig_evp_sign(k, der, &n, msg, NULL));
+    (void)ctx;
+    CM_TRY(sign_der(k, der, &n, msg, flags));
     s = d2i_ECDSA_SIG(NULL, &p, (long)n);
     if (!s || BN_bn2binpad(ECDSA_SIG_get0_r(s), sig, half) != half ||
         BN_bn2binpad(ECDSA_SIG_get0_s(s), sig + half, half) != half)
@@ -144,9 +176,9 @@ static cm_err nist_verify(const cm_sig_key *k, cm_view ctx, cm_view msg, cm_view
     uint8_t der[DER_MAX];
     size_t n = 0;
 
-    (void)ctx, (void)flags;
+    (void)ctx;
     CM_TRY(to_der(der, &n, sig));
-    return cm_sig_evp_verify(k, msg, cm_view_of(der, n), NULL);
+    return verify_der(k, msg, cm_view_of(der, n), flags);
 }
 
 const cm_sig_family cm_sig_nist = {nist_from_seed, nist_from_public, nist_sign, nist_verify};

@@ -23,7 +23,7 @@ typedef struct {
     cm_err (*verify)(const cm_sig_key *k, cm_view ctx, cm_view msg, cm_view sig, unsigned flags);
 } cm_sig_family;
 
-enum { CM_SIG_DETERMINISTIC = 1, CM_SIG_IS_MU = 2 };
+enum { CM_SIG_DETERMINISTIC = 1, CM_SIG_IS_MU = 2, CM_SIG_IS_DIGEST = 4 };
 
 struct cm_sig_alg {
     cm_sig_info info;

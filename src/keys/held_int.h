@@ -1,27 +1,31 @@
 #ifndef CM_KEYS_HELD_INT_H
 #define CM_KEYS_HELD_INT_H
-/* Keys that are open: counted, shared by threads, kept in a cache by what they were opened from. */
+/* Keys that are open: counted, shared by threads, kept in caches by what they were opened from. */
 #include <stdatomic.h>
 
 #include "crypt/rsa.h"
 #include "keys/keyop.h"
 
-/* One key, of whichever family; the others are NULL. Immutable once made. */
+/* One key, of whichever family; the others are NULL. Immutable once made. What is secret lies in
+ * the locked arena, but for what the provider expands from it (crypt/sig.h). */
 typedef struct {
     atomic_uint refs;
-    const cm_key_type_info *info;
+    const cm_key_type_info *info; /* NULL: a tenant's KEK */
     cm_sig_key *sig;
     cm_kem_key *kem;
     cm_rsa *rsa;
-    cm_key32 *secret; /* AES, HMAC, and a tenant's KEK: in the locked arena */
+    cm_key32 *secret; /* AES, HMAC, KEK */
 } cm_held;
 
-/** From the raw form of its secret. CRYPT_BAD_KEY, KEY_UNSUPPORTED. */
+/** From the raw form of its secret (KM-2). CRYPT_BAD_KEY, KEY_UNSUPPORTED. */
 CM_MUST cm_err cm_held_from_raw(cm_held **out, const cm_crypt *c, const cm_key_type_info *t,
                                 cm_view raw);
+/** From what somebody else made: the raw form, PKCS#8 in DER or PEM, checked thoroughly (KM-28). */
+CM_MUST cm_err cm_held_import(cm_held **out, const cm_crypt *c, const cm_key_type_info *t,
+                              cm_view secret);
 CM_MUST cm_err cm_held_generate(cm_held **out, const cm_crypt *c, const cm_key_type_info *t);
 /** A KEK of 32 bytes, copied. */
-CM_MUST cm_err cm_held_kek(cm_held **out, const cm_key32 *kek);
+CM_MUST cm_err cm_held_kek(cm_held **out, cm_view kek);
 /** Append the raw secret, the public key (nothing for symmetric keys). */
 CM_MUST cm_err cm_held_raw(cm_buf *out, const cm_held *h);
 CM_MUST cm_err cm_held_public(cm_buf *out, const cm_held *h);
@@ -30,12 +34,26 @@ cm_held *cm_held_ref(cm_held *h);
 void cm_held_drop(cm_held *h);
 void cm_held_drop_ptr(cm_held **h);
 
+/* ---- cache ---- */
+
+/* What a key was opened from, all of it: nothing less finds it again (KM-16). Compared byte by
+ * byte: as strict as a hash over it, and for what an operation brings a hash would cost as much as
+ * a signature. Nothing here is secret. */
+typedef struct {
+    cm_held *parent; /* the KEK; NULL for a KEK itself */
+    const cm_key_binding *bind;
+    cm_view sealed;
+} cm_held_name;
+
 typedef struct cm_held_cache cm_held_cache;
+/** Keeps `entries` keys at most; the least recently used one goes first. */
 CM_MUST cm_err cm_held_cache_new(cm_held_cache **out, unsigned entries);
 void cm_held_cache_free(cm_held_cache *c);
-/** A reference to what is under id, or NULL. */
-cm_held *cm_held_cache_get(cm_held_cache *c, const uint8_t id[32]);
-/** Keep one more reference under id, in place of the least recently used of its neighbours. */
-void cm_held_cache_put(cm_held_cache *c, const uint8_t id[32], cm_held *h);
+/** A reference to the key of that name, or NULL. */
+cm_held *cm_held_cache_get(cm_held_cache *c, const cm_held_name *n);
+/** Keep one more reference. Without memory it is not kept. */
+void cm_held_cache_put(cm_held_cache *c, const cm_held_name *n, cm_held *h);
+/** How many are kept. */
+size_t cm_held_cache_count(cm_held_cache *c);
 
 #endif

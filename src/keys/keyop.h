@@ -7,42 +7,68 @@
  */
 #include "keys/types.h"
 
-typedef enum {                       /* wire numbers, fixed for good; the names are the API's */
-               CM_KEYOP_CREATE = 1,  /* out: sealed key, out2: public key */
-               CM_KEYOP_IMPORT = 2,  /* data: secret in its raw form; out, out2 as above */
-               CM_KEYOP_SIGN = 3,    /* data, context, form; out: signature */
-               CM_KEYOP_VERIFY = 4,  /* data, context, form, more: signature */
-               CM_KEYOP_ENCRYPT = 5, /* data, context: AAD; out: ciphertext */
-               CM_KEYOP_DECRYPT = 6,
-               CM_KEYOP_ENCAPSULATE = 7, /* out: ciphertext, out2: shared secret */
-               CM_KEYOP_DECAPSULATE = 8, /* data: ciphertext; out: shared secret */
-               CM_KEYOP_DATA_KEY =
-                   9, /* n bytes, context: AAD; out: wrapped, out2: plain (empty by form) */
-               CM_KEYOP_WRAP = 10, /* data: key bytes, context: AAD; out */
-               CM_KEYOP_UNWRAP = 11,
-               CM_KEYOP_REWRAP = 12, /* data: under key; out: under the newer version in more */
-               CM_KEYOP_MAC = 13,
-               CM_KEYOP_VERIFY_MAC = 14,
-               CM_KEYOP_RANDOM = 15, /* n */
-               CM_KEYOP_EXPORT =
-                   16, /* more: recipient's public KEM key; out: HPKE-wrapped secret */
-               CM_KEYOP_IMPORT_WRAPPED =
-                   17,               /* key: import KEM key; data: HPKE-wrapped; type2; out, out2 */
-               CM_KEYOP_PUBLIC = 18, /* out2 */
-               CM_KEYOP_NEW_TENANT = 19, /* out: a new tenant KEK, sealed to the root */
-               CM_KEYOP_RESEAL =
-                   20, /* key under kek; out: the same key under the newer kek in more */
-               CM_KEYOP_ROW_KEY = 21,    /* out: the key that seals the tenant's rows (for kmsd) */
-               CM_KEYOP_SIGN_LOG = 22,   /* data: a checkpoint's text; out: its signature lines */
-               CM_KEYOP_SIGN_SHARE = 23, /* FROST: see keys/frost.h */
+/* Wire numbers, fixed for good; the names are the API's. Results go to out and out2; bind, kek and
+ * key are given unless it says otherwise. A form that is not named is MESSAGE. */
+typedef enum {
+    /* bind: the new key's; no key. out: sealed key, out2: its public key, empty when symmetric */
+    CM_KEYOP_CREATE = 1,
+    /* The same; data: the secret in its raw form (KM-2), or PKCS#8 in DER or PEM */
+    CM_KEYOP_IMPORT = 2,
+    /* data, context, form (KM-30). out: signature */
+    CM_KEYOP_SIGN = 3,
+    /* data, context, form; more: signature. CRYPT_SIGNATURE */
+    CM_KEYOP_VERIFY = 4,
+    /* data, context: AAD. out: ciphertext */
+    CM_KEYOP_ENCRYPT = 5,
+    /* data: ciphertext, context: AAD. out: plaintext */
+    CM_KEYOP_DECRYPT = 6,
+    /* out: ciphertext, out2: shared secret */
+    CM_KEYOP_ENCAPSULATE = 7,
+    /* data: ciphertext. out: shared secret */
+    CM_KEYOP_DECAPSULATE = 8,
+    /* n: 16 to 64 bytes, context: AAD, form MESSAGE or SEALED_ONLY. out: wrapped, out2: plain */
+    CM_KEYOP_DATA_KEY = 9,
+    /* data: 1 to 8192 bytes of a key, context: AAD. out: wrapped */
+    CM_KEYOP_WRAP = 10,
+    /* data: wrapped, context: AAD. out: plain */
+    CM_KEYOP_UNWRAP = 11,
+    /* data: wrapped under bind's version, context: AAD; n, more: the newer version and its sealed
+     * key, under the same KEK. out: wrapped under that */
+    CM_KEYOP_REWRAP = 12,
+    /* data. out: 32 bytes */
+    CM_KEYOP_MAC = 13,
+    /* data; more: MAC. CRYPT_SIGNATURE */
+    CM_KEYOP_VERIFY_MAC = 14,
+    /* n bytes; nothing else. out */
+    CM_KEYOP_RANDOM = 15,
+    /* more: the recipient's public key, ML-KEM-768, -1024 or X-Wing: its bytes or an SPKI in DER.
+     * out: the raw secret, sealed to it (KM-27) */
+    CM_KEYOP_EXPORT = 16,
+    /* bind, key: the import key's, a KEM key; data: what EXPORT or cm_export_seal() made; type2:
+     * the new key's type, context: its path, n: its version (0: 1). out, out2: as CREATE */
+    CM_KEYOP_IMPORT_WRAPPED = 17,
+    /* out2: public key; KEY_USE for a symmetric one */
+    CM_KEYOP_PUBLIC = 18,
+    /* bind: tenant and kek_version; no kek. out: a new KEK, sealed to the root */
+    CM_KEYOP_NEW_TENANT = 19,
+    /* n, more: the newer KEK's version and its sealed form. out: the same key under that. Without
+     * key and more: the KEK itself, sealed to the root's generation in force */
+    CM_KEYOP_RESEAL = 20,
+    /* bind: tenant and kek_version. out: the key that seals the tenant's rows (for kmsd) */
+    CM_KEYOP_ROW_KEY = 21,
+    /* data: a checkpoint's text; nothing else. out: its signature lines */
+    CM_KEYOP_SIGN_LOG = 22,
+    /* FROST: see keys/frost.h */
+    CM_KEYOP_SIGN_SHARE = 23,
 } cm_keyop_code;
 
-/* How data is to be taken. */
+/* How data is to be taken; contexts: KM-31. */
 typedef enum {
-    CM_FORM_MESSAGE = 0,
-    CM_FORM_DIGEST = 1,      /* the curve's prehash; RSA: SHA-256 */
-    CM_FORM_MU = 2,          /* ML-DSA external mu */
-    CM_FORM_RAW = 3,         /* no context statement: for foreign protocols */
+    CM_FORM_MESSAGE = 0,     /* the message, for any verifier of the algorithm; dual keys: ours */
+    CM_FORM_DIGEST = 1,      /* its digest: SHA-256 (RSA, P-256), SHA-384 (P-384), any 32 bytes
+                                (secp256k1) */
+    CM_FORM_MU = 2,          /* ML-DSA's external mu */
+    CM_FORM_RAW = 3,         /* MESSAGE that may have no context */
     CM_FORM_SEALED_ONLY = 4, /* DATA_KEY without the plain key */
 } cm_keyop_form;
 

@@ -1,8 +1,11 @@
 #ifndef CM_KEYS_RING_H
 #define CM_KEYS_RING_H
 /*
- * Executes key operations in this process: unwraps what a request brings, works with it, forgets
- * it but for a bounded cache. spec/kms-keys.md.
+ * Executes key operations in this process: unwraps what a request brings, works with it, forgets it
+ * but for bounded caches. spec/kms-keys.md.
+ *
+ * What an operation takes and gives is said in keys/keyop.h. Parts past the limits of
+ * keys/wirefmt.h are KEYOP_SIZE here as well, so that nothing depends on who executes.
  */
 #include "keys/keyop.h"
 #include "keys/unseal.h"
@@ -10,31 +13,51 @@
 typedef struct cm_keyring cm_keyring;
 
 typedef struct {
-    const cm_crypt *crypt;
-    const cm_root *root; /* both borrowed for the ring's life */
+    const cm_crypt *crypt; /* borrowed for the ring's life */
+    const cm_root *root;   /* read by cm_keyring_new() alone */
     /** Append the signature lines of a checkpoint; NULL: SIGN_LOG is KEY_UNSUPPORTED. Any thread.
      */
     cm_err (*sign_log)(void *arg, cm_buf *lines, cm_view text);
     void *arg;
-    unsigned held; /* keys kept open, least recently used first to go; 0: 4096 */
+    /* Opened tenant KEKs and keys kept at most; 0: 512 and 1024. An ML-DSA key takes about 60 KiB
+     * with what the provider expands from it, the others less than 20. */
+    unsigned keks, keys;
 } cm_keyring_options;
 
+/** BAD_ARGUMENT for a root without a generation. */
 CM_MUST cm_err cm_keyring_new(cm_keyring **out, const cm_keyring_options *o);
 /** After every operation has ended. Wipes all it holds. */
 void cm_keyring_free(cm_keyring *r);
 void cm_keyring_free_ptr(cm_keyring **r);
 
 /** Execute op and set its result; done() is not called. After a failure out and out2 are empty.
- * CRYPT_TAG whatever the seals are not made for: another tenant, path, version, type or root, or
- * altered bytes. KEY_USE the type can't do this; KEY_FORM not in this form; KEY_UNSUPPORTED the
- * type is declared and not served by this build. Any thread, constant time in what the keys hold.
- */
+ * CRYPT_TAG        whatever the seals are not made for: another tenant, path, version, type or
+ *                  root, or altered bytes
+ * CRYPT_SIGNATURE  VERIFY, VERIFY_MAC
+ * KEY_USE          a key of this type can't do that
+ * KEY_FORM         not in this form, with this context or of this length
+ * KEY_UNSUPPORTED  declared and not served by this build
+ * KEYOP_SIZE, NO_MEMORY, NO_LOCKED_MEMORY, NO_ENTROPY, CRYPT_PROFILE
+ * Any thread. Constant time in what keys and plaintexts hold, but for the generation of RSA keys
+ * and the import of foreign key files. */
 void cm_keyring_exec(cm_keyring *r, cm_keyop *op);
-/** A keeper that executes at once, in the thread that submits. */
+/** A keeper that executes at once, in the thread that submits. Valid as long as r. */
 cm_keeper cm_keyring_keeper(cm_keyring *r);
 
-/** The key version that a ciphertext of ENCRYPT, WRAP or DATA_KEY names. CRYPT_TAG when it is none.
- */
+/** Keys that are open now, for metrics. */
+typedef struct {
+    size_t keks, keys;
+} cm_keyring_held;
+cm_keyring_held cm_keyring_count(cm_keyring *r);
+
+/** The key version that a ciphertext of ENCRYPT, WRAP, DATA_KEY or REWRAP names (KM-20). It is not
+ * authentic before the ciphertext opened. CRYPT_TAG when it names none. */
 CM_MUST cm_err cm_keyop_version_of(uint64_t *version, cm_view ciphertext);
+
+/** Seal a raw secret to whoever holds `to`, as EXPORT does, for an import with IMPORT_WRAPPED
+ * (KM-27). KEY_USE for a recipient's key below level 3. */
+CM_MUST cm_err cm_export_seal(cm_buf *out, const cm_kem_key *to, cm_key_type type, cm_view raw);
+/** The raw secret. CRYPT_TAG. */
+CM_MUST cm_err cm_export_open(cm_buf *raw, const cm_kem_key *me, cm_key_type type, cm_view wrapped);
 
 #endif
