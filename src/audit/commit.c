@@ -68,8 +68,11 @@ static cm_err read_note(cm_committer *c)
 
 static cm_err read_log(cm_committer *c)
 {
+    cm_log_view view;
+
     CM_TRY(cm_commit_reload(c));
-    cm_log_source_init(&c->source, c->o.store);
+    view = cm_log_view_store(c->o.store);
+    cm_log_source_init(&c->source, &view, c->head.size);
     CM_TRY(read_note(c));
     c->size = c->head.size;
     memcpy(c->root, c->head.root, 32);

@@ -117,6 +117,7 @@ static cm_err make_receipt(cm_committer *c, cm_unit *u, uint64_t size, cm_view n
 
 static void deliver(cm_committer *c, const job *j, cm_err e, cm_view note)
 {
+    c->source.size = j->size;
     for (cm_unit *u = j->receipts, *next; u; u = next) {
         next = u->next;
         u->result = cm_ok(e) ? make_receipt(c, u, j->size, note) : e;

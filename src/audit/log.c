@@ -1,5 +1,5 @@
 /* The log's rows, as everyone but the committer sees them. */
-#include "audit/log.h"
+#include "audit/log_int.h"
 
 #include "audit/audit.h"
 #include "crypt/merkle.h"
@@ -7,7 +7,6 @@
 enum {
     HEAD = 8 + 32,
     BUNDLE_MAX = CM_TILE_WIDTH * (2 + CM_AUDIT_ENTRY_MAX),
-    TILE_MAX = CM_TILE_WIDTH * 32,
     NOTE_MAX = 1 << 18,
 };
 
@@ -212,7 +211,7 @@ static cm_err read_tile(cm_buf *b, uint64_t *version, cm_store *s, unsigned leve
 
 cm_err cm_log_tile(cm_buf *out, cm_store *s, unsigned level, uint64_t n, unsigned width)
 {
-    CM_AUTO(cm_buf_free) cm_buf b = {.max = TILE_MAX};
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = CM_LOG_TILE_MAX};
     uint64_t version;
 
     if (width == 0 || width > CM_TILE_WIDTH || level >= CM_TILE_LEVELS) {
@@ -220,51 +219,6 @@ cm_err cm_log_tile(cm_buf *out, cm_store *s, unsigned level, uint64_t n, unsigne
     }
     CM_TRY(read_tile(&b, &version, s, level, n, width));
     return cm_buf_append(out, cm_view_of(b.p, (size_t)width * 32));
-}
-
-static void fill(cm_tile *t, unsigned level, uint64_t n, const uint8_t *hashes, size_t width)
-{
-    cm_tile_init(t, level, n);
-    for (size_t i = 0; i < width; i++) {
-        cm_tile_push(t, hashes + 32 * i);
-    }
-}
-
-void cm_log_source_init(cm_log_source *l, cm_store *s)
-{
-    l->store = s;
-    for (unsigned i = 0; i < CM_TILE_LEVELS; i++) {
-        cm_tile_init(&l->tile[i], i, 0);
-    }
-}
-
-static cm_err source_node(void *self, uint8_t out[32], unsigned height, uint64_t i)
-{
-    CM_AUTO(cm_buf_free) cm_buf b = {.max = TILE_MAX};
-    cm_log_source *l = self;
-    unsigned level = height / 8, up = height % 8;
-    uint64_t n = i >> (8 - up), in = i & ((UINT64_C(1) << (8 - up)) - 1), version;
-    const uint8_t *node;
-
-    if (level >= CM_TILE_LEVELS) {
-        return CM_FAIL(AUDIT_DAMAGED);
-    }
-    node = l->tile[level].n == n ? cm_tile_node(&l->tile[level], up, in) : NULL;
-    if (!node) {
-        CM_TRY(read_tile(&b, &version, l->store, level, n, (unsigned)((in + 1) << up)));
-        fill(&l->tile[level], level, n, b.p, b.n / 32);
-        node = cm_tile_node(&l->tile[level], up, in);
-    }
-    if (!node) {
-        return CM_FAIL(AUDIT_DAMAGED);
-    }
-    memcpy(out, node, 32);
-    return CM_OKAY;
-}
-
-cm_tlog_source cm_log_source_of(cm_log_source *l)
-{
-    return (cm_tlog_source){source_node, l};
 }
 
 cm_err cm_log_load(cm_tree *t, uint64_t versions[CM_TILE_LEVELS], cm_store *s, const cm_log_head *h)
@@ -279,10 +233,10 @@ cm_err cm_log_load(cm_tree *t, uint64_t versions[CM_TILE_LEVELS], cm_store *s, c
         versions[l] = 0;
         cm_tile_init(&t->edge[l], l, n);
         if (width > 0) {
-            CM_AUTO(cm_buf_free) cm_buf b = {.max = TILE_MAX};
+            CM_AUTO(cm_buf_free) cm_buf b = {.max = CM_LOG_TILE_MAX};
 
             CM_TRY(read_tile(&b, &versions[l], s, l, n, width));
-            fill(&t->edge[l], l, n, b.p, width);
+            cm_log_fill(&t->edge[l], l, n, b.p, width);
         }
     }
     t->size = h->size;

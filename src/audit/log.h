@@ -44,15 +44,59 @@ CM_MUST cm_err cm_log_entry(cm_buf *out, cm_store *s, uint64_t index);
 /** The next entry of a bundle; false at its end or where it is cut off. */
 bool cm_log_entry_next(cm_view *bundle, cm_view *entry);
 
-/** Hashes from the store's tiles, one tile a level remembered. Begin with cm_log_source_init();
- * plain memory of 130 KiB. */
+/* ---- a log to read, wherever it is ---- */
+
+/** Each appends; width as in cm_log_bundle(), exactly so many entries or hashes. */
 typedef struct {
-    cm_store *store;
+    cm_err (*note)(void *self, cm_buf *out);
+    cm_err (*tile)(void *self, cm_buf *out, unsigned level, uint64_t n, unsigned width);
+    cm_err (*bundle)(void *self, cm_buf *out, uint64_t n, unsigned width);
+    void *self;
+} cm_log_view;
+
+cm_log_view cm_log_view_store(cm_store *s);
+
+/** Files in the layout of C2SP tlog-tiles. */
+typedef struct {
+    /** Append the file of that name ("checkpoint", "tile/0/000"); NO_FILE when there is none. */
+    cm_err (*read)(void *self, cm_buf *out, const char *name);
+    void *self;
+} cm_log_files;
+
+/** f is borrowed. A partial file that is gone is looked for in the full one. AUDIT_TILE: a file of
+ * another length, or of other entries than its name says. */
+cm_log_view cm_log_view_files(const cm_log_files *f);
+
+/** Hashes from a view's tiles, one tile a level remembered. Plain memory of 130 KiB. */
+typedef struct {
+    cm_log_view view;
+    uint64_t size; /* of the tree whose tiles are read: may grow */
     cm_tile tile[CM_TILE_LEVELS];
 } cm_log_source;
 
-void cm_log_source_init(cm_log_source *l, cm_store *s);
+void cm_log_source_init(cm_log_source *l, const cm_log_view *v, uint64_t size);
 cm_tlog_source cm_log_source_of(cm_log_source *l);
+
+/** Append a receipt of one entry, by the last checkpoint. AUDIT_NO_LEAF when that does not cover
+ * it; nothing is verified. */
+CM_MUST cm_err cm_log_receipt(cm_buf *out, const cm_log_view *v, uint64_t index);
+/** Append the hashes that lead from the tree of size leaves to that of the last checkpoint; none
+ * for size 0. AUDIT_SHRUNK when the checkpoint is smaller. */
+CM_MUST cm_err cm_log_proof_since(cm_buf *proof, const cm_log_view *v, uint64_t size);
+
+/** Where an export goes. */
+typedef struct {
+    /** Put a file under its name, whole. */
+    cm_err (*write)(void *self, const char *name, cm_view v);
+    /** Whether a full tile or bundle of that name is there already. */
+    bool (*has)(void *self, const char *name);
+    /** Now and then; may be NULL. false: stop, CANCELLED. */
+    bool (*progress)(void *self, uint64_t done, uint64_t of);
+    void *self;
+} cm_log_sink;
+
+/** Everything under the last checkpoint, which is written last. *size, if not NULL: its. */
+CM_MUST cm_err cm_log_export(const cm_log_sink *to, const cm_log_view *v, uint64_t *size);
 
 /** The right edge of the tree under head, from the store's rows, and the versions of the rows of
  * its partial tiles. AUDIT_DAMAGED when its root is not the head's. */

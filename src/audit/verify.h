@@ -5,6 +5,7 @@
  * against another, a whole exported log. Nothing here trusts the store or its operator. Any thread.
  */
 #include "audit/audit.h"
+#include "audit/log.h"
 #include "audit/receipt.h"
 
 /** Whose word is taken. At most 64 keys of each kind. */
@@ -39,30 +40,28 @@ CM_MUST cm_err cm_audit_check_receipt(cm_audit_checked *out, cm_receipt *r, cons
 CM_MUST cm_err cm_audit_check_consistency(const cm_audit_trust *t, cm_view older, cm_view newer,
                                           cm_view proof);
 
-/* ---- a whole log in the layout of tlog-tiles ---- */
+/* ---- a whole log ---- */
 
 typedef struct {
-    /** Append the file of that name ("checkpoint", "tile/0/000"); NO_FILE when there is none. */
-    cm_err (*read)(void *self, cm_buf *out, const char *name);
-    /** Each entry once its bundle fits the tile; may be NULL. A failure ends it. */
+    /** Each entry once its bundle fits the tile; may be NULL. A failure ends the check. */
     cm_err (*entry)(void *self, uint64_t index, cm_view entry);
     /** Now and then; may be NULL. false: stop, CANCELLED. */
     bool (*progress)(void *self, uint64_t done, uint64_t of);
     void *self;
-} cm_audit_files;
+} cm_audit_watch;
 
-/** Where a check of files ended. */
+/** Where a check of a log ended. */
 typedef struct {
-    uint64_t size;    /* the checkpoint's */
-    uint64_t entries; /* that were checked and fit */
-    char file[96];    /* the one that does not fit; "" */
+    uint64_t size;           /* the checkpoint's */
+    uint64_t entries;        /* that were checked and fit */
+    char file[CM_TILE_PATH]; /* the one that does not fit, by its name in an export; "" */
 } cm_audit_extent;
 
 /** Hash everything again: entries against tiles, tiles against each other and the checkpoint. Every
- * entry must decode (A-21). Memory: a bundle and the tree's edge.
+ * entry must decode (A-21). Memory: a bundle and the tree's edge. w may be NULL.
  * What cm_audit_check_note() fails with; AUDIT_TILE, AUDIT_ENTRY, NO_FILE with *at naming the file;
- * what read() fails with. *at is filled in any case. */
-CM_MUST cm_err cm_audit_check_files(cm_audit_extent *at, const cm_audit_trust *t,
-                                    const cm_audit_files *f);
+ * what the view fails with. *at is filled in any case. */
+CM_MUST cm_err cm_audit_check_log(cm_audit_extent *at, const cm_audit_trust *t,
+                                  const cm_log_view *v, const cm_audit_watch *w);
 
 #endif
