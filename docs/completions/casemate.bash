@@ -3,9 +3,10 @@
 _casemate_words() {
     local cur=$1 prev=$2 verb=$3 IFS=$' \t\n'
     case $verb in
-    '') compgen -W 'seal open cat exec inspect verify rewrap sign upgrade digest init version help key cert' -- "$cur" ;;
+    '') compgen -W 'seal open cat exec inspect verify rewrap sign upgrade digest init version help key cert audit' -- "$cur" ;;
     key) compgen -W 'new show public passwd fingerprint' -- "$cur" ;;
     cert) compgen -W 'root intermediate server client request sign show verify' -- "$cur" ;;
+    audit) compgen -W 'verify prove export tail witness key' -- "$cur" ;;
     'seal')
         case $prev in
         --to | -r) compgen -f -- "$cur" && return ;;
@@ -310,6 +311,64 @@ _casemate_words() {
         [[ $cur != -* ]] || compgen -W '--root --chain --use --host --allow-classical --json --quiet -q --fips --help -h' -- "$cur"
         [[ $cur == -* ]] || compgen -f -- "$cur"
         ;;
+    'audit verify')
+        case $prev in
+        --key | -k) compgen -f -- "$cur" && return ;;
+        --witness | -w) compgen -f -- "$cur" && return ;;
+        --quorum) : && return ;;
+        --since) compgen -f -- "$cur" && return ;;
+        --entry) compgen -f -- "$cur" && return ;;
+        --origin) : && return ;;
+        --store) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--key -k --witness -w --quorum --since --entry --origin --store --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur == -* ]] || compgen -f -- "$cur"
+        ;;
+    'audit prove')
+        case $prev in
+        --store) compgen -f -- "$cur" && return ;;
+        --since-size) : && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--store --since-size --out -o --force --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'audit export')
+        case $prev in
+        --store) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--store --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'audit tail')
+        case $prev in
+        --store) compgen -f -- "$cur" && return ;;
+        --lines | -n) : && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--store --lines -n --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'audit witness')
+        case $prev in
+        --key | -k) compgen -f -- "$cur" && return ;;
+        --sign) compgen -f -- "$cur" && return ;;
+        --name) : && return ;;
+        --state) compgen -f -- "$cur" && return ;;
+        --merge) compgen -f -- "$cur" && return ;;
+        --origin) : && return ;;
+        --key-passphrase-file) compgen -f -- "$cur" && return ;;
+        --key-passphrase-fd) : && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--key -k --sign --name --state --merge --origin --key-passphrase-file --key-passphrase-fd --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur == -* ]] || compgen -f -- "$cur"
+        ;;
+    'audit key')
+        case $prev in
+        --name) : && return ;;
+        --as) compgen -W 'witness log' -- "$cur" && return ;;
+        --key-passphrase-file) compgen -f -- "$cur" && return ;;
+        --key-passphrase-fd) : && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--name --as --key-passphrase-file --key-passphrase-fd --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur == -* ]] || compgen -f -- "$cur"
+        ;;
     'init')
         case $prev in
         --tier) compgen -W '0 1 2 3 4' -- "$cur" && return ;;
@@ -323,7 +382,7 @@ _casemate_words() {
         esac
         [[ $cur != -* ]] || compgen -W '--deps --json --quiet -q --fips --help -h' -- "$cur"
         ;;
-    help) compgen -W '--man --completions --markdown seal open cat exec inspect verify rewrap sign upgrade digest init version help key cert' -- "$cur" ;;
+    help) compgen -W '--man --completions --markdown seal open cat exec inspect verify rewrap sign upgrade digest init version help key cert audit' -- "$cur" ;;
     esac
 }
 
@@ -333,7 +392,7 @@ _casemate() {
         [[ ${COMP_WORDS[i]} != -* ]] || continue
         verb=${COMP_WORDS[i]}
         case $verb in
-        key | cert) ((i + 1 >= COMP_CWORD)) || verb+=" ${COMP_WORDS[i + 1]}" ;;
+        key | cert | audit) ((i + 1 >= COMP_CWORD)) || verb+=" ${COMP_WORDS[i + 1]}" ;;
         esac
         break
     done

@@ -306,6 +306,7 @@
     X(AUDIT_CLOSED, IO, 0x0710, "the audit log can't be written, so nothing is done", "mend the database or the signer; the server goes on by itself") \
     X(COMMIT_FULL, EXHAUSTED, 0x0711, "too many changes are waiting to be committed", "try again shortly") \
     X(COMMIT_BUDGET, EXHAUSTED, 0x0712, "a budget is used up", "wait until it starts anew, or ask for a larger one") \
+    X(AUDIT_OLD, CONFLICT, 0x0714, "the proof begins at another checkpoint than the witness cosigned last", "ask for a proof from that size: casemate audit prove --since-size") \
     X(COMMIT_COUNTER, UNAUTHENTIC, 0x0713, "a counter's row is not a counter", "check the database: casemate store fsck") \
     /* wire, messages: 0x0910 */ \
     X(MSG_MALFORMED, MALFORMED, 0x0910, "the protobuf encoding of a message is damaged or ends early", "encode it again by the .proto of this server") \

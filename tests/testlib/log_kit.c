@@ -136,34 +136,73 @@ cm_audit_trust t_log_trust(const t_log *l)
     return (cm_audit_trust){.log = l->vkeys, .log_n = l->vkeys_n};
 }
 
-cm_audit_entry t_log_entry(uint64_t i)
+static cm_audit_entry entry_of(uint64_t i, uint8_t id[16], uint8_t request[32])
 {
-    static _Thread_local uint8_t id[16], request[32];
-
-    memset(id, 0, sizeof id);
-    memset(request, (int)(i & 0xff), sizeof request);
+    memset(id, 0, 16);
+    memset(request, (int)(i & 0xff), 32);
     cm_put_be64(id + 8, i);
     return (cm_audit_entry){
         .time_ms = UINT64_C(1800000000000) + i,
-        .id = CM_VIEW(id),
+        .id = cm_view_of(id, 16),
         .tenant = CM_LIT("acme"),
         .op = i % 3 ? CM_LIT("Sign") : CM_LIT("DecryptModelWeights"),
         .resource = CM_LIT("models/7"),
         .key_version = i % 5,
-        .request = CM_VIEW(request),
+        .request = cm_view_of(request, 32),
         .decision = i % 7 ? CM_AUDIT_ALLOW : CM_AUDIT_DENY,
         .reason = i % 7 ? 0 : CM_COMMIT_BUDGET,
     };
 }
 
+cm_audit_entry t_log_entry(uint64_t i)
+{
+    static _Thread_local uint8_t id[16], request[32];
+
+    return entry_of(i, id, request);
+}
+
+typedef struct {
+    cm_unit u;
+    cm_audit_entry e;
+    uint8_t id[16], request[32];
+} added;
+
+typedef struct {
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    uint64_t left;
+} adding;
+
+static void was_added(cm_unit *u)
+{
+    adding *a = u->arg;
+
+    must(u->result, "commit");
+    (void)pthread_mutex_lock(&a->lock);
+    a->left--;
+    (void)pthread_cond_signal(&a->wake);
+    (void)pthread_mutex_unlock(&a->lock);
+}
+
 void t_log_add(t_log *l, uint64_t first, uint64_t n)
 {
-    for (uint64_t i = 0; i < n; i++) {
-        cm_audit_entry e = t_log_entry(first + i);
-        cm_unit u = {.entry = &e};
+    adding a = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, n};
+    added *v = calloc(n ? n : 1, sizeof *v);
 
-        must(cm_committer_commit(l->committer, &u), "commit");
+    if (!v) {
+        abort();
     }
+    for (uint64_t i = 0; i < n; i++) {
+        v[i].e = entry_of(first + i, v[i].id, v[i].request);
+        v[i].u = (cm_unit){.entry = &v[i].e, .done = was_added, .arg = &a};
+        must(cm_committer_submit(l->committer, &v[i].u), "submit");
+    }
+    (void)pthread_mutex_lock(&a.lock);
+    while (a.left > 0) {
+        (void)pthread_cond_wait(&a.wake, &a.lock);
+    }
+    (void)pthread_mutex_unlock(&a.lock);
+    free(v);
 }
 
 static uint64_t stored_size(t_log *l)

@@ -32,7 +32,7 @@ cm_err t_log_open(t_log *l);
 cm_audit_trust t_log_trust(const t_log *l);
 /** An entry that depends on i; it borrows from static memory of the calling thread. */
 cm_audit_entry t_log_entry(uint64_t i);
-/** Commit n entries and nothing else, one by one or all at once. */
+/** Commit n entries and nothing else; at most 4000. */
 void t_log_add(t_log *l, uint64_t first, uint64_t n);
 /** Wait until the stored checkpoint covers the whole log. */
 void t_log_settle(t_log *l);
