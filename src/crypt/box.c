@@ -77,7 +77,7 @@ cm_err cm_box_open(cm_buf *out, const cm_crypt *c, const cm_key32 *key, cm_view 
     CM_TRY(derive(&d, c, key, purpose, box.p + 1));
     if (!cm_ct_equal(CM_VIEW(d.commit), cm_view_of(box.p + 1 + NONCE, COMMIT))) /* B-3 */
         return CM_FAIL(CRYPT_TAG);
-    CM_TRY(cm_buf_reserve(out, n + 1));
+    CM_TRY(cm_buf_reserve(out, CM_MAX(n, (size_t)1)));
     CM_TRY(cipher(&g, c, &d));
     CM_TRY(cm_gcm_open(g, out->p + out->n, box.p + HEAD + n, zero_nonce, aad,
                        cm_view_of(box.p + HEAD, n)));
