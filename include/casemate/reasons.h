@@ -176,6 +176,13 @@
     X(CONFIG_KEY, INVALID, 0x0a21, "the configuration has a key that nothing reads", "casemate config explain lists all keys") \
     X(CONFIG_VALUE, INVALID, 0x0a22, "a value of the configuration is out of its bounds", "casemate config explain says what it may be") \
     X(CONFIG_LIMIT, LIMIT, 0x0a23, "the configuration is larger or deeper than is read", "") \
+    X(KMSD_SEALED, EXHAUSTED, 0x0a40, "the server is not unsealed yet", "try again in a moment; see GET /readyz on the admin socket") \
+    X(KMSD_NO_ROUTE, NOTFOUND, 0x0a41, "there is nothing at this path", "see docs/kms-api.md") \
+    X(KMSD_KEYD_BUSY, CONFLICT, 0x0a42, "casemate-keyd is down or busy with an unsealing", "try again in a moment") \
+    X(KMSD_NO_ROOT, NOTFOUND, 0x0a43, "the store holds no root key", "make one: casemate-kmsd --init, or casemate serve") \
+    X(KMSD_ROOT_EXISTS, CONFLICT, 0x0a44, "the store holds a root key already", "start the server with it, or give another store") \
+    X(KMSD_NO_PASSPHRASE, INVALID, 0x0a45, "there is no way to unseal: no passphrase and no shares", "write unseal.file, or ask for --shares") \
+    X(KMSD_NO_METHOD, UNSUPPORTED, 0x0a46, "there is no such gRPC method", "ask the server by reflection, or see docs/kms-api.md") \
     X(TRACE_ENDPOINT, INVALID, 0x0a30, "not the address of a trace collector", "write http://HOST:4318/v1/traces") \
     X(TRACE_REFUSED, IO, 0x0a31, "the trace collector did not take the spans", "see its log") \
     X(TLS_NO_SIGNATURE, DENIED, 0x098b, "the other side can't verify the algorithm of our certificate", "update it, or give the server a classical certificate besides") \

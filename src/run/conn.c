@@ -12,6 +12,8 @@ enum {
     WRITES = 32,
     RECORD = 16 << 10, /* what one TLS record and one write() hold */
     LINGER_MS = 1000,
+    LOOK_MS = 500,   /* at a connection that is to end */
+    LEAVE_MS = 6000, /* without a request under way, once asked to end */
 };
 
 static cm_conn *conn_of(void *member, size_t offset)
@@ -81,7 +83,8 @@ void cm_conn_close(cm_conn *c, cm_err why)
     cm_wheel_stop(cm_loop_timers(s->o.loop), &c->timer);
     cm_loop_remove(s->o.loop, &c->io);
     free_http(c);
-    cm_tls_conn_free_ptr(&c->tls);
+    cm_tls_conn_free(c->tls);
+    c->tls = NULL;
     cm_os_close_fd(&c->io.fd);
     if (c->gated)
         cm_gate_leave(s->o.gate, &c->address);
@@ -124,6 +127,10 @@ static uint64_t deadline(const cm_conn *c, cm_err *why)
         *why = CM_FAIL(RUN_UNREAD);
         due = c->stuck_ms + l->write_ms;
     }
+    if (!due && c->draining) {
+        *why = CM_OKAY;
+        due = now(c) < c->looked_ms ? c->looked_ms : now(c);
+    }
     if (!due && cm_http_busy(c->http) == 0) {
         *why = CM_FAIL(RUN_IDLE);
         due = c->active_ms + l->idle_ms;
@@ -141,6 +148,19 @@ static void set_timer(cm_conn *c)
         cm_wheel_set(cm_loop_timers(c->s->o.loop), &c->timer, due);
 }
 
+/* A connection that was asked to end: HTTP/2 has a last word once the peer has seen the first. */
+static void look(cm_conn *c)
+{
+    if (cm_http_busy(c->http) == 0 && now(c) > c->drain_ms + LEAVE_MS) {
+        cm_conn_close(c, CM_FAIL(RUN_DRAINED));
+        return;
+    }
+    c->looked_ms = now(c) + LOOK_MS;
+    cm_http_clock(c->http, now(c));
+    set_timer(c);
+    cm_conn_answered(c);
+}
+
 static void timeout(cm_timer *t)
 {
     cm_conn *c = conn_of(t, offsetof(cm_conn, timer));
@@ -148,8 +168,10 @@ static void timeout(cm_timer *t)
     uint64_t due = deadline(c, &why);
 
     if (due && due <= now(c)) {
-        if (cm_is(why, CM_RUN_IDLE) && c->state == CONN_OPEN)
-            cm_conn_drain(c); /* says good-bye and is idle no more, but ending */
+        if (cm_ok(why))
+            look(c);
+        else if (cm_is(why, CM_RUN_IDLE) && c->state == CONN_OPEN)
+            cm_conn_drain(c); /* says good-bye: is idle no more, but ending */
         else if (c->state == CONN_LINGER)
             cm_conn_close(c, CM_OKAY);
         else
@@ -219,7 +241,8 @@ static void linger(cm_conn *c)
         cm_tls_state state;
 
         (void)cm_failed(cm_tls_close(c->tls, &state));
-        cm_tls_conn_free_ptr(&c->tls);
+        cm_tls_conn_free(c->tls);
+        c->tls = NULL;
     }
     c->state = CONN_LINGER;
     c->from_ms = now(c);
@@ -241,6 +264,12 @@ static void drop_input(cm_conn *c)
         r = take(c, &n);
     if (r != IO_WAIT)
         cm_conn_close(c, CM_OKAY);
+}
+
+static bool may_read(const cm_conn *c)
+{
+    return c->state == CONN_OPEN && cm_http_wants(c->http) &&
+           cm_http_pending(c->http).n < c->s->o.limits.backlog;
 }
 
 static size_t write_some(cm_conn *c, enum io_result *r)
@@ -289,7 +318,7 @@ static void flush(cm_conn *c)
         linger(c);
         return;
     }
-    reads = c->state == CONN_OPEN && waiting < c->s->o.limits.backlog;
+    reads = may_read(c);
     set_timer(c);
     watch(c, (reads ? (uint32_t)EPOLLIN : 0) | (waiting ? (uint32_t)EPOLLOUT : 0));
 }
@@ -299,10 +328,11 @@ static void flush_task(cm_loop_task *t)
     cm_conn *c = conn_of(t, offsetof(cm_conn, flush));
 
     c->flushing = false;
-    if (c->again && c->state == CONN_OPEN)
-        pump(c, true);
-    else if (c->http)
+    if (c->http)
         flush(c);
+    /* OpenSSL may hold input that epoll does not know of. */
+    if (c->http && c->again && may_read(c))
+        pump(c, true);
 }
 
 void cm_conn_answered(cm_conn *c)
@@ -348,7 +378,7 @@ static enum io_result read_some(cm_conn *c)
             c->receiving = false;
             return IO_WAIT;
         }
-        if (cm_http_pending(c->http).n >= c->s->o.limits.backlog)
+        if (!may_read(c))
             break;
     }
     return r;
@@ -398,7 +428,7 @@ static cm_err open_http(cm_conn *c, bool h2)
     CM_TRY(cm_http_new(&c->http, h2, &c->s->o.http, h));
     cm_http_clock(c->http, now(c));
     if (c->s->draining)
-        cm_http_drain(c->http);
+        cm_conn_drain(c);
     return CM_OKAY;
 }
 
@@ -442,16 +472,17 @@ static void pump(cm_conn *c, bool readable)
 {
     enum io_result r = IO_WAIT;
 
-    c->again = false;
-    if (readable && c->state == CONN_OPEN)
+    c->again = c->again || readable;
+    if (c->again && may_read(c)) {
         r = read_some(c);
-    if (c->freeing)
-        return;
-    if (r == IO_END) {
-        cm_conn_close(c, cm_http_busy(c->http) ? CM_FAIL(RUN_PEER_GONE) : CM_OKAY);
-        return;
+        if (c->freeing)
+            return;
+        if (r == IO_END) {
+            cm_conn_close(c, cm_http_busy(c->http) ? CM_FAIL(RUN_PEER_GONE) : CM_OKAY);
+            return;
+        }
+        c->again = r == IO_DONE;
     }
-    c->again = r == IO_DONE;
     cm_conn_answered(c);
 }
 
@@ -476,11 +507,12 @@ static void ready(cm_loop_io *io, uint32_t events)
 
 void cm_conn_drain(cm_conn *c)
 {
-    if (c->state != CONN_OPEN)
+    if (c->state != CONN_OPEN || c->draining)
         return;
+    c->draining = true;
+    c->drain_ms = now(c);
+    c->looked_ms = now(c) + LOOK_MS;
     cm_http_drain(c->http);
-    if (cm_http_busy(c->http) == 0 && !c->receiving)
-        c->state = CONN_ENDING;
     cm_conn_answered(c);
 }
 

@@ -97,16 +97,14 @@ static void run_list(cm_queue_item *i)
     }
 }
 
-static void run_tasks(cm_loop *l)
+/* What these put off again waits for the next round, lest one busy peer keeps out the others. */
+static void run_later(cm_loop *l)
 {
-    run_list(cm_queue_take(&l->posted));
-    while (l->later) {
-        cm_queue_item *list = l->later;
+    cm_queue_item *list = l->later;
 
-        l->later = NULL;
-        l->later_end = &l->later;
-        run_list(list);
-    }
+    l->later = NULL;
+    l->later_end = &l->later;
+    run_list(list);
 }
 
 /* ---- signals ------------------------------------------------------------------------------- */
@@ -203,15 +201,16 @@ static void serve_batch(cm_loop *l, int n)
 cm_err cm_loop_run(cm_loop *l)
 {
     while (!atomic_load(&l->stop)) {
-        int n = epoll_wait(l->epoll, l->batch, BATCH, cm_wheel_sleep_ms(&l->wheel, now_ms()));
+        int ms = l->later ? 0 : cm_wheel_sleep_ms(&l->wheel, now_ms());
+        int n = epoll_wait(l->epoll, l->batch, BATCH, ms);
 
         if (n < 0 && errno != EINTR)
             return CM_FAIL(RUN_LOOP);
         l->now_ms = now_ms();
         serve_batch(l, CM_MAX(n, 0));
-        run_tasks(l);
+        run_list(cm_queue_take(&l->posted));
         cm_wheel_run(&l->wheel, l->now_ms);
-        run_tasks(l);
+        run_later(l);
     }
     return CM_OKAY;
 }

@@ -43,7 +43,8 @@ void cm_loop_remove(cm_loop *l, cm_loop_io *io);
 
 /** From any thread: run t on the loop's own, soon. */
 void cm_loop_post(cm_loop *l, cm_loop_task *t);
-/** On the loop's thread: run t once all that is ready in this round has been served. */
+/** On the loop's thread: run t once all that is ready in this round has been served; what such a
+ * task puts off itself waits for the next round. */
 void cm_loop_later(cm_loop *l, cm_loop_task *t);
 
 /** Monotonic milliseconds at the beginning of the round. */

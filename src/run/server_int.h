@@ -45,10 +45,12 @@ struct cm_conn {
     bool blocked;        /* output waits for the peer */
     bool gated, freeing; /* entered the gate; being taken down */
     bool receiving;      /* a request has come in part */
-    uint64_t active_ms;  /* last byte in or answer out */
-    uint64_t stuck_ms;   /* since when output waits */
-    uint64_t from_ms;    /* when the handshake, or the request under way, began */
-    uint64_t came;       /* bytes of that request, and of others beside it */
+    bool draining;       /* asked to end */
+    uint64_t drain_ms, looked_ms;
+    uint64_t active_ms; /* last byte in or answer out */
+    uint64_t stuck_ms;  /* since when output waits */
+    uint64_t from_ms;   /* when the handshake, or the request under way, began */
+    uint64_t came;      /* bytes of that request, and of others beside it */
     uint8_t spki[32], exporter[CM_TLS_EXPORTER];
     bool pq, has_spki, has_exporter;
     cm_gate_address address;
