@@ -1,0 +1,212 @@
+/* keyd's state: started, found sealed, opened, lost, started again. Main thread only. */
+#include <stdio.h>
+
+#include "base/os.h"
+#include "kmsd.h"
+
+enum { PAUSE_FIRST_MS = 50, SECRET_MAX = 4096 };
+
+static kmsd *of_control(cm_keyctl *c)
+{
+    return (kmsd *)(void *)((char *)c - offsetof(kmsd, control));
+}
+
+static void set_state(kmsd *d, keyd_state s)
+{
+    static const char *const names[] = {"down", "sealed", "open"};
+
+    if (atomic_exchange(&d->keyd, (int)s) == (int)s)
+        return;
+    CM_LOG(d->log, INFO, "keyd", cm_log_str("state", names[s]));
+}
+
+const char *kmsd_keyd_name(const kmsd *d)
+{
+    static const char *const names[] = {"down", "sealed", "open"};
+
+    return names[atomic_load(&d->keyd)];
+}
+
+/* ---- starting ------------------------------------------------------------------------------ */
+
+static void hand_out(atomic_int *slot, int fd)
+{
+    int old = atomic_exchange(slot, fd);
+
+    cm_os_close_fd(&old);
+}
+
+static void start_again(kmsd *d)
+{
+    cm_loop_after(d->reactor[0].loop, &d->keyd_timer, d->keyd_pause_ms);
+    d->keyd_pause_ms = CM_MIN(d->keyd_pause_ms * 2, d->v->keyd.restart_max);
+}
+
+static void start(kmsd *d)
+{
+    int fds[KMSD_REACTORS + 1];
+    unsigned n = d->reactors + 1;
+    pid_t pid = -1;
+    cm_err e = kmsd_spawner_keyd(d, fds, n, &pid);
+
+    if (cm_failed(e)) {
+        CM_LOG(d->log, ERROR, "keyd_not_started", cm_log_err(e));
+        start_again(d);
+        return;
+    }
+    cm_metric_add(d->reactor[0].shard, KM_KEYD_STARTS, 0, 0, 1);
+    CM_LOG(d->log, INFO, "keyd_started", cm_log_number("pid", (uint64_t)pid));
+    for (unsigned i = 0; i < d->reactors; i++)
+        hand_out(&d->reactor[i].keys_fd, fds[i]);
+    hand_out(&d->signer_fd, fds[n - 1]);
+    kmsd_keys_sync(&d->reactor[0]);
+}
+
+static void start_timer(cm_timer *t)
+{
+    start((kmsd *)(void *)((char *)t - offsetof(kmsd, keyd_timer)));
+}
+
+void kmsd_keyd_begin(kmsd *d)
+{
+    d->keyd_timer.fire = start_timer;
+    d->keyd_pause_ms = PAUSE_FIRST_MS;
+    start(d);
+}
+
+/* ---- opening ------------------------------------------------------------------------------- */
+
+static void opened(kmsd *d)
+{
+    cm_err e;
+
+    set_state(d, KEYD_OPEN);
+    d->keyd_pause_ms = PAUSE_FIRST_MS;
+    e = kmsd_service_open(d);
+    if (cm_failed(e))
+        CM_LOG(d->log, ERROR, "service_failed", cm_log_err(e));
+}
+
+static void note_status(kmsd *d, const cm_keyctl_status *s)
+{
+    d->shares_have = s->have;
+    d->shares_need = s->need;
+    if (s->state == CM_KEYD_UNSEALED)
+        opened(d);
+    else
+        set_state(d, KEYD_SEALED);
+}
+
+static void unsealed(cm_keyctl *c)
+{
+    kmsd *d = of_control(c);
+    cm_keyctl_status s;
+    cm_err e = c->result;
+
+    d->control_busy = false;
+    cm_buf_free(&d->control_body);
+    if (cm_ok(e))
+        e = cm_keyctl_get_status(&s, cm_buf_view(&c->answer));
+    if (cm_ok(e))
+        note_status(d, &s);
+    else
+        CM_LOG(d->log, ERROR, "unseal_failed", cm_log_err(e));
+    cm_buf_free(&c->answer);
+}
+
+static void ask(kmsd *d, cm_keymsg_kind kind, void (*done)(cm_keyctl *c))
+{
+    d->control_busy = true;
+    d->control = (cm_keyctl){.kind = kind,
+                             .body = cm_buf_view(&d->control_body),
+                             .done = done,
+                             .answer = {.max = CM_KEYMSG_PACKET}};
+    cm_keeper_control(d->reactor[0].keys, &d->control);
+    cm_keeper_flush(d->reactor[0].keys);
+    kmsd_keys_sync(&d->reactor[0]);
+}
+
+cm_err kmsd_keyd_unseal(kmsd *d, cm_unseal_kind kind, cm_view secret)
+{
+    cm_keyctl_unseal u = {.boot = cm_buf_view(&d->boot), .kind = kind};
+
+    if (d->control_busy || atomic_load(&d->keyd) == KEYD_DOWN)
+        return CM_FAIL(KMSD_KEYD_BUSY);
+    if (kind == CM_UNSEAL_SHARES) {
+        u.shares[0] = secret;
+        u.shares_n = 1;
+    } else
+        u.secret = secret;
+    d->control_body = (cm_buf){.max = CM_KEYMSG_PACKET};
+    CM_TRY(cm_keyctl_put_unseal(&d->control_body, &u));
+    ask(d, CM_KEYMSG_UNSEAL, unsealed);
+    return CM_OKAY;
+}
+
+/* The first line of a file, without its end. */
+static cm_err read_passphrase(const kmsd *d, cm_buf *out)
+{
+    char path[4200];
+    const uint8_t *nl;
+
+    snprintf(path, sizeof path, "%s%s", d->v->unseal.file ? d->v->unseal.file : d->v->data,
+             d->v->unseal.file ? "" : "/passphrase");
+    CM_TRY(cm_os_slurp(out, path, SECRET_MAX));
+    nl = out->n ? memchr(out->p, '\n', out->n) : NULL;
+    if (nl)
+        out->n = (size_t)(nl - out->p);
+    return CM_OKAY;
+}
+
+static void unseal_by_itself(kmsd *d)
+{
+    CM_AUTO(cm_buf_free) cm_buf secret = {.max = SECRET_MAX};
+    cm_err e = CM_OKAY;
+
+    if (d->v->unseal.method == CM_CONFIG_UNSEAL_SHARES) {
+        CM_LOG(d->log, WARNING, "waiting_for_shares",
+               cm_log_str("fix", "give them with: casemate unseal"));
+        return;
+    }
+    if (d->v->unseal.method == CM_CONFIG_UNSEAL_FILE)
+        e = read_passphrase(d, &secret);
+    if (cm_ok(e))
+        e = kmsd_keyd_unseal(d,
+                             d->v->unseal.method == CM_CONFIG_UNSEAL_FILE ? CM_UNSEAL_PASSPHRASE
+                                                                          : CM_UNSEAL_KEYFILE,
+                             cm_buf_view(&secret));
+    if (cm_failed(e))
+        CM_LOG(d->log, ERROR, "unseal_failed", cm_log_err(e));
+}
+
+static void asked(cm_keyctl *c)
+{
+    kmsd *d = of_control(c);
+    cm_keyctl_status s;
+    cm_err e = c->result;
+
+    d->control_busy = false;
+    if (cm_ok(e))
+        e = cm_keyctl_get_status(&s, cm_buf_view(&c->answer));
+    if (cm_ok(e))
+        note_status(d, &s);
+    else
+        CM_LOG(d->log, ERROR, "keyd_status_failed", cm_log_err(e));
+    cm_buf_free(&c->answer);
+    if (cm_ok(e) && atomic_load(&d->keyd) == KEYD_SEALED)
+        unseal_by_itself(d);
+}
+
+void kmsd_keyd_changed(kmsd *d)
+{
+    if (cm_keeper_connection(d->reactor[0].keys)) {
+        if (!d->control_busy)
+            ask(d, CM_KEYMSG_STATUS, asked);
+        return;
+    }
+    set_state(d, KEYD_DOWN);
+    if (!atomic_load(&d->draining)) {
+        CM_LOG(d->log, ERROR, "keyd_lost", cm_log_number("again_in_ms", d->keyd_pause_ms));
+        start_again(d);
+    }
+}

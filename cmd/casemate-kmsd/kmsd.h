@@ -1,0 +1,180 @@
+#ifndef CM_KMSD_H
+#define CM_KMSD_H
+/*
+ * casemate-kmsd: the server. It parses the network and holds no key that lasts; casemate-keyd, a
+ * process of its own, does. A small helper (spawner.c) starts keyd, so that this process can give
+ * up starting programs.
+ *
+ * Thread 0 is the main one: signals, the admin listener, keyd's state. Each further reactor has its
+ * own listeners (SO_REUSEPORT), its own connection to keyd and its own shard of metrics. Calls come
+ * back to their reactor through its queue.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "audit/commit.h"
+#include "keys/keyctl.h"
+#include "run/config.h"
+#include "run/keeper.h"
+#include "run/log.h"
+#include "run/loop.h"
+#include "run/metrics.h"
+#include "run/server.h"
+#include "run/trace.h"
+#include "store/rowseal.h"
+#include "svc/bootstrap.h"
+#include "svc/ops.h"
+#include "svc/svc.h"
+
+enum { KMSD_REACTORS = 62, KMSD_RETRY_MS = 1000 };
+
+typedef struct kmsd kmsd;
+
+/* Calls of one operation under way; kept for the next one. */
+struct exchange;
+
+typedef struct reactor {
+    kmsd *d;
+    unsigned index;
+    pthread_t thread;
+    cm_loop *loop;
+    cm_server *server;
+    cm_shard *shard;
+    cm_err result;
+
+    /* its connection to keyd (keys.c) */
+    cm_keeper_client *keys;
+    cm_keeper inner, keeper;
+    cm_loop_io keys_io;
+    uint64_t keys_connection;
+    uint32_t keys_events;
+    cm_timer keys_tick;
+    cm_loop_task keys_flush;
+    bool keys_flushing;
+    atomic_int keys_fd; /* the next one, put there by the main thread; -1 */
+
+    struct exchange *spare;
+    size_t spares, calls; /* calls: under way */
+    cm_loop_task order;   /* from the main thread: what `orders` says */
+    atomic_uint orders;
+    bool drained;
+} reactor;
+
+enum { ORDER_LIMITS = 1, ORDER_DRAIN = 2, ORDER_STOP = 4 };
+
+typedef enum { KEYD_DOWN, KEYD_SEALED, KEYD_OPEN } keyd_state;
+
+struct kmsd {
+    const char *config_path;
+    cm_config *config;
+    const cm_config_values *v;
+    cm_log *log;
+    cm_crypt *crypt;
+    cm_metrics *metrics;
+    cm_metric *table;
+    const char **op_names;
+    cm_trace *trace;
+    cm_store *store;
+    cm_rowseal *rows;
+    cm_gate *gate;
+    cm_tls *tls[CM_CONFIG_LISTENERS];
+
+    cm_committer *committer;
+    cm_keeper_client *signer; /* of the committer's thread */
+    atomic_int signer_fd;
+    _Atomic(cm_svc *) svc; /* NULL until unsealed for the first time */
+
+    reactor reactor[KMSD_REACTORS];
+    unsigned reactors; /* the main one included */
+
+    /* keyd, main thread only (keyd.c) */
+    int spawner;
+    pid_t spawner_pid;
+    _Atomic int keyd; /* keyd_state, read by all */
+    uint64_t keyd_pause_ms;
+    cm_timer keyd_timer;
+    cm_keyctl control;
+    bool control_busy;
+    cm_buf control_body;
+    uint64_t shares_have, shares_need;
+    cm_buf boot;
+
+    atomic_uint undrained;
+    atomic_bool draining;
+    unsigned signals; /* to stop, so far */
+    unsigned sandbox;
+    const char *notify_socket;
+};
+
+/* ---- metrics: behind those of the server ---- */
+enum { KM_REQUESTS = CM_SM_COUNT, KM_SECONDS, KM_UNROUTED, KM_KEYD_STARTS, KM_RELOADS, KM_COUNT };
+CM_MUST cm_err kmsd_metrics_new(kmsd *d);
+
+/* ---- reactor.c ---- */
+CM_MUST cm_err kmsd_reactor_init(kmsd *d, unsigned index);
+CM_MUST cm_err kmsd_reactor_listen(reactor *r);
+CM_MUST cm_err kmsd_reactor_start(reactor *r);
+void kmsd_reactor_order(reactor *r, unsigned orders);
+void kmsd_reactor_done(reactor *r);
+/* A call has ended: a drained reactor without calls stops. */
+void kmsd_reactor_quiet(reactor *r);
+cm_server_limits kmsd_limits(const kmsd *d);
+
+/* ---- keys.c: keyd's connection of a reactor ---- */
+CM_MUST cm_err kmsd_keys_init(reactor *r);
+void kmsd_keys_done(reactor *r);
+/* Look at the connection again: after something may have changed it. */
+void kmsd_keys_sync(reactor *r);
+
+/* ---- spawner.c ---- */
+/* Forks the process that starts keyd; before threads and sandbox. */
+CM_MUST cm_err kmsd_spawner_start(kmsd *d);
+/* A new keyd, with a socket for each reactor and one for signing; the one before is ended. */
+CM_MUST cm_err kmsd_spawner_keyd(kmsd *d, int *fds, unsigned n, pid_t *pid);
+void kmsd_spawner_stop(kmsd *d);
+
+/* ---- keyd.c: its state, on the main thread ---- */
+/* Start it for the first time. */
+void kmsd_keyd_begin(kmsd *d);
+/* The main thread's connection came or went. */
+void kmsd_keyd_changed(kmsd *d);
+/* Open it with what somebody brought. KEYD busy: BAD_ARGUMENT. done() as in cm_keyctl. */
+CM_MUST cm_err kmsd_keyd_unseal(kmsd *d, cm_unseal_kind kind, cm_view secret);
+const char *kmsd_keyd_name(const kmsd *d);
+
+/* ---- service.c ---- */
+/* create: make a database, and do not look for a root in it. */
+CM_MUST cm_err kmsd_store_open(kmsd *d, bool create);
+/* The keeper that waits: of the committer's thread, and of --init. */
+CM_MUST cm_err kmsd_signer_new(kmsd *d);
+cm_key_runner kmsd_key_runner(kmsd *d);
+/* Rows, committer and the service over them. */
+CM_MUST cm_err kmsd_service_make(kmsd *d, cm_svc **svc);
+/* keyd is unsealed: open what is sealed, once. */
+CM_MUST cm_err kmsd_service_open(kmsd *d);
+void kmsd_service_close(kmsd *d);
+uint64_t kmsd_now_ms(void *arg);
+
+/* ---- exchange.c: HTTP to operations and back ---- */
+void kmsd_request(void *self, cm_conn *c, cm_http_request *r);
+void kmsd_cancelled(void *self, cm_conn *c, cm_http_request *r);
+void kmsd_exchanges_free(reactor *r);
+/* Answer with an error as JSON. detail may be NULL. */
+void kmsd_answer_error(reactor *re, cm_conn *c, cm_http_request *r, cm_err e, const char *detail,
+                       uint32_t retry_ms);
+void kmsd_answer_json(cm_conn *c, cm_http_request *r, int status, cm_view body);
+
+/* ---- admin.c ---- */
+/* Whether the path is one of the admin listener's own; then it is answered. */
+bool kmsd_admin_request(reactor *re, cm_conn *c, cm_http_request *r);
+/* What `kind` of listener a connection came through. */
+enum { LISTENER_API, LISTENER_ADMIN, LISTENER_METRICS };
+
+/* ---- tls.c ---- */
+CM_MUST cm_err kmsd_tls_load(kmsd *d, const cm_config_values *v, bool reload);
+
+/* ---- reload.c ---- */
+CM_MUST cm_err kmsd_config_load(cm_config **out, const char *path);
+void kmsd_reload(kmsd *d);
+
+#endif
