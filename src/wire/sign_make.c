@@ -114,7 +114,7 @@ static cm_err hip5_claim(cm_httpsig *s, const cm_json_node *root)
     const cm_json_node *sig = cm_json_get(root, "signature");
     cm_view alg;
 
-    if (cm_json_size(root) != 4 || cm_json_size(sig) != 2 ||
+    if (!sig || cm_json_size(root) != 4 || cm_json_size(sig) != 2 ||
         cm_failed(cm_json_string(cm_json_get(root, "api_key_id"), &s->keyid)) ||
         cm_failed(cm_json_u64(cm_json_get(root, "timestamp"), &s->created)) ||
         cm_failed(cm_json_string(cm_json_get(root, "nonce"), &s->nonce)) ||

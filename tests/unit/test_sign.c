@@ -537,6 +537,7 @@ static void hip5(void **state)
         "[]",
         "{\"api_key_id\":\"k\",\"timestamp\":1,\"nonce\":\"n\"}",
         "{\"api_key_id\":\"k\",\"timestamp\":1,\"nonce\":\"n\",\"signature\":{}}",
+        "{\"api_key_id\":\"k\",\"timestamp\":1,\"nonce\":\"n\",\"other\":{}}",
         "{\"api_key_id\":\"k\",\"timestamp\":\"1\",\"nonce\":\"n\",\"signature\":"
         "{\"algorithm\":\"ML-DSA-65\",\"value\":\"AAAA\"}}",
         "{\"api_key_id\":\"k\\\"\",\"timestamp\":1,\"nonce\":\"n\",\"signature\":"
