@@ -60,8 +60,8 @@ static bool take_line(cm_view *line, cm_view *text)
 
 static bool read_status(cm_response *o, cm_view line)
 {
-    if (line.n < STATUS_LINE_MIN || memcmp(line.p, "HTTP/1.1 ", 9) != 0 || line.p[9] < '1' ||
-        line.p[9] > '5' || !is_digit(line.p[10]) || !is_digit(line.p[11]) ||
+    if (line.n < STATUS_LINE_MIN || !cm_view_eq(cm_view_sub(line, 0, 9), CM_LIT("HTTP/1.1 ")) ||
+        line.p[9] < '1' || line.p[9] > '5' || !is_digit(line.p[10]) || !is_digit(line.p[11]) ||
         (line.n > STATUS_LINE_MIN && line.p[12] != ' '))
         return false;
     o->status = (line.p[9] - '0') * 100 + (line.p[10] - '0') * 10 + (line.p[11] - '0');
@@ -151,30 +151,36 @@ static bool lists(const cm_response *o, const char *name, const char *word)
     return false;
 }
 
-/* How the body is framed: one way only. */
-static bool choose_body(cm_response_reader *r)
+/* One length, or one coding that is known, or neither. *chunked, *sized say which. */
+static bool read_framing(cm_response_reader *r, bool *chunked, bool *sized)
 {
     cm_response *o = r->out;
     cm_view v = {NULL, 0};
     size_t lengths = count(o, "content-length"), codings = count(o, "transfer-encoding");
 
-    r->keep_alive = !lists(o, "connection", "close");
-    if (lengths > 1 || codings > 1 || (lengths && codings))
+    if (lengths + codings > 1)
         return false;
-    if (lengths &&
-        (!cm_response_header(o, "content-length", &v) || cm_failed(cm_dec_u64(&r->left, v))))
+    *sized = cm_response_header(o, "content-length", &v);
+    if (*sized)
+        return cm_ok(cm_dec_u64(&r->left, v));
+    *chunked = cm_response_header(o, "transfer-encoding", &v);
+    return !*chunked || equals(v, "chunked");
+}
+
+static bool choose_body(cm_response_reader *r)
+{
+    bool chunked = false, sized = false;
+    int status = r->out->status;
+
+    if (!read_framing(r, &chunked, &sized))
         return false;
-    if (codings && !(cm_response_header(o, "transfer-encoding", &v) && equals(v, "chunked")))
-        return false;
-    if (r->head_request || o->status == 204 || o->status == 304)
+    if (r->head_request || status == 204 || status == 304 || (sized && r->left == 0))
         r->state = CM_READ_DONE;
-    else if (codings)
+    else if (chunked)
         r->state = CM_READ_CHUNK_SIZE;
-    else if (lengths)
-        r->state = r->left ? CM_READ_SIZED : CM_READ_DONE;
     else
-        r->state = CM_READ_UNTIL_END;
-    r->keep_alive = r->keep_alive && r->state != CM_READ_UNTIL_END;
+        r->state = sized ? CM_READ_SIZED : CM_READ_UNTIL_END;
+    r->keep_alive = r->state != CM_READ_UNTIL_END && !lists(r->out, "connection", "close");
     return true;
 }
 
@@ -191,7 +197,7 @@ static bool skip_interim(cm_response_reader *r)
 
 static bool ends_head(const cm_buf *b)
 {
-    return b->n >= 4 && memcmp(b->p + b->n - 4, "\r\n\r\n", 4) == 0;
+    return b->n >= 4 && cm_view_eq(cm_view_of(b->p + b->n - 4, 4), CM_LIT("\r\n\r\n"));
 }
 
 static cm_err feed_head(cm_response_reader *r, cm_view v, size_t *used)

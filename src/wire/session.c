@@ -124,7 +124,7 @@ cm_err cm_session_verify(cm_session_window *w, const cm_httpsig *s, const cm_cry
 {
     uint64_t counter;
 
-    if (s->alg != CM_HTTPSIG_HMAC_SHA256)
+    if (s->alg != CM_HTTPSIG_HMAC_SHA256) /* W-23 */
         return CM_FAIL(SIGN_ALGORITHM);
     if (cm_failed(cm_dec_u64(&counter, s->nonce)) || !cm_session_fresh(w, counter))
         return CM_FAIL(SESSION_REPLAY);

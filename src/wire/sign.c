@@ -7,7 +7,7 @@
 
 enum { MAC = 32, NAME_MAX = 64, TAG_MAX = 64, ALG_MAX = 32 };
 
-/* ---- algorithms ---- */
+/* ---- algorithms ---- W-1 */
 
 static const struct {
     const char *name, *key; /* of the signature; of its key */

@@ -20,7 +20,7 @@ enum {
     CM_HTTPSIG_HEADER_MAX = 8192, /* bytes of Signature: ML-DSA-87 takes 6172 characters */
     CM_HTTPSIG_COMPONENTS_MAX = 16,
     CM_HTTPSIG_KEYID_MAX = 256,
-    CM_HTTPSIG_NONCE_MIN = 16, /* characters (W-7); a session's counter is shorter (W-31) */
+    CM_HTTPSIG_NONCE_MIN = 16, /* characters (W-7); a session's counter is shorter (W-23) */
     CM_HTTPSIG_NONCE_MAX = 64,
     CM_HTTPSIG_VALUE_MAX = 4634, /* bytes of a signature, decoded */
 };

@@ -6,8 +6,8 @@
 
 enum { VERIFY_DEPTH = 16 };
 
-/* Algorithms of certificates, and of signatures in the handshake, in the order in which the other
- * side's are asked for. */
+/* W-44. Algorithms of certificates, and of signatures in the handshake, in the order in which the
+ * other side's are asked for. */
 static const struct sigalg {
     const char *key, *name;
     bool pq;
@@ -186,6 +186,7 @@ static cm_err chain_of(cm_certs *out, X509 *leaf, const STACK_OF(X509) * sent)
     return CM_OKAY;
 }
 
+/* W-43 */
 static cm_err verify(const cm_tls_conn *k, X509 *leaf, const STACK_OF(X509) * sent)
 {
     CM_AUTO(cm_certs_free) cm_certs chain = {0};

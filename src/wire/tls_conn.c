@@ -5,6 +5,7 @@
 
 #include "wire/tls_int.h"
 
+/* W-20 */
 #define EXPORTER_LABEL "EXPORTER-casemate-session"
 
 struct cm_tls_ticket {
@@ -188,7 +189,7 @@ cm_err cm_tls_read(cm_tls_conn *k, void *p, size_t n, size_t *got, cm_tls_state 
         *state = CM_TLS_DONE;
         return CM_OKAY;
     }
-    if (SSL_get_error(k->ssl, r) == SSL_ERROR_ZERO_RETURN) {
+    if (SSL_get_error(k->ssl, r) == SSL_ERROR_ZERO_RETURN) { /* W-48 */
         *state = CM_TLS_END;
         return CM_OKAY;
     }
@@ -254,6 +255,7 @@ bool cm_tls_buffered(const cm_tls_conn *k)
 
 /* ---- what is known ---- */
 
+/* W-47 */
 static bool spki_of(uint8_t out[32], const cm_tls_conn *k, X509 *x)
 {
     unsigned char *der = NULL;

@@ -66,37 +66,38 @@ static cm_reason of_alert(const cm_tls_conn *k, int alert)
     }
 }
 
-/* Our own side's refusal, by libssl's reason. */
+/* Our own side's refusal, by libssl's reason. What is no TLS record at all has no version either,
+ * so the last ones mean that only as long as nothing else has come. */
 static cm_reason of_reason(const cm_tls_conn *k, int reason)
 {
-    switch (reason) {
-    case SSL_R_NO_SHARED_GROUPS:
-    case SSL_R_NO_SUITABLE_KEY_SHARE:
-    case SSL_R_NO_SUITABLE_GROUPS:
-        return CM_TLS_NO_PQ_GROUP;
-    case SSL_R_UNSUPPORTED_PROTOCOL:
-    case SSL_R_UNKNOWN_PROTOCOL:
-    case SSL_R_VERSION_TOO_LOW:
-        return CM_TLS_VERSION;
-    case SSL_R_WRONG_SSL_VERSION: /* what is no TLS record at all has no version either */
-    case SSL_R_WRONG_VERSION_NUMBER:
-    case SSL_R_HTTP_REQUEST:
-    case SSL_R_HTTPS_PROXY_REQUEST:
-    case SSL_R_PACKET_LENGTH_TOO_LONG:
-    case SSL_R_RECORD_LAYER_FAILURE:
-        return k->why.offered_n || has_group(k) ? CM_TLS_HANDSHAKE : CM_TLS_NOT_TLS;
-    case SSL_R_NO_APPLICATION_PROTOCOL:
-        return CM_TLS_ALPN;
-    case SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM:
-    case SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS:
-        return CM_TLS_NO_SIGNATURE;
-    case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
-        return CM_TLS_NO_CERT;
-    case SSL_R_UNEXPECTED_EOF_WHILE_READING:
-        return CM_TLS_CLOSED;
-    default:
-        return CM_TLS_HANDSHAKE;
-    }
+    static const struct {
+        int reason;
+        cm_reason ours;
+    } rows[] = {
+        {SSL_R_NO_SHARED_GROUPS, CM_TLS_NO_PQ_GROUP},
+        {SSL_R_NO_SUITABLE_KEY_SHARE, CM_TLS_NO_PQ_GROUP},
+        {SSL_R_NO_SUITABLE_GROUPS, CM_TLS_NO_PQ_GROUP},
+        {SSL_R_UNSUPPORTED_PROTOCOL, CM_TLS_VERSION},
+        {SSL_R_UNKNOWN_PROTOCOL, CM_TLS_VERSION},
+        {SSL_R_VERSION_TOO_LOW, CM_TLS_VERSION},
+        {SSL_R_NO_APPLICATION_PROTOCOL, CM_TLS_ALPN},
+        {SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM, CM_TLS_NO_SIGNATURE},
+        {SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS, CM_TLS_NO_SIGNATURE},
+        {SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE, CM_TLS_NO_CERT},
+        {SSL_R_UNEXPECTED_EOF_WHILE_READING, CM_TLS_CLOSED},
+        {SSL_R_WRONG_SSL_VERSION, CM_TLS_NOT_TLS},
+        {SSL_R_WRONG_VERSION_NUMBER, CM_TLS_NOT_TLS},
+        {SSL_R_HTTP_REQUEST, CM_TLS_NOT_TLS},
+        {SSL_R_HTTPS_PROXY_REQUEST, CM_TLS_NOT_TLS},
+        {SSL_R_PACKET_LENGTH_TOO_LONG, CM_TLS_NOT_TLS},
+        {SSL_R_RECORD_LAYER_FAILURE, CM_TLS_NOT_TLS},
+    };
+    bool speaks_tls = k->why.offered_n || has_group(k);
+
+    for (size_t i = 0; i < CM_COUNT(rows); i++)
+        if (rows[i].reason == reason && !(rows[i].ours == CM_TLS_NOT_TLS && speaks_tls))
+            return rows[i].ours;
+    return CM_TLS_HANDSHAKE;
 }
 
 static bool is_alert(int reason)

@@ -120,7 +120,7 @@ static cm_err check(const cm_httpsig_message *m, const cm_sig_key *k, uint64_t n
              : cm_httpsig_verify_hmac(&s, c, m, CM_LIT("a shared secret of 32 bytes....."));
 }
 
-/* ---- both sides ---- */
+/* ---- both sides ---- W-1; W-9: who claims it is told before anything is verified */
 
 static void agrees(void **state)
 {

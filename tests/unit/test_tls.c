@@ -79,6 +79,7 @@ static void meet(t_tls_pair *p, const cm_tls_options *s, const cm_tls_options *k
 
 /* ---- cases ---- */
 
+/* W-20 */
 static void connects(void **state)
 {
     cm_tls_identity id;
