@@ -133,8 +133,8 @@ static const cm_cli_command house[] = {
 static const cm_cli_commands house_commands = {TABLE(house)};
 
 const cm_cli_commands *const cm_cli_table[CM_CLI_TABLES] = {
-    &cm_cli_model_commands, &cm_cli_care_commands,  &cm_cli_key_commands,
-    &cm_cli_cert_commands,  &cm_cli_audit_commands, &house_commands,
+    &cm_cli_model_commands, &cm_cli_care_commands, &cm_cli_key_commands, &cm_cli_cert_commands,
+    &cm_cli_audit_commands, &cm_cli_net_commands,  &house_commands,
 };
 
 /* ---- looking things up --------------------------------------------------------------------- */

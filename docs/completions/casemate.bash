@@ -3,7 +3,7 @@
 _casemate_words() {
     local cur=$1 prev=$2 verb=$3 IFS=$' \t\n'
     case $verb in
-    '') compgen -W 'seal open cat exec inspect verify rewrap sign upgrade digest init version help key cert audit' -- "$cur" ;;
+    '') compgen -W 'seal open cat exec inspect verify rewrap sign upgrade digest doctor proxy init version help key cert audit' -- "$cur" ;;
     key) compgen -W 'new show public passwd fingerprint' -- "$cur" ;;
     cert) compgen -W 'root intermediate server client request sign show verify' -- "$cur" ;;
     audit) compgen -W 'verify prove export tail witness key' -- "$cur" ;;
@@ -369,6 +369,33 @@ _casemate_words() {
         [[ $cur != -* ]] || compgen -W '--name --as --key-passphrase-file --key-passphrase-fd --json --quiet -q --fips --help -h' -- "$cur"
         [[ $cur == -* ]] || compgen -f -- "$cur"
         ;;
+    'doctor')
+        case $prev in
+        --ca) compgen -f -- "$cur" && return ;;
+        --cert) compgen -f -- "$cur" && return ;;
+        --cert-key) compgen -f -- "$cur" && return ;;
+        --key-passphrase-file) compgen -f -- "$cur" && return ;;
+        --key-passphrase-fd) : && return ;;
+        --policy) compgen -W 'hybrid strict' -- "$cur" && return ;;
+        --timeout) : && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--ca --cert --cert-key --key-passphrase-file --key-passphrase-fd --policy --timeout --clients --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'proxy')
+        case $prev in
+        --listen) : && return ;;
+        --to) : && return ;;
+        --ca) compgen -f -- "$cur" && return ;;
+        --cert) compgen -f -- "$cur" && return ;;
+        --cert-key) compgen -f -- "$cur" && return ;;
+        --key-passphrase-file) compgen -f -- "$cur" && return ;;
+        --key-passphrase-fd) : && return ;;
+        --policy) compgen -W 'hybrid strict' -- "$cur" && return ;;
+        --connections) : && return ;;
+        --idle) : && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--listen --to --ca --cert --cert-key --key-passphrase-file --key-passphrase-fd --policy --connections --idle --allow-remote --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
     'init')
         case $prev in
         --tier) compgen -W '0 1 2 3 4' -- "$cur" && return ;;
@@ -382,7 +409,7 @@ _casemate_words() {
         esac
         [[ $cur != -* ]] || compgen -W '--deps --json --quiet -q --fips --help -h' -- "$cur"
         ;;
-    help) compgen -W '--man --completions --markdown seal open cat exec inspect verify rewrap sign upgrade digest init version help key cert audit' -- "$cur" ;;
+    help) compgen -W '--man --completions --markdown seal open cat exec inspect verify rewrap sign upgrade digest doctor proxy init version help key cert audit' -- "$cur" ;;
     esac
 }
 

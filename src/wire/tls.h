@@ -112,9 +112,10 @@ CM_MUST cm_err cm_tls_close(cm_tls_conn *k, cm_tls_state *state);
  * with level-triggered polling, or ask this. */
 bool cm_tls_buffered(const cm_tls_conn *k);
 
-/* What is known about a connection. Views and texts live as long as it does. */
+/* What is known about a connection, failed ones too: then group and cipher tell how far it got, and
+ * there is no peer. Views and texts live as long as it does. */
 typedef struct {
-    const char *group; /* "X25519MLKEM768"; NULL before the handshake */
+    const char *group; /* "X25519MLKEM768"; NULL before it is agreed on */
     bool pq;           /* it is post-quantum: always, but for CM_TLS_LEGACY */
     bool resumed;
     const char *cipher;  /* "TLS_AES_256_GCM_SHA384" */

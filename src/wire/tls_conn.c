@@ -274,7 +274,7 @@ void cm_tls_info_of(cm_tls_info *out, const cm_tls_conn *k)
     X509 *x = NULL;
 
     *out = (cm_tls_info){.version = SSL_get_version(k->ssl)};
-    if (!k->up)
+    if (!SSL_get_session(k->ssl)) /* OpenSSL looks for the group in it */
         return;
     out->group = SSL_get0_group_name(k->ssl);
     (void)cm_tls_group_named(k->set->policy, out->group, &out->pq);
@@ -282,7 +282,7 @@ void cm_tls_info_of(cm_tls_info *out, const cm_tls_conn *k)
     out->cipher = SSL_get_cipher_name(k->ssl);
     SSL_get0_alpn_selected(k->ssl, &alpn, &alpn_n);
     out->alpn = cm_view_of(alpn, alpn_n);
-    x = SSL_get0_peer_certificate(k->ssl);
+    x = k->up ? SSL_get0_peer_certificate(k->ssl) : NULL;
     out->peer_cert = x && spki_of(out->peer_spki, k, x);
     if (SSL_get0_peer_signature_name(k->ssl, &out->peer_sigalg) != 1)
         out->peer_sigalg = NULL;
