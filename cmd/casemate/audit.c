@@ -88,7 +88,7 @@ const cm_store_sealer *cm_cli_log_sealer(cm_cli *cli)
 
 cm_err cm_cli_log_open(cm_cli *cli, cm_cli_log *l, const char *dir)
 {
-    const cm_store_sqlite at = {.path = cm_cli_text(cli, "store")};
+    cm_store_sqlite at = {0};
 
     *l = (cm_cli_log){.dir = dir};
     l->files = (cm_log_files){read_file, l};
@@ -97,6 +97,7 @@ cm_err cm_cli_log_open(cm_cli *cli, cm_cli_log *l, const char *dir)
         l->view = cm_log_view_files(&l->files);
         return CM_OKAY;
     }
+    at.path = cm_cli_text(cli, "store");
     cm_cli_on(cli, at.path);
     CM_TRY(cm_store_open_sqlite(&l->store, &at));
     cm_store_unseal(l->store, cm_cli_log_sealer(cli));

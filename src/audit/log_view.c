@@ -163,13 +163,14 @@ static cm_err read_checkpoint(cm_checkpoint *c, cm_buf *note, const cm_log_view 
     return cm_checkpoint_parse(c, n.text);
 }
 
-static cm_err read_entry(cm_buf *out, const cm_log_view *v, uint64_t index)
+static cm_err read_entry(cm_buf *out, const cm_log_view *v, uint64_t index, uint64_t size)
 {
     CM_AUTO(cm_buf_free) cm_buf b = {.max = CM_LOG_BUNDLE_MAX};
     unsigned in = (unsigned)(index % CM_TILE_WIDTH);
+    uint64_t n = index / CM_TILE_WIDTH;
     cm_view rest, entry = {0};
 
-    CM_TRY(v->bundle(v->self, &b, index / CM_TILE_WIDTH, in + 1));
+    CM_TRY(v->bundle(v->self, &b, n, cm_tile_width(0, n, size)));
     rest = cm_buf_view(&b);
     for (unsigned i = 0; i <= in; i++) {
         (void)cm_log_entry_next(&rest, &entry);
@@ -193,7 +194,7 @@ cm_err cm_log_receipt(cm_buf *out, const cm_log_view *v, uint64_t index)
     CM_TRY(cm_alloc(&l, sizeof *l));
     cm_log_source_init(l, v, c.size);
     s = cm_log_source_of(l);
-    CM_TRY(read_entry(&entry, v, index));
+    CM_TRY(read_entry(&entry, v, index, c.size));
     CM_TRY(cm_tlog_inclusion(&proof, &s, index, c.size));
     return cm_receipt_put(out, index, cm_buf_view(&proof), cm_buf_view(&entry), cm_buf_view(&note));
 }
