@@ -294,6 +294,18 @@
     X(STORE_NEWER, UNSUPPORTED, 0x0608, "the store was made by a newer casemate", "update casemate") \
     X(STORE_TENANTS, LIMIT, 0x060a, "the server has more tenants in use than it keeps keys for", "use several servers, each for some of the tenants") \
     X(STORE_BROKEN, IO, 0x0609, "the disk failed while writing; nothing more is written", "mend the disk, then start the server again") \
+    X(STORE_OLDER, CONFLICT, 0x0610, "the store was made by an older casemate", "stop the servers, make a backup, then run casemate store migrate") \
+    X(STORE_ROLLBACK, UNAUTHENTIC, 0x0611, "the database is older than the last that this server saw, or another one", "find the newer database; only if it is lost for good, start once with --accept-rollback") \
+    X(STORE_ANCHOR, UNAUTHENTIC, 0x0612, "the anchor file is missing, damaged or another server's", "restore it; if it is lost for good, start once with --accept-rollback") \
+    X(STORE_NO_LIBPQ, UNSUPPORTED, 0x0613, "libpq.so.5 can't be loaded", "install PostgreSQL's client library: apt-get install libpq5") \
+    X(STORE_UNREACHABLE, IO, 0x0614, "the PostgreSQL server can't be reached", "check that it runs and the host, port and certificates of the connection") \
+    X(STORE_LOGIN, DENIED, 0x0615, "the PostgreSQL server refuses this user", "check the user, its passfile or certificate, and its rights on the database") \
+    X(STORE_CONNINFO, INVALID, 0x0616, "the PostgreSQL connection is not well-formed or holds a password", "write it as libpq's manual says; keep the password in a passfile (passfile=...)") \
+    X(STORE_UNKNOWN, IO, 0x0617, "the PostgreSQL server was lost while it committed, and could not be asked whether it did", "look at the state before repeating the change") \
+    X(STORE_LEASED, CONFLICT, 0x0618, "another node holds the lease", "wait until it gives it back or stops") \
+    X(STORE_BACKUP, MALFORMED, 0x0619, "not a backup, or a damaged one", "take another copy of it; nothing was restored") \
+    X(STORE_NOT_EMPTY, CONFLICT, 0x061a, "the store to restore into holds rows", "restore into a new one") \
+    X(STORE_DAMAGED, MALFORMED, 0x061b, "the store's rows or files are damaged", "keep a copy, then restore a backup into a new store") \
     /* audit: 0x0701 */ \
     X(AUDIT_ENTRY, MALFORMED, 0x0701, "a log entry is not well-formed", "check that the log was written by this or an older casemate") \
     X(AUDIT_NOTE, MALFORMED, 0x0702, "the text is not a signed note", "fetch the checkpoint again whole, its signature lines included") \

@@ -82,3 +82,17 @@ cm_err cm_path_nth(cm_buf *out, cm_view key, size_t n)
         out->n = was;
     return e;
 }
+
+cm_err cm_path_count(cm_view key, size_t *n)
+{
+    size_t at = 0, count = 0;
+
+    do {
+        CM_TRY(component(NULL, key, &at, false));
+        count++;
+    } while (at < key.n);
+    if (key.n > CM_PATH_MAX)
+        return CM_FAIL(STORE_PATH);
+    *n = count;
+    return CM_OKAY;
+}

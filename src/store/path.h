@@ -32,5 +32,7 @@ void cm_path_add_u64(cm_path *p, uint64_t n);
 void cm_path_end(cm_path *p);
 /** The nth component, unescaped, appended to out. STORE_PATH for a key that is none. */
 CM_MUST cm_err cm_path_nth(cm_buf *out, cm_view key, size_t n);
+/** How many components, all of key taken. STORE_PATH for a key that is none. */
+CM_MUST cm_err cm_path_count(cm_view key, size_t *n);
 
 #endif

@@ -1,21 +1,30 @@
 /* SQLite: one writer, several readers, write-ahead log, every commit on the disk (D-10). */
 #include <pthread.h>
-#include <sqlite3.h>
 #include <stdio.h>
 
 #include "base/os.h"
-#include "store/engine_int.h"
+#include "store/sqlite_int.h"
 
 enum {
     READERS = 4,
-    APPLICATION = 0x43734d74, /* "CsMt" in the file's header */
-    SCHEMA = 1,
     CACHE_KIB = 16 << 10,
     PATH_LEN = 4096,
-    VALUE_MAX = 32 << 20,
+    CHECKPOINT_PAGES = 1000,
 };
 
-typedef enum { GET, SCAN, ADD, CHANGE, REMOVE, BEGIN, COMMIT, ROLLBACK, STATEMENTS } what;
+typedef enum {
+    GET,
+    SCAN,
+    ADD,
+    CHANGE,
+    REMOVE,
+    PUT,
+    GROW,
+    BEGIN,
+    COMMIT,
+    ROLLBACK,
+    STATEMENTS
+} what;
 
 typedef struct {
     sqlite3 *db;
@@ -27,32 +36,10 @@ typedef struct {
     link_to writer, readers[READERS];
     pthread_mutex_t pool, write; /* of readers' busy; held from begin to commit */
     pthread_cond_t freed;
-    int lock; /* descriptor of PATH.lock */
-    bool broken;
+    int lock;    /* descriptor of PATH.lock */
+    bool wrote;  /* in the transaction at hand */
+    bool broken; /* by write */
 } engine;
-
-static cm_err failed(int rc, cm_reason otherwise)
-{
-    switch (rc & 0xff) {
-    case SQLITE_FULL:
-        return CM_FAIL(NO_SPACE);
-    case SQLITE_NOMEM:
-        return CM_FAIL(NO_MEMORY);
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-        return CM_FAIL(STORE_CORRUPT);
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        return CM_FAIL(STORE_BUSY);
-    case SQLITE_CANTOPEN:
-        return CM_FAIL(IO_OPEN);
-    case SQLITE_PERM:
-    case SQLITE_READONLY:
-        return CM_FAIL(NO_PERMISSION);
-    default:
-        return (cm_err){(uint32_t)otherwise};
-    }
-}
 
 /* ---- one connection ------------------------------------------------------------------------ */
 
@@ -62,30 +49,12 @@ static const char *const texts[STATEMENTS] = {
     [ADD] = "INSERT OR IGNORE INTO rows (k, ver, v) VALUES (?1, ?2, ?3)",
     [CHANGE] = "UPDATE rows SET ver = ?2, v = ?3 WHERE k = ?1 AND ver = ?2 - 1",
     [REMOVE] = "DELETE FROM rows WHERE k = ?1",
+    [PUT] = "INSERT INTO rows (k, ver, v) VALUES (?1, ?2, ?3)",
+    [GROW] = "UPDATE meta SET value = value + 1 WHERE name = 'generation'",
     [BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT] = "COMMIT",
     [ROLLBACK] = "ROLLBACK",
 };
-
-static cm_err run_text(sqlite3 *db, const char *text)
-{
-    int rc = sqlite3_exec(db, text, NULL, NULL, NULL);
-
-    return rc == SQLITE_OK ? CM_OKAY : failed(rc, CM_IO_WRITE);
-}
-
-static cm_err number_of(sqlite3 *db, const char *text, int *n)
-{
-    sqlite3_stmt *st = NULL;
-    int rc = sqlite3_prepare_v2(db, text, -1, &st, NULL);
-
-    if (rc == SQLITE_OK)
-        rc = sqlite3_step(st);
-    if (rc == SQLITE_ROW)
-        *n = sqlite3_column_int(st, 0);
-    sqlite3_finalize(st);
-    return rc == SQLITE_ROW ? CM_OKAY : failed(rc, CM_IO_READ);
-}
 
 static void link_close(link_to *l)
 {
@@ -101,15 +70,14 @@ static cm_err link_open(link_to *l, const char *path, unsigned cache_kib)
     int rc = sqlite3_open_v2(path, &l->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
 
     if (rc != SQLITE_OK)
-        return failed(rc, CM_IO_OPEN);
+        return cm_lite_failed(rc, CM_IO_OPEN);
     sqlite3_extended_result_codes(l->db, 1);
     sqlite3_busy_timeout(l->db, 5000);
     snprintf(pragma, sizeof pragma, "PRAGMA cache_size = -%u", cache_kib ? cache_kib : CACHE_KIB);
-    CM_TRY(run_text(l->db, pragma));
-    CM_TRY(run_text(l->db, "PRAGMA journal_mode = WAL"));
-    CM_TRY(run_text(l->db, "PRAGMA synchronous = FULL"));
-    CM_TRY(run_text(l->db, "PRAGMA trusted_schema = OFF"));
-    return run_text(l->db, "PRAGMA temp_store = MEMORY");
+    CM_TRY(cm_lite_run(l->db, pragma));
+    CM_TRY(cm_lite_run(l->db, "PRAGMA synchronous = FULL"));
+    CM_TRY(cm_lite_run(l->db, "PRAGMA trusted_schema = OFF"));
+    return cm_lite_run(l->db, "PRAGMA temp_store = MEMORY");
 }
 
 static cm_err link_prepare(link_to *l)
@@ -119,35 +87,9 @@ static cm_err link_prepare(link_to *l)
             sqlite3_prepare_v3(l->db, texts[i], -1, SQLITE_PREPARE_PERSISTENT, &l->st[i], NULL);
 
         if (rc != SQLITE_OK)
-            return failed(rc, CM_STORE_CORRUPT);
+            return cm_lite_failed(rc, CM_STORE_CORRUPT);
     }
     return CM_OKAY;
-}
-
-/* Another program's file is left alone; a newer schema too (D-12). */
-static cm_err check_schema(sqlite3 *db)
-{
-    char pragma[64];
-    int application = 0, schema = 0, tables = 0;
-
-    CM_TRY(number_of(db, "PRAGMA application_id", &application));
-    CM_TRY(number_of(db, "PRAGMA user_version", &schema));
-    CM_TRY(number_of(db, "SELECT count(*) FROM sqlite_schema", &tables));
-    if (application != APPLICATION && (application || tables))
-        return CM_FAIL(STORE_FOREIGN);
-    if (schema > SCHEMA)
-        return CM_FAIL(STORE_NEWER);
-    if (schema == SCHEMA)
-        return CM_OKAY;
-    CM_TRY(run_text(db, "BEGIN IMMEDIATE"));
-    /* Not WITHOUT ROWID: inner pages would hold whole rows, and each search copy the large ones. */
-    CM_TRY(run_text(db, "CREATE TABLE rows (k BLOB PRIMARY KEY NOT NULL, ver INTEGER NOT NULL, "
-                        "v BLOB NOT NULL) STRICT"));
-    snprintf(pragma, sizeof pragma, "PRAGMA application_id = %d", APPLICATION);
-    CM_TRY(run_text(db, pragma));
-    snprintf(pragma, sizeof pragma, "PRAGMA user_version = %d", SCHEMA);
-    CM_TRY(run_text(db, pragma));
-    return run_text(db, "COMMIT");
 }
 
 /* ---- statements ---------------------------------------------------------------------------- */
@@ -182,7 +124,7 @@ static cm_err get_by(link_to *l, cm_view key, cm_buf *value, uint64_t *version)
         *version = (uint64_t)sqlite3_column_int64(st, 0);
         e = value ? cm_buf_append(value, column(st, 1)) : CM_OKAY;
     } else {
-        e = rc == SQLITE_DONE ? CM_FAIL(STORE_NO_ROW) : failed(rc, CM_IO_READ);
+        e = rc == SQLITE_DONE ? CM_FAIL(STORE_NO_ROW) : cm_lite_failed(rc, CM_IO_READ);
     }
     reset(st);
     return e;
@@ -242,7 +184,7 @@ static cm_err lite_scan(void *self, cm_view from, cm_view to, size_t max,
         err = row(arg, &r);
     }
     if (cm_ok(err) && rc != SQLITE_DONE)
-        err = failed(rc, CM_IO_READ);
+        err = cm_lite_failed(rc, CM_IO_READ);
     reset(st);
     give_back(e, l);
     return err;
@@ -255,7 +197,7 @@ static cm_err step_once(engine *e, what w)
     int rc = sqlite3_step(e->writer.st[w]);
 
     sqlite3_reset(e->writer.st[w]);
-    return rc == SQLITE_DONE ? CM_OKAY : failed(rc, CM_IO_WRITE);
+    return rc == SQLITE_DONE ? CM_OKAY : cm_lite_failed(rc, CM_IO_WRITE);
 }
 
 static cm_err lite_begin(void *self)
@@ -265,6 +207,7 @@ static cm_err lite_begin(void *self)
 
     pthread_mutex_lock(&e->write);
     err = e->broken ? CM_FAIL(STORE_BROKEN) : step_once(e, BEGIN);
+    e->wrote = false;
     if (cm_failed(err))
         pthread_mutex_unlock(&e->write);
     return err;
@@ -302,8 +245,29 @@ static cm_err write_row(link_to *l, const cm_store_write *w)
     changed = sqlite3_changes(l->db);
     reset(st);
     if (rc != SQLITE_DONE)
-        return failed(rc, CM_IO_WRITE);
+        return cm_lite_failed(rc, CM_IO_WRITE);
     return w->version && changed != 1 ? CM_FAIL(STORE_CONFLICT) : CM_OKAY;
+}
+
+static cm_err lite_restore(void *self, const cm_store_row *r, size_t n)
+{
+    engine *e = self;
+    sqlite3_stmt *st = e->writer.st[PUT];
+
+    for (size_t i = 0; i < n; i++) {
+        int rc;
+
+        bind(st, 1, r[i].key);
+        sqlite3_bind_int64(st, 2, (int64_t)r[i].version);
+        bind(st, 3, r[i].value);
+        rc = sqlite3_step(st);
+        reset(st);
+        if (rc != SQLITE_DONE)
+            return (rc & 0xff) == SQLITE_CONSTRAINT ? CM_FAIL(STORE_CONFLICT)
+                                                    : cm_lite_failed(rc, CM_IO_WRITE);
+    }
+    e->wrote = true;
+    return CM_OKAY;
 }
 
 static cm_err lite_write(void *self, const cm_store_write *w, size_t n)
@@ -313,6 +277,7 @@ static cm_err lite_write(void *self, const cm_store_write *w, size_t n)
     for (size_t i = 0; i < n; i++)
         if (w[i].key.n == 0 || w[i].key.n > CM_PATH_MAX || w[i].version > INT64_MAX)
             return CM_FAIL(BAD_ARGUMENT);
+    e->wrote = true;
     for (size_t i = 0; i < n; i++)
         CM_TRY(write_row(&e->writer, &w[i]));
     return CM_OKAY;
@@ -332,14 +297,51 @@ static void lite_abort(void *self)
 static cm_err lite_commit(void *self)
 {
     engine *e = self;
-    cm_err err = step_once(e, COMMIT);
+    cm_err err = e->wrote ? step_once(e, GROW) : CM_OKAY;
 
+    if (cm_ok(err))
+        err = step_once(e, COMMIT);
     if (cm_ok(err)) {
         pthread_mutex_unlock(&e->write);
         return err;
     }
     e->broken = e->broken || cm_err_class(err) == CM_CLASS_IO;
     lite_abort(e);
+    return err;
+}
+
+/* Run behind a commit, which has succeeded already. SQLite's own hook would not say when the disk
+ * fails below it. */
+static int checkpoint(void *arg, sqlite3 *db, const char *name, int pages)
+{
+    engine *e = arg;
+    int rc;
+
+    if (pages < CHECKPOINT_PAGES)
+        return SQLITE_OK;
+    rc = sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    if ((rc & 0xff) == SQLITE_IOERR || (rc & 0xff) == SQLITE_CORRUPT)
+        e->broken = true;
+    return SQLITE_OK;
+}
+
+static cm_err lite_info(void *self, cm_store_info *i)
+{
+    engine *e = self;
+    link_to *l = reader(e);
+    cm_err err = cm_lite_info(l->db, i);
+
+    give_back(e, l);
+    return err;
+}
+
+static cm_err lite_check(void *self, void (*fault)(void *arg, const char *what), void *arg)
+{
+    engine *e = self;
+    link_to *l = reader(e);
+    cm_err err = cm_lite_check(l->db, fault, arg);
+
+    give_back(e, l);
     return err;
 }
 
@@ -377,8 +379,6 @@ static cm_err make_file(const cm_store_sqlite *o)
 
     if (cm_os_exists(o->path))
         return CM_OKAY;
-    if (!o->create)
-        return CM_FAIL(NO_FILE);
     e = cm_os_open_update(&fd, o->path, true);
     cm_os_close_fd(&fd);
     CM_TRY(e);
@@ -387,10 +387,14 @@ static cm_err make_file(const cm_store_sqlite *o)
 
 static cm_err open_links(engine *e, const cm_store_sqlite *o)
 {
+    if (!o->create && !cm_os_exists(o->path))
+        return CM_FAIL(NO_FILE);
     CM_TRY(take_lock(e, o->path));
     CM_TRY(make_file(o));
     CM_TRY(link_open(&e->writer, o->path, o->cache_kib));
-    CM_TRY(check_schema(e->writer.db));
+    CM_TRY(cm_lite_schema(e->writer.db, o->create, o->migrate));
+    CM_TRY(cm_lite_run(e->writer.db, "PRAGMA journal_mode = WAL"));
+    sqlite3_wal_hook(e->writer.db, checkpoint, e);
     CM_TRY(link_prepare(&e->writer));
     for (size_t i = 0; i < READERS; i++) {
         CM_TRY(link_open(&e->readers[i], o->path, o->cache_kib));
@@ -411,6 +415,9 @@ cm_err cm_store_open_sqlite(cm_store **out, const cm_store_sqlite *o)
         .commit = lite_commit,
         .abort = lite_abort,
         .close = lite_close,
+        .info = lite_info,
+        .restore = lite_restore,
+        .check = lite_check,
     };
     engine *e;
     cm_err err;

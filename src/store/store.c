@@ -3,7 +3,7 @@
 
 #include "store/engine_int.h"
 
-enum { VALUE_MAX = 16 << 20, TENANT_MAX = 256 };
+enum { VALUE_MAX = CM_STORE_VALUE_MAX, TENANT_MAX = 256 };
 
 struct cm_store {
     const cm_engine_ops *ops;
@@ -97,6 +97,22 @@ static cm_err seal_row(cm_store *s, cm_buf *out, const cm_store_write *w)
     if (!sealer.seal)
         return cm_buf_append(out, w->value);
     return sealer.seal(sealer.self, out, cm_buf_view(&tenant), w->key, w->version, w->value);
+}
+
+const cm_engine_ops *cm_store_engine(const cm_store *s, void **self)
+{
+    *self = s->engine;
+    return s->ops;
+}
+
+cm_err cm_store_open_row(cm_store *s, cm_buf *out, const cm_store_row *r)
+{
+    return open_row(s, out, r->key, r->version, r->value);
+}
+
+cm_err cm_store_get_info(cm_store *s, cm_store_info *i)
+{
+    return s->ops->info(s->engine, i);
 }
 
 /* ---- reading ------------------------------------------------------------------------------ */

@@ -25,20 +25,39 @@ typedef struct {
 typedef struct {
     const char *path;   /* the database file */
     bool create;        /* make it when absent */
+    bool migrate;       /* bring an older schema up to date */
     unsigned cache_kib; /* 0: default */
 } cm_store_sqlite;
 
 typedef struct {
     const char *conninfo; /* libpq's: a password comes from its passfile, never from here */
-    unsigned readers;     /* connections for reading; 0: default */
+    bool create;          /* make the tables when absent */
+    bool migrate;
+    unsigned readers;    /* connections for reading; 0: default, at most 64 */
+    unsigned patience_s; /* how long a lost server is waited for; 0: default */
 } cm_store_postgres;
 
+/** STORE_FOREIGN another program's file; STORE_NEWER, STORE_OLDER the schema is another; FILE_BUSY
+ * another process has it; NO_FILE without create. */
 CM_MUST cm_err cm_store_open_sqlite(cm_store **out, const cm_store_sqlite *o);
+/** Loads libpq.so.5: call it before the process is confined. STORE_NO_LIBPQ without it;
+ * STORE_UNREACHABLE, STORE_LOGIN; STORE_CONNINFO for what libpq can't read or one with a password
+ * in it; NO_FILE without create where the tables are absent. A name other than a socket's folder
+ * is reached by verified TLS unless the conninfo says otherwise. */
 CM_MUST cm_err cm_store_open_postgres(cm_store **out, const cm_store_postgres *o);
 void cm_store_close(cm_store *s);
 void cm_store_close_ptr(cm_store **s);
 /** Whether other processes may write to the same rows. */
 bool cm_store_shared(const cm_store *s);
+
+typedef struct {
+    uint8_t id[16];      /* random, another one after every restore */
+    uint64_t generation; /* grows with every transaction that wrote */
+    unsigned schema;
+    const char *engine; /* "sqlite", "postgres" */
+} cm_store_info;
+/** Any thread. */
+CM_MUST cm_err cm_store_get_info(cm_store *s, cm_store_info *i);
 /** From now on rows outside "boot" can be read and written. Borrowed until the store closes. */
 void cm_store_unseal(cm_store *s, const cm_store_sealer *sealer);
 
@@ -68,10 +87,12 @@ CM_MUST cm_err cm_txn_begin(cm_txn **out, cm_store *s);
 /** Versions of many rows at once, 0 where there is none. */
 CM_MUST cm_err cm_txn_versions(cm_txn *t, const cm_view *keys, size_t n, uint64_t *versions);
 CM_MUST cm_err cm_txn_get(cm_txn *t, cm_view key, cm_buf *value, uint64_t *version);
-/** The rows must stand as their versions say (the caller has looked): STORE_CONFLICT. */
+/** The rows must stand as their versions say (the caller has looked): STORE_CONFLICT. BAD_ARGUMENT,
+ * TOO_BIG. After a failure only cm_txn_abort() is left. */
 CM_MUST cm_err cm_txn_write(cm_txn *t, const cm_store_write *w, size_t n);
-/** Durable once it returns. STORE_CONFLICT: another node was faster, begin anew. t is gone in any
- * case. */
+/** Durable once it returns. STORE_CONFLICT: another node was faster, begin anew. STORE_UNKNOWN: the
+ * server was lost and could not be asked: it may be there or not, and the next transaction waits
+ * until that is settled. t is gone in any case. */
 CM_MUST cm_err cm_txn_commit(cm_txn *t);
 void cm_txn_abort(cm_txn *t);
 void cm_txn_abort_ptr(cm_txn **t);
