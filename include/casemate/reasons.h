@@ -353,6 +353,8 @@
     X(KEY_UNSUPPORTED, UNSUPPORTED, 0x0803, "keys of this type are not supported by this build", "use another type") \
     X(KEY_STATE, CONFLICT, 0x0804, "the key is in a state that does not allow this", "casemate key get shows the state; activate the key or use another version") \
     X(KEY_TRANSITION, CONFLICT, 0x0805, "a key can't go from its state to that one", "see the states of spec/kms-keys.md") \
+    X(KEY_RECORD, MALFORMED, 0x0806, "the record of a key or tenant is not well-formed", "check the store with casemate store fsck; restore it from a backup") \
+    X(KEY_DELAY, INVALID, 0x0807, "keys are destroyed after 7 to 30 days", "ask for a delay of 7 to 30 days") \
     X(GRPC_SERVICE, NOTFOUND, 0x0935, "no service of this name", "list them by reflection") \
     /* cmd: 0x0f01 */ \
     X(CLI_USAGE, INVALID, 0x0f01, "the command line is wrong", "see casemate help") \

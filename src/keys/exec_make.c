@@ -30,7 +30,7 @@ cm_err cm_make_import(cm_keyring *r, cm_keyop *op, cm_held *kek)
     return put_new(r, op, kek, &op->bind, h);
 }
 
-/* KM-28: bind is the import key's; the new key's path comes in context, its version in n. */
+/* KM-28: bind is the import key's; the new key's path comes in more, its version in n. */
 cm_err cm_make_import_wrapped(cm_keyring *r, cm_keyop *op, cm_held *kek)
 {
     CM_AUTO(cm_held_drop_ptr) cm_held *import = NULL;
@@ -41,9 +41,9 @@ cm_err cm_make_import_wrapped(cm_keyring *r, cm_keyop *op, cm_held *kek)
 
     if (!t)
         return CM_FAIL(KEY_UNSUPPORTED);
-    if (op->context.n > CM_KEYOP_PATH_MAX)
+    if (op->more.n > CM_KEYOP_PATH_MAX)
         return CM_FAIL(KEYOP_SIZE);
-    b.path = op->context;
+    b.path = op->more;
     b.version = op->n ? op->n : 1;
     b.type = op->type2;
     CM_TRY(cm_ring_key(r, &import, kek, &op->bind, op->key));

@@ -45,7 +45,7 @@ typedef enum {
      * out: the raw secret, sealed to it (KM-27) */
     CM_KEYOP_EXPORT = 16,
     /* bind, key: the import key's, a KEM key; data: what EXPORT or cm_export_seal() made; type2:
-     * the new key's type, context: its path, n: its version (0: 1). out, out2: as CREATE */
+     * the new key's type, more: its path, n: its version (0: 1). out, out2: as CREATE */
     CM_KEYOP_IMPORT_WRAPPED = 17,
     /* out2: public key; KEY_USE for a symmetric one */
     CM_KEYOP_PUBLIC = 18,
