@@ -356,6 +356,39 @@
     X(KEY_RECORD, MALFORMED, 0x0806, "the record of a key or tenant is not well-formed", "check the store with casemate store fsck; restore it from a backup") \
     X(KEY_DELAY, INVALID, 0x0807, "keys are destroyed after 7 to 30 days", "ask for a delay of 7 to 30 days") \
     X(GRPC_SERVICE, NOTFOUND, 0x0935, "no service of this name", "list them by reflection") \
+    /* svc: 0x0b01 */ \
+    X(SVC_NO_ROUTE, NOTFOUND, 0x0b01, "there is no such operation", "see docs/kms-api.md for method and path") \
+    X(SVC_REQUEST, INVALID, 0x0b02, "the request is not well-formed", "mend the field that is named") \
+    X(SVC_NAME, INVALID, 0x0b03, "a name is not well-formed", "1 to 128 bytes of UTF-8 without control characters; tenants: a-z 0-9 - _ . : only") \
+    X(SVC_UNAUTHENTIC, UNAUTHENTIC, 0x0b04, "it is not proven who asks", "sign the request, or bring a certificate, session, token or API key that is registered with this tenant") \
+    X(SVC_NEEDS_SIGNATURE, UNAUTHENTIC, 0x0b05, "this operation takes a full signature over the request", "sign it with the principal's ML-DSA key; sessions, tokens and API keys do not suffice") \
+    X(SVC_REPLAY, UNAUTHENTIC, 0x0b06, "a request with this nonce has been seen before", "sign again with a new nonce") \
+    X(SVC_DENIED, DENIED, 0x0b07, "the policy does not allow it", "ask an administrator of the tenant for a grant; Explain says which is missing") \
+    X(SVC_DISABLED, DENIED, 0x0b08, "the principal or the tenant is disabled", "ask an administrator") \
+    X(SVC_APPROVAL, DENIED, 0x0b09, "the approval is missing, over, of another request or not complete", "ask for one with RequestApproval and have it approved") \
+    X(SVC_RATE, EXHAUSTED, 0x0b0a, "too many requests", "try again after the time in Retry-After") \
+    X(SVC_BUDGET, EXHAUSTED, 0x0b0b, "the budget of the day or of the approval is used up", "try again after the time in Retry-After, or have it raised") \
+    X(SVC_BUSY, CONFLICT, 0x0b0c, "others kept changing the same rows", "try again") \
+    X(SVC_NO_TENANT, NOTFOUND, 0x0b0d, "there is no such tenant", "check its name") \
+    X(SVC_NO_KEY, NOTFOUND, 0x0b0e, "there is no such key", "check keyspace and name") \
+    X(SVC_NO_VERSION, NOTFOUND, 0x0b0f, "the key has no such version", "GetKey lists them") \
+    X(SVC_NO_PRINCIPAL, NOTFOUND, 0x0b10, "there is no such principal", "check its name") \
+    X(SVC_NO_GRANT, NOTFOUND, 0x0b11, "there is no such grant", "check its name") \
+    X(SVC_NO_ROW, NOTFOUND, 0x0b12, "there is nothing of that name", "check the name") \
+    X(SVC_EXISTS, CONFLICT, 0x0b13, "the name is taken", "choose another name") \
+    X(SVC_KEY_KIND, INVALID, 0x0b14, "a key of this type can't do that", "use a key of a type that can; docs/kms-api.md lists them") \
+    X(SVC_MIN_VERSION, DENIED, 0x0b15, "this version of the key is retired", "encrypt the data anew, or ask for a rewrap before raising min_decrypt_version") \
+    X(SVC_NOT_EXPORTABLE, DENIED, 0x0b16, "the key may not be exported", "make a new one with exportable set: it can't be changed later") \
+    X(SVC_KEYSPACE_KIND, INVALID, 0x0b17, "a model's keyspace is used by the operations on models alone, and they by nothing else", "use another keyspace, or CreateModelKeyspace first") \
+    X(SVC_GRANT_FORM, INVALID, 0x0b18, "the grant contradicts itself", "mend the field that is named") \
+    X(SVC_CREDENTIAL, INVALID, 0x0b19, "the credential is not well-formed", "mend the field that is named") \
+    X(SVC_RECORD, INTERNAL, 0x0b1a, "a row holds a record that this build does not know", "use the casemate that wrote it, or a newer one; casemate store fsck") \
+    X(SVC_LIMIT, LIMIT, 0x0b1b, "more than the service keeps of these", "remove some first") \
+    X(SVC_EVIDENCE, UNAUTHENTIC, 0x0b1c, "the attestation evidence was not accepted", "this server takes none, or it is not fresh: collect it anew") \
+    X(SVC_STATE, CONFLICT, 0x0b1d, "the key's state does not allow that", "GetKey shows its state") \
+    X(SVC_SESSION, UNAUTHENTIC, 0x0b1e, "the session is over or of another connection", "open a new one") \
+    X(SVC_SHORT, INVALID, 0x0b1f, "a destruction takes 7 to 30 days", "choose a delay in these bounds") \
+    X(SVC_CIPHERTEXT, INVALID, 0x0b20, "it does not decrypt with this key and these additional data", "check key, keyspace and aad; fetch the ciphertext again from its source") \
     /* cmd: 0x0f01 */ \
     X(CLI_USAGE, INVALID, 0x0f01, "the command line is wrong", "see casemate help") \
     X(CLI_NO_HOME, NOTFOUND, 0x0f02, "there is no folder of keys", "set HOME or CASEMATE_HOME, then run casemate init") \

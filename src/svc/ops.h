@@ -22,7 +22,9 @@ typedef enum {                 /* how it is proven who asks */
                CM_AUTH_SIGNED, /* a full ML-DSA signature over this very request */
 } cm_auth;
 
-typedef enum { CM_AUDIT_OFF, CM_AUDIT_USE, CM_AUDIT_RECEIPT, CM_AUDIT_CHANGE } cm_audit_class;
+/** OFF: not logged, for what needs no proof of who asks. USE, CHANGE: one leaf. RECEIPT: the answer
+ * carries proof of the leaf. */
+typedef enum { CM_LEAF_OFF, CM_LEAF_USE, CM_LEAF_RECEIPT, CM_LEAF_CHANGE } cm_leaf_class;
 
 typedef struct cm_op {
     const char *name;   /* "Sign": the gRPC method, the permission's action, the log's op */
@@ -32,15 +34,20 @@ typedef struct cm_op {
     const cm_message *request, *answer;
     cm_perm perm;
     cm_auth auth;
-    cm_audit_class audit;
+    cm_leaf_class audit;
     unsigned cost; /* tokens of the rate limits */
     bool streams;  /* the answer is a stream of messages (gRPC), a list (REST) */
+    /** Read rows; fill in a key operation, or ask for none. Called again after a conflict. */
     cm_err (*prepare)(cm_call *c);
+    /** Answer and effects. NULL: prepare has done it all. */
     cm_err (*finish)(cm_call *c);
-    const char *doc;
+    const char *doc; /* one paragraph */
 } cm_op;
 
 extern const cm_op cm_ops[];
 extern const size_t cm_ops_n;
+
+/** "use", "read", ...: static. */
+const char *cm_perm_name(cm_perm p);
 
 #endif

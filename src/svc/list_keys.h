@@ -1,0 +1,261 @@
+#ifndef CM_SVC_LIST_KEYS_H
+#define CM_SVC_LIST_KEYS_H
+/* Messages about keys and models. One field a line: message, number, name, type, flags, greatest
+ * size or number, count when repeated, values, message, sentence. */
+/* clang-format off */
+
+#define CM_TENANT(F, M) \
+    F(M, 1, tenant, TEXT, CM_FF_REQUIRED | CM_FF_PATH, 64, 0, NULL, NULL, "The tenant.")
+#define CM_NAMED_KEY(F, M) CM_TENANT(F, M) \
+    F(M, 2, key, TEXT, CM_FF_REQUIRED | CM_FF_PATH, 128, 0, NULL, NULL, "The key's name.") \
+    F(M, 3, keyspace, TEXT, CM_FF_QUERY, 128, 0, NULL, NULL, "The keyspace it is in; `default` when absent.")
+/* What the conditions of a policy look at. */
+#define CM_CLAIMS(F, M) \
+    F(M, 16, purpose, TEXT, 0, 128, 0, NULL, NULL, "What it is for, where the policy asks.") \
+    F(M, 17, approval, TEXT, 0, 64, 0, NULL, NULL, "The id of an approval, where the policy asks for one.") \
+    F(M, 18, evidence, BYTES, 0, 65536, 0, NULL, NULL, "Attestation evidence, where the policy asks for a measurement.")
+#define CM_KEY_VERSION(F, M) \
+    F(M, 5, version, U64, CM_FF_QUERY, 0, 0, NULL, NULL, "The key's version; absent: the current one.")
+#define CM_LEAF(F, M) \
+    F(M, 14, leaf, U64, 0, 0, 0, NULL, NULL, "Index of the decision's leaf in the log.")
+#define CM_RECEIPT(F, M) CM_LEAF(F, M) \
+    F(M, 15, receipt, BYTES, 0, 65536, 0, NULL, NULL, "Proof that the decision is in the log (spec/audit.md).")
+
+#define CM_FIELDS_KeyVersion(F, M) \
+    F(M, 1, version, U64, 0, 0, 0, NULL, NULL, "Counts from 1.") \
+    F(M, 2, state, ENUM, 0, 0, 0, cm_enum_state, NULL, "Where it stands in its life.") \
+    F(M, 3, created_ms, U64, 0, 0, 0, NULL, NULL, "When it was made.") \
+    F(M, 4, public_key_sha256, BYTES, 0, 32, 0, NULL, NULL, "Names the public key, if it has one.") \
+    F(M, 5, custody, TEXT, 0, 32, 0, NULL, NULL, "Who holds it: `software`, `hsm-wrapped` or `hsm-native`.")
+
+#define CM_FIELDS_Key(F, M) \
+    F(M, 1, tenant, TEXT, 0, 64, 0, NULL, NULL, "The tenant.") \
+    F(M, 2, key, TEXT, 0, 128, 0, NULL, NULL, "Its name.") \
+    F(M, 3, keyspace, TEXT, 0, 128, 0, NULL, NULL, "The keyspace it is in.") \
+    F(M, 4, type, TEXT, 0, 32, 0, NULL, NULL, "Its type, such as `ML-DSA-65`.") \
+    F(M, 5, version, U64, 0, 0, 0, NULL, NULL, "The current version: new work is done with it.") \
+    F(M, 6, state, ENUM, 0, 0, 0, cm_enum_state, NULL, "The current version's state.") \
+    F(M, 7, versions, MSG, CM_FF_REPEATED, 0, 64, NULL, &cm_message_KeyVersion, "All versions that exist.") \
+    F(M, 8, min_decrypt_version, U64, 0, 0, 0, NULL, NULL, "Older versions process nothing any more.") \
+    F(M, 9, tags, TEXT, CM_FF_REPEATED, 64, 16, NULL, NULL, "For policies to refer to.") \
+    F(M, 10, exportable, BOOL, 0, 0, 0, NULL, NULL, "Whether ExportWrapped may give it out.") \
+    F(M, 11, created_ms, U64, 0, 0, 0, NULL, NULL, "When it was made.") \
+    F(M, 12, rotation_days, U64, 0, 0, 0, NULL, NULL, "A new version comes after so many days; 0: never.") \
+    F(M, 13, next_rotation_ms, U64, 0, 0, 0, NULL, NULL, "When the next version is due.") \
+    F(M, 14, leaf, U64, 0, 0, 0, NULL, NULL, "Index of the decision's leaf in the log.") \
+    F(M, 15, destroy_at_ms, U64, 0, 0, 0, NULL, NULL, "When it will be destroyed, if that is pending.") \
+    F(M, 16, daily_budget, U64, 0, 0, 0, NULL, NULL, "Decryptions and unwraps a day; 0: no limit.") \
+    F(M, 17, rate, U64, 0, 0, 0, NULL, NULL, "Uses a second, weighed by cost; 0: no limit of its own.") \
+    F(M, 18, post_quantum, BOOL, 0, 0, 0, NULL, NULL, "Whether it withstands a quantum computer.")
+
+#define CM_FIELDS_CreateKeyRequest(F, M) CM_NAMED_KEY(F, M) \
+    F(M, 4, type, TEXT, CM_FF_REQUIRED, 32, 0, NULL, NULL, "Its type, such as `ML-DSA-65` or `AES-256`.") \
+    F(M, 5, tags, TEXT, CM_FF_REPEATED, 64, 16, NULL, NULL, "For policies to refer to.") \
+    F(M, 6, exportable, BOOL, 0, 0, 0, NULL, NULL, "Whether ExportWrapped may give it out. Can't be changed later.") \
+    F(M, 7, rotation_days, U64, 0, 3650, 0, NULL, NULL, "A new version comes after so many days; 0: never.") \
+    F(M, 8, activate_at_ms, U64, 0, 0, 0, NULL, NULL, "Pre-active until then.") \
+    F(M, 9, daily_budget, U64, 0, 1000000000, 0, NULL, NULL, "Decryptions and unwraps a day; 0: no limit.") \
+    F(M, 10, rate, U64, 0, 1000000, 0, NULL, NULL, "Uses a second, weighed by cost; 0: no limit of its own.")
+
+#define CM_FIELDS_ImportKeyRequest(F, M) CM_FIELDS_CreateKeyRequest(F, M) \
+    F(M, 11, secret, BYTES, CM_FF_REQUIRED | CM_FF_SECRET, 8192, 0, NULL, NULL, "The key's raw form: a seed, a scalar, the key's bytes; RSA: PKCS#8.")
+
+#define CM_FIELDS_ImportWrappedRequest(F, M) CM_FIELDS_CreateKeyRequest(F, M) \
+    F(M, 11, wrapped, BYTES, CM_FF_REQUIRED, 16384, 0, NULL, NULL, "The secret, HPKE-sealed to the import key.") \
+    F(M, 12, import_key, TEXT, CM_FF_REQUIRED, 128, 0, NULL, NULL, "A KEM key of this tenant and keyspace that it was wrapped for.")
+
+#define CM_FIELDS_KeyRequest(F, M) CM_NAMED_KEY(F, M)
+#define CM_FIELDS_KeyVersionRequest(F, M) CM_NAMED_KEY(F, M) CM_KEY_VERSION(F, M)
+
+#define CM_FIELDS_ListKeysRequest(F, M) CM_TENANT(F, M) \
+    F(M, 3, keyspace, TEXT, CM_FF_QUERY, 128, 0, NULL, NULL, "Only keys of this keyspace.") \
+    F(M, 4, page_size, U64, CM_FF_QUERY, 1000, 0, NULL, NULL, "At most so many; 100 when absent.") \
+    F(M, 5, page_token, TEXT, CM_FF_QUERY, 2048, 0, NULL, NULL, "What the page before gave as next_page_token.")
+#define CM_FIELDS_ListKeysAnswer(F, M) \
+    F(M, 1, keys, MSG, CM_FF_REPEATED, 0, 1000, NULL, &cm_message_Key, "In order of keyspace and name.") \
+    F(M, 2, next_page_token, TEXT, 0, 2048, 0, NULL, NULL, "For the next page; absent: this was the last.")
+
+#define CM_FIELDS_UpdateKeyRequest(F, M) CM_NAMED_KEY(F, M) \
+    F(M, 5, tags, TEXT, CM_FF_REPEATED, 64, 16, NULL, NULL, "Replace the tags.") \
+    F(M, 6, clear_tags, BOOL, 0, 0, 0, NULL, NULL, "Remove all tags.") \
+    F(M, 7, rotation_days, U64, 0, 3650, 0, NULL, NULL, "A new period; 0: no more rotation.") \
+    F(M, 8, min_decrypt_version, U64, 0, 0, 0, NULL, NULL, "May only rise, up to the current version.") \
+    F(M, 9, daily_budget, U64, 0, 1000000000, 0, NULL, NULL, "A new daily budget.") \
+    F(M, 10, rate, U64, 0, 1000000, 0, NULL, NULL, "A new rate.")
+
+#define CM_FIELDS_SetKeyStateRequest(F, M) CM_NAMED_KEY(F, M) CM_KEY_VERSION(F, M) \
+    F(M, 6, state, ENUM, CM_FF_REQUIRED, 0, 0, cm_enum_state, NULL, "active, suspended, deactivated or compromised.")
+#define CM_FIELDS_ScheduleDestructionRequest(F, M) CM_NAMED_KEY(F, M) \
+    F(M, 4, delay_days, U64, 0, 30, 0, NULL, NULL, "7 to 30; 30 when absent.")
+#define CM_FIELDS_DeleteKeyRequest(F, M) CM_NAMED_KEY(F, M)
+
+#define CM_FIELDS_PublicKeyAnswer(F, M) \
+    F(M, 1, public_key, BYTES, 0, 8192, 0, NULL, NULL, "The raw public key; RSA: its SPKI.") \
+    F(M, 2, type, TEXT, 0, 32, 0, NULL, NULL, "The key's type.") \
+    F(M, 3, version, U64, 0, 0, 0, NULL, NULL, "The key's version.") CM_LEAF(F, M)
+
+#define CM_FIELDS_SignRequest(F, M) CM_NAMED_KEY(F, M) CM_KEY_VERSION(F, M) \
+    F(M, 6, data, BYTES, CM_FF_REQUIRED, 1048576, 0, NULL, NULL, "The message, digest or mu.") \
+    F(M, 7, form, ENUM, 0, 0, 0, cm_enum_form, NULL, "How data is to be taken; message when absent.") \
+    F(M, 8, context, BYTES, 0, 255, 0, NULL, NULL, "The signature's context string.") CM_CLAIMS(F, M)
+#define CM_FIELDS_SignAnswer(F, M) \
+    F(M, 1, signature, BYTES, 0, 20480, 0, NULL, NULL, "The signature.") \
+    F(M, 2, version, U64, 0, 0, 0, NULL, NULL, "The version that signed.") CM_RECEIPT(F, M)
+#define CM_FIELDS_SignThresholdRequest(F, M) CM_NAMED_KEY(F, M) CM_KEY_VERSION(F, M) \
+    F(M, 6, data, BYTES, CM_FF_REQUIRED, 1048576, 0, NULL, NULL, "The message.") \
+    F(M, 7, commitments, BYTES, 0, 65536, 0, NULL, NULL, "Round two: the commitments of all signers, as they came.") \
+    F(M, 8, nonces, BYTES, 0, 4096, 0, NULL, NULL, "Round two: the sealed nonces that round one gave.") CM_CLAIMS(F, M)
+#define CM_FIELDS_SignThresholdAnswer(F, M) \
+    F(M, 1, share, BYTES, 0, 65536, 0, NULL, NULL, "Round one: the commitments; round two: the signature share.") \
+    F(M, 2, nonces, BYTES, 0, 4096, 0, NULL, NULL, "Round one: bring them back in round two, once.") \
+    F(M, 3, version, U64, 0, 0, 0, NULL, NULL, "The version that signed.") CM_RECEIPT(F, M)
+#define CM_FIELDS_VerifyRequest(F, M) CM_FIELDS_SignRequest(F, M) \
+    F(M, 9, signature, BYTES, CM_FF_REQUIRED, 20480, 0, NULL, NULL, "The signature.")
+#define CM_FIELDS_VerifyAnswer(F, M) \
+    F(M, 1, valid, BOOL, 0, 0, 0, NULL, NULL, "Whether it is this key's over this data.") \
+    F(M, 2, version, U64, 0, 0, 0, NULL, NULL, "The version that was used.") CM_LEAF(F, M)
+
+#define CM_FIELDS_EncryptRequest(F, M) CM_NAMED_KEY(F, M) \
+    F(M, 6, plaintext, BYTES, CM_FF_SECRET, 1048576, 0, NULL, NULL, "What to encrypt: keys and small texts, not models.") \
+    F(M, 8, aad, BYTES, 0, 65536, 0, NULL, NULL, "Bound to it; needed again to decrypt.") CM_CLAIMS(F, M)
+#define CM_FIELDS_EncryptAnswer(F, M) \
+    F(M, 1, ciphertext, BYTES, 0, 1114112, 0, NULL, NULL, "Says itself which version opens it.") \
+    F(M, 2, version, U64, 0, 0, 0, NULL, NULL, "The version that encrypted.") CM_LEAF(F, M)
+#define CM_FIELDS_DecryptRequest(F, M) CM_NAMED_KEY(F, M) \
+    F(M, 6, ciphertext, BYTES, CM_FF_REQUIRED, 1114112, 0, NULL, NULL, "As Encrypt gave it.") \
+    F(M, 8, aad, BYTES, 0, 65536, 0, NULL, NULL, "As it was given to Encrypt.") CM_CLAIMS(F, M)
+#define CM_FIELDS_DecryptAnswer(F, M) \
+    F(M, 1, plaintext, BYTES, CM_FF_SECRET, 1048576, 0, NULL, NULL, "What was encrypted.") \
+    F(M, 2, version, U64, 0, 0, 0, NULL, NULL, "The version that opened it.") CM_RECEIPT(F, M)
+
+#define CM_FIELDS_EncapsulateAnswer(F, M) \
+    F(M, 1, ciphertext, BYTES, 0, 4096, 0, NULL, NULL, "For Decapsulate.") \
+    F(M, 2, shared_secret, BYTES, CM_FF_SECRET, 64, 0, NULL, NULL, "The secret that both ends have.") \
+    F(M, 3, version, U64, 0, 0, 0, NULL, NULL, "The version that made it.") CM_LEAF(F, M)
+#define CM_FIELDS_DecapsulateRequest(F, M) CM_NAMED_KEY(F, M) CM_KEY_VERSION(F, M) \
+    F(M, 6, ciphertext, BYTES, CM_FF_REQUIRED, 4096, 0, NULL, NULL, "From Encapsulate.") CM_CLAIMS(F, M)
+#define CM_FIELDS_DecapsulateAnswer(F, M) \
+    F(M, 1, shared_secret, BYTES, CM_FF_SECRET, 64, 0, NULL, NULL, "The secret that both ends have.") \
+    F(M, 2, version, U64, 0, 0, 0, NULL, NULL, "The version that was used.") CM_RECEIPT(F, M)
+
+#define CM_FIELDS_GenerateDataKeyRequest(F, M) CM_NAMED_KEY(F, M) \
+    F(M, 6, bytes, U64, 0, 64, 0, NULL, NULL, "16 to 64; 32 when absent.") \
+    F(M, 7, sealed_only, BOOL, 0, 0, 0, NULL, NULL, "Leave the plain key out.") \
+    F(M, 8, aad, BYTES, 0, 65536, 0, NULL, NULL, "Bound to it; needed again to unwrap.") CM_CLAIMS(F, M)
+#define CM_FIELDS_GenerateDataKeyAnswer(F, M) \
+    F(M, 1, wrapped, BYTES, 0, 1024, 0, NULL, NULL, "To be kept beside the data.") \
+    F(M, 2, plain, BYTES, CM_FF_SECRET, 64, 0, NULL, NULL, "To be used and forgotten.") \
+    F(M, 3, version, U64, 0, 0, 0, NULL, NULL, "The version that wrapped it.") CM_RECEIPT(F, M)
+#define CM_FIELDS_WrapRequest(F, M) CM_NAMED_KEY(F, M) \
+    F(M, 6, plain, BYTES, CM_FF_REQUIRED | CM_FF_SECRET, 4096, 0, NULL, NULL, "The key to wrap.") \
+    F(M, 8, aad, BYTES, 0, 65536, 0, NULL, NULL, "Bound to it; needed again to unwrap.") CM_CLAIMS(F, M)
+#define CM_FIELDS_WrapAnswer(F, M) \
+    F(M, 1, wrapped, BYTES, 0, 8192, 0, NULL, NULL, "Says itself which version opens it.") \
+    F(M, 2, version, U64, 0, 0, 0, NULL, NULL, "The version that wrapped it.") CM_LEAF(F, M)
+#define CM_FIELDS_UnwrapRequest(F, M) CM_NAMED_KEY(F, M) \
+    F(M, 6, wrapped, BYTES, CM_FF_REQUIRED, 8192, 0, NULL, NULL, "As Wrap or GenerateDataKey gave it.") \
+    F(M, 8, aad, BYTES, 0, 65536, 0, NULL, NULL, "As it was given then.") CM_CLAIMS(F, M)
+#define CM_FIELDS_UnwrapAnswer(F, M) \
+    F(M, 1, plain, BYTES, CM_FF_SECRET, 4096, 0, NULL, NULL, "The key.") \
+    F(M, 2, version, U64, 0, 0, 0, NULL, NULL, "The version that opened it.") CM_RECEIPT(F, M)
+
+#define CM_FIELDS_MacRequest(F, M) CM_NAMED_KEY(F, M) CM_KEY_VERSION(F, M) \
+    F(M, 6, data, BYTES, CM_FF_REQUIRED, 1048576, 0, NULL, NULL, "The message.") CM_CLAIMS(F, M)
+#define CM_FIELDS_MacAnswer(F, M) \
+    F(M, 1, mac, BYTES, 0, 64, 0, NULL, NULL, "The MAC.") \
+    F(M, 2, version, U64, 0, 0, 0, NULL, NULL, "The version that made it.") CM_LEAF(F, M)
+#define CM_FIELDS_VerifyMacRequest(F, M) CM_FIELDS_MacRequest(F, M) \
+    F(M, 9, mac, BYTES, CM_FF_REQUIRED, 64, 0, NULL, NULL, "The MAC.")
+#define CM_FIELDS_RandomRequest(F, M) CM_TENANT(F, M) \
+    F(M, 4, bytes, U64, 0, 4096, 0, NULL, NULL, "1 to 4096; 32 when absent.")
+#define CM_FIELDS_RandomAnswer(F, M) \
+    F(M, 1, data, BYTES, CM_FF_SECRET, 4096, 0, NULL, NULL, "Random bytes.") CM_LEAF(F, M)
+
+#define CM_FIELDS_ExportWrappedRequest(F, M) CM_NAMED_KEY(F, M) CM_KEY_VERSION(F, M) \
+    F(M, 6, recipient, BYTES, CM_FF_REQUIRED, 4096, 0, NULL, NULL, "The recipient's ML-KEM or X-Wing public key.") CM_CLAIMS(F, M)
+#define CM_FIELDS_ExportWrappedAnswer(F, M) \
+    F(M, 1, wrapped, BYTES, 0, 16384, 0, NULL, NULL, "The secret, HPKE-sealed to the recipient.") \
+    F(M, 2, version, U64, 0, 0, 0, NULL, NULL, "The key's version.") CM_RECEIPT(F, M)
+#define CM_FIELDS_AttestKeyAnswer(F, M) \
+    F(M, 1, statement, BYTES, 0, 8192, 0, NULL, NULL, "A CBOR record on the key (spec/kms.md); its SHA-256 stands in the leaf.") CM_RECEIPT(F, M)
+
+#define CM_FIELDS_CreateModelKeyspaceRequest(F, M) CM_TENANT(F, M) \
+    F(M, 3, model, TEXT, CM_FF_REQUIRED, 128, 0, NULL, NULL, "The model: its keys are in a keyspace of their own.") \
+    F(M, 4, type, TEXT, 0, 32, 0, NULL, NULL, "Type of its keys; `AES-256` when absent.") \
+    F(M, 5, daily_budget, U64, 0, 1000000000, 0, NULL, NULL, "Releases a day for each version; 0: 1000.") \
+    F(M, 6, rotation_days, U64, 0, 3650, 0, NULL, NULL, "Period of its keys; 90 when absent.")
+#define CM_FIELDS_ModelKeyspace(F, M) \
+    F(M, 1, tenant, TEXT, 0, 64, 0, NULL, NULL, "The tenant.") \
+    F(M, 3, model, TEXT, 0, 128, 0, NULL, NULL, "The model.") \
+    F(M, 4, type, TEXT, 0, 32, 0, NULL, NULL, "Type of its keys.") \
+    F(M, 5, daily_budget, U64, 0, 0, 0, NULL, NULL, "Releases a day for each version.") \
+    F(M, 6, rotation_days, U64, 0, 0, 0, NULL, NULL, "Period of its keys.") \
+    F(M, 7, created_ms, U64, 0, 0, 0, NULL, NULL, "When it was made.") CM_LEAF(F, M)
+#define CM_MODEL_VERSION(F, M) CM_TENANT(F, M) \
+    F(M, 2, version, TEXT, CM_FF_REQUIRED | CM_FF_PATH, 128, 0, NULL, NULL, "The model's version.") \
+    F(M, 3, model, TEXT, CM_FF_REQUIRED | CM_FF_PATH, 128, 0, NULL, NULL, "The model.")
+#define CM_FIELDS_EncryptModelWeightsRequest(F, M) CM_MODEL_VERSION(F, M) \
+    F(M, 6, content_key, BYTES, CM_FF_SECRET, 64, 0, NULL, NULL, "The container's content key, 32 bytes; absent: a new one is made.") \
+    F(M, 7, digest, BYTES, CM_FF_REQUIRED, 32, 0, NULL, NULL, "The model's digest, 32 bytes: the wrapped key is bound to it.") CM_CLAIMS(F, M)
+#define CM_FIELDS_EncryptModelWeightsAnswer(F, M) \
+    F(M, 1, wrapped, BYTES, 0, 1024, 0, NULL, NULL, "The wrapped content key.") \
+    F(M, 2, content_key, BYTES, CM_FF_SECRET, 64, 0, NULL, NULL, "The content key, where it was made here.") \
+    F(M, 3, key_version, U64, 0, 0, 0, NULL, NULL, "The version of the model's key.") CM_RECEIPT(F, M)
+#define CM_FIELDS_DecryptModelWeightsRequest(F, M) CM_MODEL_VERSION(F, M) \
+    F(M, 6, wrapped, BYTES, CM_FF_REQUIRED, 1024, 0, NULL, NULL, "The wrapped content key.") \
+    F(M, 7, digest, BYTES, CM_FF_REQUIRED, 32, 0, NULL, NULL, "The model's digest.") CM_CLAIMS(F, M)
+#define CM_FIELDS_DecryptModelWeightsAnswer(F, M) \
+    F(M, 1, content_key, BYTES, CM_FF_SECRET, 64, 0, NULL, NULL, "The container's content key.") \
+    F(M, 2, key_version, U64, 0, 0, 0, NULL, NULL, "The version of the model's key.") CM_RECEIPT(F, M)
+
+#define CM_MESSAGES_KEYS(X) \
+    X(KeyVersion, "One version of a key.") \
+    X(Key, "What is known of a key. Never the key itself.") \
+    X(CreateKeyRequest, "A new key, made where keys are held.") \
+    X(ImportKeyRequest, "A key from outside.") \
+    X(ImportWrappedRequest, "A key from outside that only the keeper of keys sees in the clear.") \
+    X(KeyRequest, "Names a key.") \
+    X(KeyVersionRequest, "Names a key, and a version of it.") \
+    X(ListKeysRequest, "A page of keys.") \
+    X(ListKeysAnswer, "A page of keys.") \
+    X(UpdateKeyRequest, "What is set is changed.") \
+    X(SetKeyStateRequest, "Moves a version to another state.") \
+    X(ScheduleDestructionRequest, "Destroys a key, after a time in which that can be taken back.") \
+    X(DeleteKeyRequest, "Removes what is left of a destroyed key.") \
+    X(PublicKeyAnswer, "A public key.") \
+    X(SignRequest, "Something to sign.") \
+    X(SignAnswer, "A signature.") \
+    X(SignThresholdRequest, "One signer's part in a threshold signature (FROST).") \
+    X(SignThresholdAnswer, "One signer's part.") \
+    X(VerifyRequest, "A signature to verify.") \
+    X(VerifyAnswer, "Whether it is good.") \
+    X(EncryptRequest, "Something small to encrypt.") \
+    X(EncryptAnswer, "A ciphertext.") \
+    X(DecryptRequest, "A ciphertext.") \
+    X(DecryptAnswer, "What was in it.") \
+    X(EncapsulateAnswer, "A fresh shared secret.") \
+    X(DecapsulateRequest, "A KEM ciphertext.") \
+    X(DecapsulateAnswer, "The shared secret.") \
+    X(GenerateDataKeyRequest, "A fresh key for data.") \
+    X(GenerateDataKeyAnswer, "A fresh key, plain and wrapped.") \
+    X(WrapRequest, "A key to wrap.") \
+    X(WrapAnswer, "A wrapped key.") \
+    X(UnwrapRequest, "A wrapped key.") \
+    X(UnwrapAnswer, "The key.") \
+    X(MacRequest, "Something to authenticate.") \
+    X(MacAnswer, "Its MAC.") \
+    X(VerifyMacRequest, "A MAC to verify.") \
+    X(RandomRequest, "How many.") \
+    X(RandomAnswer, "Random bytes.") \
+    X(ExportWrappedRequest, "A key to give out, to one recipient.") \
+    X(ExportWrappedAnswer, "The key, for that recipient alone.") \
+    X(AttestKeyAnswer, "A statement on a key that the log's signature vouches for.") \
+    X(CreateModelKeyspaceRequest, "A keyspace for one model.") \
+    X(ModelKeyspace, "A model's keyspace.") \
+    X(EncryptModelWeightsRequest, "The content key of a sealed model. The weights stay where they are.") \
+    X(EncryptModelWeightsAnswer, "The content key, wrapped by the key of this model and version.") \
+    X(DecryptModelWeightsRequest, "A wrapped content key. The weights stay where they are.") \
+    X(DecryptModelWeightsAnswer, "The content key.")
+
+/* clang-format on */
+#endif

@@ -1,0 +1,108 @@
+#ifndef CM_SVC_LIST_RECORDS_H
+#define CM_SVC_LIST_RECORDS_H
+/* What the service's rows hold (spec/kms.md, "Rows"), in protobuf form. Field 15 is the record's
+ * format: a reader refuses what it does not know (V-2). For the form of a line see
+ * svc/list_keys.h. */
+/* clang-format off */
+
+#define CM_RECORD_FORMAT(F, M) F(M, 15, format, U64, 0, 0, 0, NULL, NULL, "1.")
+
+#define CM_FIELDS_TenantRecord(F, M) \
+    F(M, 1, created_ms, U64, 0, 0, 0, NULL, NULL, "When it was made.") \
+    F(M, 2, rate, U64, 0, 0, 0, NULL, NULL, "Tokens a second.") \
+    F(M, 3, principal_rate, U64, 0, 0, 0, NULL, NULL, "Tokens a second and principal.") \
+    F(M, 4, operation_rate, U64, 0, 0, 0, NULL, NULL, "Tokens a second and operation.") \
+    F(M, 5, suspended, BOOL, 0, 0, 0, NULL, NULL, "Refuse everything.") \
+    CM_RECORD_FORMAT(F, M)
+#define CM_FIELDS_KekVersion(F, M) \
+    F(M, 1, version, U64, 0, 0, 0, NULL, NULL, "Counts from 1.") \
+    F(M, 2, sealed, BYTES, 0, 4096, 0, NULL, NULL, "Sealed to the root.") \
+    F(M, 3, created_ms, U64, 0, 0, 0, NULL, NULL, "When it was made.")
+#define CM_FIELDS_KekRecord(F, M) \
+    F(M, 1, versions, MSG, CM_FF_REPEATED, 0, 16, NULL, &cm_message_KekVersion, "The newest last. The first also gives the row key.") \
+    F(M, 2, row_key_version, U64, 0, 0, 0, NULL, NULL, "The version that seals the tenant's rows.") \
+    CM_RECORD_FORMAT(F, M)
+#define CM_FIELDS_PrincipalRecord(F, M) \
+    F(M, 1, disabled, BOOL, 0, 0, 0, NULL, NULL, "Refused everywhere.") \
+    F(M, 2, credentials, MSG, CM_FF_REPEATED, 0, 16, NULL, &cm_message_Credential, "API keys: id alone; the hash is in its own row.") \
+    F(M, 3, rate, U64, 0, 0, 0, NULL, NULL, "Tokens a second.") \
+    F(M, 4, created_ms, U64, 0, 0, 0, NULL, NULL, "When it was made.") \
+    F(M, 5, salt, BYTES, 0, 32, 0, NULL, NULL, "Ties log entries to the name: dropped with the row.") \
+    F(M, 6, blind, BYTES, 0, 32, 0, NULL, NULL, "What stands for the name in log entries.") \
+    CM_RECORD_FORMAT(F, M)
+#define CM_FIELDS_CredentialRecord(F, M) \
+    F(M, 1, principal, TEXT, 0, 128, 0, NULL, NULL, "Whose.") \
+    F(M, 2, public_key, BYTES, 0, 2700, 0, NULL, NULL, "ml_dsa: the raw key.") \
+    F(M, 3, hash, BYTES, 0, 32, 0, NULL, NULL, "api_key: SHA-256 of the secret.") \
+    CM_RECORD_FORMAT(F, M)
+#define CM_FIELDS_IssuerRecord(F, M) \
+    F(M, 1, audience, TEXT, 0, 256, 0, NULL, NULL, "The pinned audience.") \
+    F(M, 2, jwks, TEXT, 0, 65536, 0, NULL, NULL, "The pinned keys.") \
+    CM_RECORD_FORMAT(F, M)
+#define CM_FIELDS_GrantRecord(F, M) CM_GRANT_FIELDS(F, M) CM_RECORD_FORMAT(F, M)
+#define CM_FIELDS_GenerationRecord(F, M) \
+    F(M, 1, changes, U64, 0, 0, 0, NULL, NULL, "What has been taken back or changed so far.") \
+    CM_RECORD_FORMAT(F, M)
+#define CM_FIELDS_SealedVersion(F, M) \
+    F(M, 1, version, U64, 0, 0, 0, NULL, NULL, "Counts from 1.") \
+    F(M, 2, state, U64, 0, 0, 0, NULL, NULL, "cm_key_state.") \
+    F(M, 3, created_ms, U64, 0, 0, 0, NULL, NULL, "When it was made.") \
+    F(M, 4, kek_version, U64, 0, 0, 0, NULL, NULL, "Of the tenant KEK it is sealed under.") \
+    F(M, 5, sealed, BYTES, 0, 16384, 0, NULL, NULL, "The sealed key; gone once destroyed.") \
+    F(M, 6, public_key, BYTES, 0, 8192, 0, NULL, NULL, "If it has one.") \
+    F(M, 7, custody, TEXT, 0, 32, 0, NULL, NULL, "Who holds it.") \
+    F(M, 8, activate_at_ms, U64, 0, 0, 0, NULL, NULL, "When a pre-active one begins.")
+#define CM_FIELDS_KeyRecord(F, M) \
+    F(M, 1, type, U64, 0, 0, 0, NULL, NULL, "cm_key_type.") \
+    F(M, 2, versions, MSG, CM_FF_REPEATED, 0, 64, NULL, &cm_message_SealedVersion, "The newest last.") \
+    F(M, 3, min_decrypt_version, U64, 0, 0, 0, NULL, NULL, "Older ones process nothing.") \
+    F(M, 4, tags, TEXT, CM_FF_REPEATED, 64, 16, NULL, NULL, "For policies.") \
+    F(M, 5, exportable, BOOL, 0, 0, 0, NULL, NULL, "May be exported.") \
+    F(M, 6, rotation_days, U64, 0, 0, 0, NULL, NULL, "Period.") \
+    F(M, 7, next_rotation_ms, U64, 0, 0, 0, NULL, NULL, "Due.") \
+    F(M, 8, destroy_at_ms, U64, 0, 0, 0, NULL, NULL, "Destruction is pending until then.") \
+    F(M, 9, daily_budget, U64, 0, 0, 0, NULL, NULL, "Decryptions a day.") \
+    F(M, 10, rate, U64, 0, 0, 0, NULL, NULL, "Tokens a second.") \
+    F(M, 11, created_ms, U64, 0, 0, 0, NULL, NULL, "When it was made.") \
+    F(M, 12, model, BOOL, 0, 0, 0, NULL, NULL, "A model's: used by its operations alone.") \
+    F(M, 13, due_ms, U64, 0, 0, 0, NULL, NULL, "Where the scheduler's row of it stands; 0: none.") \
+    F(M, 14, destroyed, BOOL, 0, 0, 0, NULL, NULL, "All versions are gone.") \
+    CM_RECORD_FORMAT(F, M)
+#define CM_FIELDS_ModelRecord(F, M) \
+    F(M, 1, type, U64, 0, 0, 0, NULL, NULL, "cm_key_type of its keys.") \
+    F(M, 2, daily_budget, U64, 0, 0, 0, NULL, NULL, "Releases a day.") \
+    F(M, 3, rotation_days, U64, 0, 0, 0, NULL, NULL, "Period.") \
+    F(M, 4, created_ms, U64, 0, 0, 0, NULL, NULL, "When it was made.") \
+    CM_RECORD_FORMAT(F, M)
+#define CM_FIELDS_ApprovalRecord(F, M) \
+    F(M, 1, requester, TEXT, 0, 128, 0, NULL, NULL, "Who asked.") \
+    F(M, 2, key, TEXT, 0, 128, 0, NULL, NULL, "The key.") \
+    F(M, 3, keyspace, TEXT, 0, 128, 0, NULL, NULL, "Its keyspace.") \
+    F(M, 4, action, TEXT, 0, 64, 0, NULL, NULL, "The operation.") \
+    F(M, 5, why, TEXT, 0, 512, 0, NULL, NULL, "What the requester says.") \
+    F(M, 6, uses, U64, 0, 0, 0, NULL, NULL, "How often.") \
+    F(M, 7, expires_ms, U64, 0, 0, 0, NULL, NULL, "When it ends.") \
+    F(M, 8, approved_by, TEXT, CM_FF_REPEATED, 128, 32, NULL, NULL, "Who approved.") \
+    CM_RECORD_FORMAT(F, M)
+#define CM_FIELDS_DueRecord(F, M) \
+    F(M, 1, keyspace, TEXT, 0, 128, 0, NULL, NULL, "Of the key that is due.") \
+    F(M, 2, key, TEXT, 0, 128, 0, NULL, NULL, "Its name.") \
+    CM_RECORD_FORMAT(F, M)
+
+#define CM_MESSAGES_RECORDS(X) \
+    X(TenantRecord, "A tenant's row.") \
+    X(KekVersion, "One version of a tenant's KEK.") \
+    X(KekRecord, "A tenant's KEKs, readable before its rows are.") \
+    X(PrincipalRecord, "A principal's row.") \
+    X(CredentialRecord, "From a credential to its principal.") \
+    X(IssuerRecord, "A pinned OIDC issuer.") \
+    X(GrantRecord, "A grant's row.") \
+    X(GenerationRecord, "Grows with each change that can take something back.") \
+    X(SealedVersion, "One version of a key.") \
+    X(KeyRecord, "A key's row.") \
+    X(ModelRecord, "A model keyspace's row.") \
+    X(ApprovalRecord, "An approval's row.") \
+    X(DueRecord, "What the scheduler will look at, in order of time.")
+
+/* clang-format on */
+#endif

@@ -1,0 +1,227 @@
+#ifndef CM_SVC_SVC_INT_H
+#define CM_SVC_SVC_INT_H
+/* What the parts of the service share. */
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "svc/handlers_int.h"
+#include "svc/messages.h"
+#include "svc/names.h"
+#include "svc/ops.h"
+#include "svc/policy.h"
+#include "svc/quota.h"
+#include "wire/session.h"
+
+/* ---- rows ---- */
+
+/* A row as it was read: immutable, shared by calls. */
+typedef struct cm_svc_row {
+    atomic_uint refs;
+    uint64_t hash;
+    uint64_t generation; /* of its tenant when it was read */
+    uint64_t version;
+    cm_arena *arena;
+    cm_view key;
+    cm_msg *msg;
+    _Atomic(void *) extra; /* made of msg on first use */
+    void (*extra_free)(void *extra);
+    struct cm_svc_row *next;
+} cm_svc_row;
+
+enum { CM_SVC_SHARDS = 16, CM_SVC_SLOTS = 256, CM_SVC_SHARD_ROWS = 512, CM_SVC_SESSIONS = 65536 };
+
+typedef struct {
+    pthread_mutex_t lock;
+    cm_svc_row *slot[CM_SVC_SLOTS];
+    size_t n;
+} cm_svc_shard;
+
+typedef struct cm_svc_session {
+    uint8_t id[CM_SESSION_ID];
+    uint64_t expires_ms;
+    cm_key32 key;
+    uint8_t exporter[32];
+    char tenant[CM_TENANT_MAX + 1], principal[CM_NAME_MAX + 1];
+    cm_session_window window;
+    struct cm_svc_session *next;
+} cm_svc_session;
+
+struct cm_svc {
+    cm_svc_options o;
+    cm_quota *quota;
+    cm_svc_shard shard[CM_SVC_SHARDS];
+    pthread_mutex_t sessions_lock; /* over the sessions and their windows */
+    cm_svc_session *session[CM_SVC_SLOTS];
+    size_t sessions_n;
+    atomic_uint_fast64_t calls, refused, retries, cached;
+};
+
+/* ---- a call ---- */
+
+typedef enum {
+    CM_BY_NONE,
+    CM_BY_SIGNATURE,
+    CM_BY_SESSION,
+    CM_BY_CERTIFICATE,
+    CM_BY_TOKEN,
+    CM_BY_API_KEY,
+    CM_BY_LOCAL
+} cm_svc_how;
+
+typedef struct {
+    cm_svc_how how;
+    cm_view tenant; /* whose principal; "" the system's */
+    cm_view name;
+    cm_view blind;
+    cm_view opener; /* the key id of a full signature */
+    uint64_t rate;
+} cm_svc_who;
+
+enum {
+    CM_CALL_EXPECTS = 48,
+    CM_CALL_WRITES = 80,
+    CM_CALL_BUMPS = 10,
+    CM_CALL_HELD = 64,
+    CM_CALL_TAKES = 6,
+    CM_CALL_TRIES = 5,
+};
+
+typedef enum {
+    CM_AT_START,
+    CM_AT_ROWS,
+    CM_AT_DECISION,
+    CM_AT_PREPARE,
+    CM_AT_FINISH,
+    CM_AT_COMMIT,
+    CM_AT_REFUSAL,
+    CM_AT_END,
+} cm_svc_stage;
+
+struct cm_call_state {
+    cm_call *call;
+    cm_svc_stage stage;
+    unsigned tries, round;
+    atomic_int turn; /* who goes on: whoever submitted, or whoever is called back */
+    uint64_t now;
+    uint8_t id[16];
+    cm_svc_who who;
+    cm_svc_who before; /* of a stream that goes on: who it is for */
+    bool resumed;
+    cm_view tenant; /* that it is about, as rows have it */
+    bool no_tenant; /* there is none of that name */
+    bool on_key;
+    cm_view keyspace, key;
+    const cm_msg *key_record; /* of the key it is about; NULL: there is none */
+    uint64_t key_version;
+    cm_view resource; /* of the log entry */
+    cm_view request;  /* of the log entry */
+    cm_view evidence;
+
+    cm_unit unit;
+    cm_audit_entry entry;
+    cm_unit_expect expects[CM_CALL_EXPECTS];
+    cm_store_write writes[CM_CALL_WRITES];
+    cm_unit_bump bumps[CM_CALL_BUMPS];
+    size_t nonce_bumps; /* the first of bumps: they count for a refusal, too */
+    size_t decided;     /* the first of expects: what a refusal stands on */
+    cm_quota_take_of takes[CM_CALL_TAKES];
+    size_t takes_n;
+    size_t take_bump[CM_CALL_TAKES]; /* index of its bump where it has a chunk */
+    cm_svc_row *held[CM_CALL_HELD];
+    size_t held_n;
+    cm_err refusal;
+    cm_audit_decision decision;
+
+    bool want_op; /* the key operation in op is to be executed, then finish follows */
+    cm_keyop op;
+    cm_view loading; /* tenant whose row key is on its way */
+    const cm_svc_row *row; /* the handlers' own: the row they change */
+    uint64_t number;       /* the handlers' own */
+    size_t at, left;
+    cm_view text;
+};
+
+/* ---- rows.c: each read adds what it stands on to the call's unit ---- */
+
+/* A path of typed parts, in the call's arena. */
+cm_err cm_svc_path(cm_call *c, cm_view *out, const cm_view *parts, size_t n);
+#define CM_PATH(c, out, ...)                                                \
+    cm_svc_path((c), (out), (const cm_view[]){__VA_ARGS__},                 \
+                sizeof((const cm_view[]){__VA_ARGS__}) / sizeof(cm_view))
+cm_err cm_svc_key_path(cm_call *c, cm_view *out, cm_view tenant, cm_view keyspace, cm_view name);
+
+/* The row under key, expected to stay as it is until the commit; STORE_NO_ROW when there is none,
+ * and then that is expected. */
+cm_err cm_svc_read(cm_call *c, const cm_svc_row **out, cm_view key, const cm_message *type);
+/* A row that changes only with its tenant's generation, which cm_svc_generation() expects. */
+cm_err cm_svc_read_stable(cm_call *c, const cm_svc_row **out, cm_view tenant, cm_view key,
+                          const cm_message *type);
+/* Expects the tenant's generation. */
+cm_err cm_svc_generation(cm_call *c, cm_view tenant, uint64_t *generation);
+/* Writes the tenant's next generation: what others hold in memory of it is void. */
+cm_err cm_svc_bump_generation(cm_call *c, cm_view tenant);
+/* The row of the call's that was handed out as row, to hang something on. */
+cm_svc_row *cm_svc_held(cm_call *c, const cm_svc_row *row);
+cm_err cm_svc_expect(cm_call *c, cm_view key, uint64_t version);
+cm_err cm_svc_write(cm_call *c, cm_view key, uint64_t version, const cm_msg *m);
+cm_err cm_svc_write_bytes(cm_call *c, cm_view key, uint64_t version, cm_view value);
+cm_err cm_svc_remove(cm_call *c, cm_view key);
+cm_err cm_svc_bump(cm_call *c, cm_view key, uint64_t by, uint64_t max, uint64_t until);
+void cm_svc_forget(cm_svc *s, cm_view key);
+void cm_svc_release(struct cm_call_state *st);
+void cm_svc_rows_init(cm_svc *s);
+void cm_svc_rows_done(cm_svc *s);
+/* Decodes a record of a row into a. SVC_RECORD. */
+cm_err cm_svc_record(cm_msg **out, cm_arena *a, const cm_message *type, cm_view value);
+
+/* ---- helpers for messages ---- */
+cm_err cm_svc_new_msg(cm_call *c, cm_msg **out, const cm_message *type);
+void cm_set_view(cm_msg *m, size_t field, cm_view v);
+void cm_set_number(cm_msg *m, size_t field, uint64_t n);
+void cm_set_msg(cm_msg *m, size_t field, cm_msg *v);
+void cm_set_msgs(cm_msg *m, size_t field, cm_msg **v, size_t n);
+void cm_set_same(cm_msg *m, size_t field, const cm_msg *from, size_t from_field);
+/* The value of a field by its number; NULL when the message has none or it is not set. */
+const cm_msg_value *cm_field_by_number(const cm_msg *m, unsigned number);
+/* Says which field of the request is wrong. */
+cm_err cm_svc_wrong(cm_call *c, cm_err e, const char *field);
+/* Copies bytes that would be gone before the answer is. */
+cm_err cm_svc_keep(cm_call *c, cm_view *v);
+
+/* ---- authn.c ---- */
+cm_err cm_svc_authenticate(cm_call *c);
+/* The parsed public key of a credential row. */
+cm_err cm_svc_credential_key(cm_call *c, const cm_svc_row *row, const cm_sig_key **out);
+cm_err cm_svc_mldsa_key(cm_sig_key **out, const cm_crypt *c, cm_view pk);
+enum { CM_CREDENTIAL_MLDSA = 1, CM_CREDENTIAL_CERT, CM_CREDENTIAL_APIKEY, CM_CREDENTIAL_OIDC };
+/* The row that leads from a credential to its principal. */
+cm_err cm_svc_credential_path(cm_call *c, cm_view *out, cm_view tenant, unsigned kind, cm_view id);
+cm_err cm_svc_oidc_id(cm_call *c, uint8_t id[32], cm_view issuer, cm_view subject);
+void cm_svc_sessions_done(cm_svc *s);
+
+/* ---- decide.c ---- */
+cm_err cm_svc_decide(cm_call *c);
+cm_err cm_svc_charge(cm_call *c);
+/* Fills g from a grant in a message with the fields of CM_GRANT_FIELDS at `first`. */
+void cm_svc_grant_of(cm_grant *g, cm_view name, const cm_msg *m, size_t effect_field);
+/* All grants of a tenant. */
+cm_err cm_svc_grants(cm_call *c, cm_view tenant, const cm_grant **grants, size_t *n);
+enum { CM_SVC_GRANTS_MAX = 1024 };
+
+/* ---- h_principal.c ---- */
+/* Writes a new principal with the credentials shown in kept. */
+cm_err cm_svc_new_principal(cm_call *c, cm_view name, cm_msg **kept, size_t kept_n, uint64_t rate,
+                            cm_msg **record);
+
+/* ---- keyrec.c ---- */
+/* The tenant's sealed KEK of that version (0: the newest; *version says which). */
+cm_err cm_svc_kek(cm_call *c, uint64_t *version, cm_view *sealed);
+/* ---- h_tenant.c ---- */
+/* Writes a new tenant: record, generation and KEK. */
+cm_err cm_svc_put_tenant(cm_call *c, cm_view name, cm_view sealed_kek, cm_msg *record);
+
+/* ---- svc.c ---- */
+/* Runs one key operation with this call; finish comes next (again). */
+void cm_svc_want(cm_call *c, cm_keyop_code code);
+
+#endif

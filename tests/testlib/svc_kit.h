@@ -1,0 +1,105 @@
+#ifndef TESTLIB_SVC_KIT_H
+#define TESTLIB_SVC_KIT_H
+/*
+ * A whole service in this process: SQLite in a folder of its own, sealed rows, keyring, committer.
+ * Calls are made as REST has them, signed, and after every one the database file and its log are
+ * searched for every secret that the test has named. Failing here ends the process.
+ */
+#include "audit/signer.h"
+#include "audit/verify.h"
+#include "keys/ring.h"
+#include "proc.h"
+#include "store/rowseal.h"
+#include "svc/bootstrap.h"
+#include "svc/ops.h"
+#include "wire/session.h"
+
+enum { T_SECRETS = 256 };
+
+/* Whoever asks, and how they prove it. */
+typedef struct {
+    cm_sig_key *key; /* NULL: no signature */
+    char keyid[65];
+    char tenant[65]; /* of {tenant} in paths: t_ask() puts it in for "~" */
+    cm_view bearer, spki, exporter;
+    bool local, classical;
+    char session[64];
+    cm_key32 session_key;
+    uint64_t counter;
+    const char *nonce; /* instead of a fresh one */
+    const char *address;
+} t_who;
+
+typedef struct {
+    cm_crypt *crypt;
+    char dir[T_PATH], db[T_PATH];
+    cm_root *root;
+    cm_audit_keys log_keys;
+    cm_audit_local *signer;
+    cm_vkey vkeys[8];
+    size_t vkeys_n;
+    cm_keyring *ring;
+    cm_rowseal *seal;
+    cm_store_sealer sealer;
+    cm_store *store;
+    cm_committer *committer;
+    cm_svc *svc;
+    uint64_t now_ms;
+    t_who admin; /* of the tenant "acme" and of the system */
+    cm_view secret[T_SECRETS];
+    size_t secrets_n;
+    size_t scans;
+    cm_err (*attest)(void *self, cm_view evidence, uint64_t now_ms, uint8_t m[64], size_t *n,
+                     unsigned *tier);
+    bool stolen; /* keyops are counted and refused */
+    size_t keyops;
+} t_svc;
+
+typedef struct {
+    cm_err result;
+    char detail[400];
+    uint32_t retry_after_ms;
+    cm_buf json; /* of the answer */
+} t_answer;
+
+t_svc *t_svc_new(void);
+/** Stop everything and start it again over the same database. */
+void t_svc_restart(t_svc *t);
+/** A second service over the same database file. */
+t_svc *t_svc_second(const t_svc *t);
+void t_svc_done(t_svc *t);
+
+/** A new identity with an ML-DSA-65 key; free with t_who_done(). */
+t_who t_who_new(t_svc *t, const char *tenant);
+void t_who_done(t_who *w);
+/** The raw public key as base64, static per thread. */
+const char *t_public_base64(const t_who *w);
+
+/** Method and path with query, where each "~" becomes the tenant of w; body JSON or NULL. The answer
+ * stays until t_answer_free(). Any thread. */
+t_answer t_ask(t_svc *t, t_who *w, const char *method, const char *path, const char *body);
+void t_answer_free(t_answer *a);
+/** The same, and that it succeeds or fails for the reason. JSON in a static buffer per thread. */
+const char *t_ok(t_svc *t, t_who *w, const char *method, const char *path, const char *body);
+void t_fails(t_svc *t, t_who *w, const char *method, const char *path, const char *body,
+             cm_reason why);
+/** A member of a flat JSON object as text; static per thread. "" when absent. */
+const char *t_member(const char *json, const char *name);
+uint64_t t_number(const char *json, const char *name);
+/** printf into a static buffer per thread (one of eight). */
+const char *t_f(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/** From now on these bytes, and their base64 and hex, must not be in the database. Copied. */
+void t_secret(t_svc *t, cm_view v);
+/** Searches now: aborts when there is one. */
+void t_scan(t_svc *t);
+
+/** A principal of a tenant with a key of its own. */
+t_who t_principal(t_svc *t, t_who *admin, const char *tenant, const char *name);
+/** Grants: actions and conditions as JSON text ("\"Sign\""). */
+void t_grant(t_svc *t, t_who *admin, const char *grant, const char *principal, const char *actions,
+             const char *more);
+/** Entries in the log. */
+uint64_t t_log_size(t_svc *t);
+
+#endif
