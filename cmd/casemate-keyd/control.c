@@ -11,7 +11,7 @@ static cm_err put_status(struct keyd *k, cm_buf *answer)
 {
     struct vault_facts facts;
     cm_keyctl_status s = {
-        .state = vault_state(k->vault),
+        .state = cm_kd_vault_state(k->vault),
         .version = cm_view_str(CM_CONFIG_VERSION),
         .have = k->shares_n,
         .need = k->shares_n ? k->shares[0].need : 0,
@@ -23,7 +23,7 @@ static cm_err put_status(struct keyd *k, cm_buf *answer)
         .credential = k->credential_n > 0,
     };
 
-    vault_facts(k->vault, &s, &facts);
+    cm_kd_vault_facts(k->vault, &s, &facts);
     return cm_keyctl_put_status(answer, &s);
 }
 
@@ -53,12 +53,17 @@ static cm_err find_backend(const cm_unseal_backend **out, uint32_t number)
     return CM_FAIL(UNSEAL_NO_SLOT);
 }
 
+/* Appends the shares given: each is held against the record first, so a bad one is named. */
 static cm_err add_shares(const struct keyd *k, cm_share *list, size_t *n, const cm_keyctl_unseal *u)
 {
+    cm_boot_info boot;
+
+    CM_TRY(cm_boot_inspect(&boot, k->crypt, u->boot));
     for (size_t i = 0; i < u->shares_n; i++) {
         if (*n == CM_SHARE_MAX)
             return CM_FAIL(SHARES_TWICE);
         CM_TRY(cm_share_parse(&list[*n], k->crypt, u->shares[i]));
+        CM_TRY(cm_boot_check_share(&boot, k->crypt, &list[*n])); /* U-7 */
         if (*n > 0 && !cm_view_eq(CM_VIEW(list[*n].set), CM_VIEW(list[0].set)))
             return CM_FAIL(SHARES_MIXED);
         for (size_t j = 0; j < *n; j++)
@@ -118,7 +123,7 @@ static cm_err unseal(struct keyd *k, cm_view body, cm_buf *answer)
     }
     if (root) {
         forget_shares(k);
-        e = vault_unseal(k->vault, root);
+        e = cm_kd_vault_unseal(k->vault, root);
         root = NULL;
         CM_TRY(e);
         CM_LOG(k->log, INFO, "unsealed", cm_log_number("method", u.kind));
@@ -180,7 +185,7 @@ static cm_err init(struct keyd *k, cm_view body, cm_buf *answer)
     CM_TRY(cm_root_new(&root, k->crypt, i.origin));
     CM_TRY(cm_boot_seal(&boot, list->s, &n, k->crypt, root, i.methods.method, i.methods.n));
     CM_TRY(put_record(k, answer, cm_buf_view(&boot), list->s, n));
-    e = vault_unseal(k->vault, root);
+    e = cm_kd_vault_unseal(k->vault, root);
     root = NULL;
     CM_TRY(e);
     CM_LOG(k->log, INFO, "initialised", cm_log_number("slots", i.methods.n),
@@ -238,7 +243,7 @@ static cm_err dispatch(struct keyd *k, unsigned kind, cm_view body, cm_buf *answ
         return put_status(k, answer);
     case CM_KEYMSG_SEAL:
         forget_shares(k);
-        vault_seal(k->vault);
+        cm_kd_vault_seal(k->vault);
         CM_LOG(k->log, INFO, "sealed", cm_log_number("pid", (uint64_t)getpid()));
         return put_status(k, answer);
     case CM_KEYMSG_INIT:
@@ -250,7 +255,7 @@ static cm_err dispatch(struct keyd *k, unsigned kind, cm_view body, cm_buf *answ
     }
 }
 
-cm_err control(struct keyd *k, unsigned kind, cm_view body, cm_buf *answer)
+cm_err cm_kd_control(struct keyd *k, unsigned kind, cm_view body, cm_buf *answer)
 {
     cm_err e;
 

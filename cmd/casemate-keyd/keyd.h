@@ -20,22 +20,22 @@ enum { RIGHT_OPS = 1, RIGHT_CONTROL = 2, RIGHT_ALL = 3 };
 /* ---- vault ---- */
 
 struct vault;
-cm_err vault_new(struct vault **out, const cm_crypt *c);
-void vault_free(struct vault *v);
-cm_keyd_state vault_state(struct vault *v);
+cm_err cm_kd_vault_new(struct vault **out, const cm_crypt *c);
+void cm_kd_vault_free(struct vault *v);
+cm_keyd_state cm_kd_vault_state(struct vault *v);
 /* Takes the root in any case. Over one that is held already it must be the same root, perhaps with
  * other generations: KEYS_UNSEALED. */
-cm_err vault_unseal(struct vault *v, cm_root *root);
-void vault_seal(struct vault *v);
+cm_err cm_kd_vault_unseal(struct vault *v, cm_root *root);
+void cm_kd_vault_seal(struct vault *v);
 /* KEYS_SEALED while sealed; else what the keyring says, into op->result. */
-void vault_run(struct vault *v, cm_keyop *op);
+void cm_kd_vault_run(struct vault *v, cm_keyop *op);
 struct vault_facts {
     uint8_t root[16];
     char origin[CM_ORIGIN_MAX];
     uint8_t log_keys[8192];
 };
 /* What STATUS says of the root, in f, which s points into. Leaves s alone while sealed. */
-void vault_facts(struct vault *v, cm_keyctl_status *s, struct vault_facts *f);
+void cm_kd_vault_facts(struct vault *v, cm_keyctl_status *s, struct vault_facts *f);
 
 /* ---- control ---- */
 
@@ -55,14 +55,14 @@ struct keyd {
 };
 
 /* The answer's body, or an error. */
-cm_err control(struct keyd *k, unsigned kind, cm_view body, cm_buf *answer);
+cm_err cm_kd_control(struct keyd *k, unsigned kind, cm_view body, cm_buf *answer);
 
 /* ---- permit ---- */
 
 /* KEYD_NOT_PERMITTED, KEYS_SEALED, KEYS_UNSEALED, KEYMSG_MALFORMED for a kind that is none. */
-cm_err permit(unsigned kind, unsigned rights, cm_keyd_state state);
+cm_err cm_kd_permit(unsigned kind, unsigned rights, cm_keyd_state state);
 /* Whether it takes long enough to hold up others. */
-bool is_slow(unsigned kind, const cm_keyop *op);
+bool cm_kd_is_slow(unsigned kind, const cm_keyop *op);
 
 /* ---- connections ---- */
 
@@ -72,26 +72,26 @@ struct conn {
     _Atomic unsigned refs;
     pthread_mutex_t send;
 };
-void conn_unref(struct serve *s, struct conn *c);
+void cm_kd_conn_unref(struct serve *s, struct conn *c);
 /* Sends one packet and wipes it. Drops the connection of a peer that takes nothing for long. */
-void conn_send(struct keyd *k, struct conn *c, cm_buf *packet);
+void cm_kd_conn_send(struct keyd *k, struct conn *c, cm_buf *packet);
 
-cm_err serve_new(struct serve **out, struct keyd *k, unsigned threads, int uid);
-cm_err serve_listen(struct serve *s, int fd, unsigned rights);
-cm_err serve_adopt(struct serve *s, int fd, unsigned rights);
+cm_err cm_kd_serve_new(struct serve **out, struct keyd *k, unsigned threads, int uid);
+cm_err cm_kd_serve_listen(struct serve *s, int fd, unsigned rights);
+cm_err cm_kd_serve_adopt(struct serve *s, int fd, unsigned rights);
 /* Starts the threads. */
-cm_err serve_start(struct serve *s);
+cm_err cm_kd_serve_start(struct serve *s);
 /* Readable once there is neither a listener nor a connection left. */
-int serve_idle_fd(const struct serve *s);
+int cm_kd_serve_idle_fd(const struct serve *s);
 /* Ends the threads: what they were doing is done. */
-void serve_stop(struct serve *s);
-void serve_free(struct serve *s);
+void cm_kd_serve_stop(struct serve *s);
+void cm_kd_serve_free(struct serve *s);
 
 /* ---- slow work ---- */
 
-cm_err slow_new(struct slow **out, struct keyd *k, unsigned threads);
+cm_err cm_kd_slow_new(struct slow **out, struct keyd *k, unsigned threads);
 /* Takes a reference to c and a copy of body. KEEPER_FULL. */
-cm_err slow_add(struct slow *s, struct conn *c, const cm_keymsg *m);
-void slow_free(struct slow *s);
+cm_err cm_kd_slow_add(struct slow *s, struct conn *c, const cm_keymsg *m);
+void cm_kd_slow_free(struct slow *s);
 
 #endif

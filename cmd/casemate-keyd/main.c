@@ -189,10 +189,11 @@ static cm_err prepare(struct keyd *k, const struct arguments *a)
     CM_TRY(cm_secret_new(&k->shares, CM_SHARE_MAX * sizeof *k->shares));
     pthread_mutex_init(&k->control, NULL);
     k->workers = (unsigned)a->workers;
-    CM_TRY(vault_new(&k->vault, k->crypt));
+    CM_TRY(cm_kd_vault_new(&k->vault, k->crypt));
     return a->credential ? read_credential(k, a->credential) : CM_OKAY;
 }
 
+/* KD-6: before a thread runs and a byte is read. */
 static cm_err enter_sandbox(struct keyd *k, bool best_effort)
 {
     cm_sandbox_options o = {.profile = CM_SANDBOX_KEYD, .best_effort = best_effort};
@@ -206,23 +207,23 @@ static cm_err enter_sandbox(struct keyd *k, bool best_effort)
 static cm_err start(struct keyd *k, const struct arguments *a)
 {
     CM_TRY(prepare(k, a));
-    CM_TRY(serve_new(&k->serve, k, k->workers, (int)a->uid));
+    CM_TRY(cm_kd_serve_new(&k->serve, k, k->workers, (int)a->uid));
     for (size_t i = 0; i < a->sockets; i++) {
         const struct given *g = &a->socket[i];
 
-        CM_TRY(g->listens ? serve_listen(k->serve, g->fd, g->rights)
-                          : serve_adopt(k->serve, g->fd, g->rights));
+        CM_TRY(g->listens ? cm_kd_serve_listen(k->serve, g->fd, g->rights)
+                          : cm_kd_serve_adopt(k->serve, g->fd, g->rights));
     }
     CM_TRY(enter_sandbox(k, a->no_sandbox));
-    CM_TRY(slow_new(&k->slow, k, SLOW_THREADS));
-    return serve_start(k->serve);
+    CM_TRY(cm_kd_slow_new(&k->slow, k, SLOW_THREADS));
+    return cm_kd_serve_start(k->serve);
 }
 
 /* Until a signal, or nothing is left to serve. */
 static void wait_for_end(struct keyd *k, int signals)
 {
     struct pollfd p[2] = {{.fd = signals, .events = POLLIN},
-                          {.fd = serve_idle_fd(k->serve), .events = POLLIN}};
+                          {.fd = cm_kd_serve_idle_fd(k->serve), .events = POLLIN}};
     struct signalfd_siginfo info;
 
     while (poll(p, 2, -1) < 0 && errno == EINTR)
@@ -236,10 +237,10 @@ static void wait_for_end(struct keyd *k, int signals)
 static void finish(struct keyd *k)
 {
     if (k->serve)
-        serve_stop(k->serve);
-    slow_free(k->slow);
-    vault_free(k->vault);
-    serve_free(k->serve);
+        cm_kd_serve_stop(k->serve);
+    cm_kd_slow_free(k->slow);
+    cm_kd_vault_free(k->vault);
+    cm_kd_serve_free(k->serve);
     cm_secret_free(k->shares, CM_SHARE_MAX * sizeof *k->shares);
     cm_secret_free(k->credential, CM_UNSEAL_SECRET_MAX);
 }

@@ -15,7 +15,7 @@ static const struct {
     [CM_KEYMSG_ALTER] = {RIGHT_CONTROL, IN_BOTH, true},
 };
 
-cm_err permit(unsigned kind, unsigned rights, cm_keyd_state state)
+cm_err cm_kd_permit(unsigned kind, unsigned rights, cm_keyd_state state)
 {
     if (kind >= CM_KEYMSG_END || table[kind].states == 0)
         return CM_FAIL(KEYMSG_MALFORMED);
@@ -27,7 +27,7 @@ cm_err permit(unsigned kind, unsigned rights, cm_keyd_state state)
 }
 
 /* Above half a millisecond or so: everything else is served in the order it came. */
-bool is_slow(unsigned kind, const cm_keyop *op)
+bool cm_kd_is_slow(unsigned kind, const cm_keyop *op)
 {
     bool makes = op->code == CM_KEYOP_CREATE || op->code == CM_KEYOP_SIGN;
 

@@ -41,7 +41,7 @@ static void wake(int fd)
         return; /* it is readable already */
 }
 
-void conn_unref(struct serve *s, struct conn *c)
+void cm_kd_conn_unref(struct serve *s, struct conn *c)
 {
     if (atomic_fetch_sub(&c->refs, 1) != 1)
         return;
@@ -68,7 +68,7 @@ static bool send_once(int fd, const cm_buf *packet)
     return false;
 }
 
-void conn_send(struct keyd *k, struct conn *c, cm_buf *packet)
+void cm_kd_conn_send(struct keyd *k, struct conn *c, cm_buf *packet)
 {
     (void)k;
     if (packet->n == 0)
@@ -139,12 +139,12 @@ static cm_err add_conn(struct serve *s, int fd, unsigned rights)
     return e;
 }
 
-cm_err serve_adopt(struct serve *s, int fd, unsigned rights)
+cm_err cm_kd_serve_adopt(struct serve *s, int fd, unsigned rights)
 {
     return add_conn(s, fd, rights);
 }
 
-cm_err serve_listen(struct serve *s, int fd, unsigned rights)
+cm_err cm_kd_serve_listen(struct serve *s, int fd, unsigned rights)
 {
     struct conn *c;
 
@@ -184,7 +184,7 @@ static cm_err put_op(struct worker *w, struct conn *c, uint64_t id, cm_keyop *op
     cm_err e = cm_keymsg_put_op_answer(&w->out, id, op);
 
     if (cm_is(e, CM_TOO_BIG)) {
-        conn_send(w->s->k, c, &w->out);
+        cm_kd_conn_send(w->s->k, c, &w->out);
         e = cm_keymsg_put_op_answer(&w->out, id, op);
     }
     if (cm_failed(e)) {
@@ -199,7 +199,7 @@ static cm_err put_error(struct worker *w, struct conn *c, const cm_keymsg *m, cm
     cm_err put = cm_keymsg_put_answer(&w->out, m->id, (cm_keymsg_kind)m->kind, e, (cm_view){0});
 
     if (cm_is(put, CM_TOO_BIG)) {
-        conn_send(w->s->k, c, &w->out);
+        cm_kd_conn_send(w->s->k, c, &w->out);
         put = cm_keymsg_put_answer(&w->out, m->id, (cm_keymsg_kind)m->kind, e, (cm_view){0});
     }
     return put;
@@ -208,16 +208,16 @@ static cm_err put_error(struct worker *w, struct conn *c, const cm_keymsg *m, cm
 static cm_err answer_control(struct worker *w, struct conn *c, const cm_keymsg *m)
 {
     CM_AUTO(cm_buf_free) cm_buf body = {.max = CM_KEYMSG_PACKET - 64};
-    cm_err e = control(w->s->k, m->kind, m->body, &body);
+    cm_err e = cm_kd_control(w->s->k, m->kind, m->body, &body);
 
-    conn_send(w->s->k, c, &w->out);
+    cm_kd_conn_send(w->s->k, c, &w->out);
     return cm_keymsg_put_answer(&w->out, m->id, (cm_keymsg_kind)m->kind, e, cm_buf_view(&body));
 }
 
 static cm_err do_frame(struct worker *w, struct conn *c, const cm_keymsg *m)
 {
     struct keyd *k = w->s->k;
-    cm_err e = permit(m->kind, c->rights, vault_state(k->vault)); /* KD-4 */
+    cm_err e = cm_kd_permit(m->kind, c->rights, cm_kd_vault_state(k->vault)); /* KD-4 */
     cm_keyop op = {0};
 
     if (cm_is(e, CM_KEYMSG_MALFORMED))
@@ -226,13 +226,13 @@ static cm_err do_frame(struct worker *w, struct conn *c, const cm_keymsg *m)
         return put_error(w, c, m, e);
     if (m->kind == CM_KEYMSG_OP)
         CM_TRY(cm_keymsg_get_op(&op, m->body));
-    if (is_slow(m->kind, &op)) {
-        e = slow_add(k->slow, c, m);
+    if (cm_kd_is_slow(m->kind, &op)) {
+        e = cm_kd_slow_add(k->slow, c, m);
         return cm_failed(e) ? put_error(w, c, m, e) : CM_OKAY;
     }
     if (m->kind != CM_KEYMSG_OP)
         return answer_control(w, c, m);
-    vault_run(k->vault, &op);
+    cm_kd_vault_run(k->vault, &op);
     e = put_op(w, c, m->id, &op);
     cm_keyop_done_with(&op);
     atomic_fetch_add_explicit(&k->served, 1, memory_order_relaxed);
@@ -249,7 +249,7 @@ static void do_packet(struct worker *w, struct conn *c, cm_view packet)
         if (cm_ok(e))
             e = do_frame(w, c, &m);
     }
-    conn_send(w->s->k, c, &w->out);
+    cm_kd_conn_send(w->s->k, c, &w->out);
     if (cm_failed(e)) { /* KD-1 */
         CM_LOG(w->s->k->log, WARNING, "bad_message", cm_log_err(e));
         shutdown(c->fd, SHUT_RDWR);
@@ -262,17 +262,17 @@ static void take_packet(struct worker *w, struct conn *c)
     bool again = n < 0 && (errno == EAGAIN || errno == EINTR);
 
     if (!again && (n <= 0 || n > CM_KEYMSG_PACKET)) {
-        conn_unref(w->s, c); /* the epoll set's */
+        cm_kd_conn_unref(w->s, c); /* the epoll set's */
         return;
     }
     atomic_fetch_add(&c->refs, 1);
     if (cm_failed(arm(w->s, c, EPOLL_CTL_MOD)))
-        conn_unref(w->s, c);
+        cm_kd_conn_unref(w->s, c);
     if (n > 0) {
         do_packet(w, c, cm_view_of(w->in, (size_t)n));
         cm_wipe(w->in, (size_t)n);
     }
-    conn_unref(w->s, c);
+    cm_kd_conn_unref(w->s, c);
 }
 
 static bool is_listener(const struct serve *s, const struct conn *c)
@@ -316,7 +316,7 @@ static cm_err open_descriptors(struct serve *s)
     return CM_OKAY;
 }
 
-cm_err serve_new(struct serve **out, struct keyd *k, unsigned threads, int uid)
+cm_err cm_kd_serve_new(struct serve **out, struct keyd *k, unsigned threads, int uid)
 {
     struct serve *s;
     cm_err e;
@@ -335,14 +335,14 @@ cm_err serve_new(struct serve **out, struct keyd *k, unsigned threads, int uid)
             e = cm_buf_reserve(&s->worker[i].out, CM_KEYMSG_PACKET);
     }
     if (cm_failed(e)) {
-        serve_free(s);
+        cm_kd_serve_free(s);
         return e;
     }
     *out = s;
     return CM_OKAY;
 }
 
-cm_err serve_start(struct serve *s)
+cm_err cm_kd_serve_start(struct serve *s)
 {
     while (s->started < s->threads) {
         struct worker *w = &s->worker[s->started];
@@ -354,12 +354,12 @@ cm_err serve_start(struct serve *s)
     return CM_OKAY;
 }
 
-int serve_idle_fd(const struct serve *s)
+int cm_kd_serve_idle_fd(const struct serve *s)
 {
     return s->idle;
 }
 
-void serve_stop(struct serve *s)
+void cm_kd_serve_stop(struct serve *s)
 {
     wake(s->stop);
     for (unsigned i = 0; i < s->started; i++)
@@ -367,11 +367,11 @@ void serve_stop(struct serve *s)
     s->started = 0;
 }
 
-void serve_free(struct serve *s)
+void cm_kd_serve_free(struct serve *s)
 {
     if (!s)
         return;
-    serve_stop(s);
+    cm_kd_serve_stop(s);
     for (unsigned i = 0; i < s->threads; i++) {
         cm_free(s->worker[i].in);
         cm_buf_free(&s->worker[i].out);

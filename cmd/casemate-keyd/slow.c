@@ -26,7 +26,7 @@ struct slow {
 
 static void free_job(struct slow *s, struct job *j)
 {
-    conn_unref(s->k->serve, j->conn);
+    cm_kd_conn_unref(s->k->serve, j->conn);
     cm_wipe(j->body, j->n);
     cm_free(j);
 }
@@ -55,7 +55,7 @@ static cm_err run_op(struct slow *s, const struct job *j, cm_buf *packet)
     cm_err e = cm_keymsg_get_op(&op, cm_view_of(j->body, j->n));
 
     if (cm_ok(e)) {
-        vault_run(s->k->vault, &op);
+        cm_kd_vault_run(s->k->vault, &op);
         atomic_fetch_add_explicit(&s->k->served, 1, memory_order_relaxed);
         e = cm_keymsg_put_op_answer(packet, j->id, &op);
     }
@@ -72,7 +72,7 @@ static void run(struct slow *s, struct job *j)
     if (j->kind == CM_KEYMSG_OP) {
         e = run_op(s, j, &packet);
     } else {
-        cm_err result = control(s->k, j->kind, cm_view_of(j->body, j->n), &answer);
+        cm_err result = cm_kd_control(s->k, j->kind, cm_view_of(j->body, j->n), &answer);
 
         e = cm_keymsg_put_answer(&packet, j->id, (cm_keymsg_kind)j->kind, result,
                                  cm_buf_view(&answer));
@@ -82,7 +82,7 @@ static void run(struct slow *s, struct job *j)
         e = cm_keymsg_put_answer(&packet, j->id, (cm_keymsg_kind)j->kind, e, (cm_view){0});
     }
     if (cm_ok(e))
-        conn_send(s->k, j->conn, &packet);
+        cm_kd_conn_send(s->k, j->conn, &packet);
 }
 
 static void *loop(void *arg)
@@ -105,7 +105,7 @@ static cm_err start_thread(struct slow *s)
     return CM_OKAY;
 }
 
-cm_err slow_new(struct slow **out, struct keyd *k, unsigned threads)
+cm_err cm_kd_slow_new(struct slow **out, struct keyd *k, unsigned threads)
 {
     struct slow *s;
     cm_err e = CM_OKAY;
@@ -119,14 +119,14 @@ cm_err slow_new(struct slow **out, struct keyd *k, unsigned threads)
     while (cm_ok(e) && s->threads < threads)
         e = start_thread(s);
     if (cm_failed(e)) {
-        slow_free(s);
+        cm_kd_slow_free(s);
         return e;
     }
     *out = s;
     return CM_OKAY;
 }
 
-cm_err slow_add(struct slow *s, struct conn *c, const cm_keymsg *m)
+cm_err cm_kd_slow_add(struct slow *s, struct conn *c, const cm_keymsg *m)
 {
     struct job *j;
     bool full;
@@ -158,7 +158,7 @@ cm_err slow_add(struct slow *s, struct conn *c, const cm_keymsg *m)
     return CM_OKAY;
 }
 
-void slow_free(struct slow *s)
+void cm_kd_slow_free(struct slow *s)
 {
     if (!s)
         return;

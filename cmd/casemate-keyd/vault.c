@@ -37,7 +37,7 @@ static void free_held_ptr(struct held **h)
     free_held(*h);
 }
 
-cm_err vault_new(struct vault **out, const cm_crypt *c)
+cm_err cm_kd_vault_new(struct vault **out, const cm_crypt *c)
 {
     struct vault *v;
 
@@ -49,16 +49,16 @@ cm_err vault_new(struct vault **out, const cm_crypt *c)
     return CM_OKAY;
 }
 
-void vault_free(struct vault *v)
+void cm_kd_vault_free(struct vault *v)
 {
     if (!v)
         return;
-    vault_seal(v);
+    cm_kd_vault_seal(v);
     pthread_rwlock_destroy(&v->lock);
     cm_free(v);
 }
 
-cm_keyd_state vault_state(struct vault *v)
+cm_keyd_state cm_kd_vault_state(struct vault *v)
 {
     return (cm_keyd_state)atomic_load_explicit(&v->state, memory_order_acquire);
 }
@@ -109,7 +109,7 @@ static cm_err install(struct vault *v, struct held *h)
     return CM_OKAY;
 }
 
-cm_err vault_unseal(struct vault *v, cm_root *root)
+cm_err cm_kd_vault_unseal(struct vault *v, cm_root *root)
 {
     struct held *h;
     cm_err e = make_held(&h, v->crypt, root);
@@ -126,7 +126,7 @@ cm_err vault_unseal(struct vault *v, cm_root *root)
     return e;
 }
 
-void vault_seal(struct vault *v)
+void cm_kd_vault_seal(struct vault *v)
 {
     pthread_rwlock_wrlock(&v->lock);
     atomic_store_explicit(&v->state, CM_KEYD_SEALED, memory_order_release);
@@ -135,7 +135,7 @@ void vault_seal(struct vault *v)
     pthread_rwlock_unlock(&v->lock);
 }
 
-void vault_run(struct vault *v, cm_keyop *op)
+void cm_kd_vault_run(struct vault *v, cm_keyop *op)
 {
     pthread_rwlock_rdlock(&v->lock);
     if (v->held)
@@ -145,7 +145,7 @@ void vault_run(struct vault *v, cm_keyop *op)
     pthread_rwlock_unlock(&v->lock);
 }
 
-void vault_facts(struct vault *v, cm_keyctl_status *s, struct vault_facts *f)
+void cm_kd_vault_facts(struct vault *v, cm_keyctl_status *s, struct vault_facts *f)
 {
     CM_AUTO(cm_buf_free) cm_buf text = {.max = sizeof f->log_keys};
 

@@ -198,7 +198,7 @@
     X(CLIENT_CLOSED, IO, 0x0a85, "the server closed the connection before it answered", "try again; whether it did the work is unknown") \
     X(CLIENT_RESPONSE, MALFORMED, 0x0a86, "the answer is not HTTP/1.1 of the strict form", "check that this is a casemate server; what stands between may be broken") \
     X(CLIENT_SESSION, UNAUTHENTIC, 0x0a87, "the server did not open a session", "check key and key id") \
-    /* keys, unsealing and its messages: 0x0880 */ \
+    /* keys: 0x0801; unsealing and messages from 0x0880 */ \
     X(KEYMSG_MALFORMED, MALFORMED, 0x0880, "a message between kmsd and keyd is damaged", "run the same version of both") \
     X(KEYMSG_VERSION, UNSUPPORTED, 0x0881, "kmsd and keyd speak different versions", "run the same version of both") \
     X(KEYOP_SIZE, LIMIT, 0x0882, "a part of a key operation is larger than is taken", "sign a digest, or encrypt with a data key: at most 64 KiB go to the key holder") \
@@ -230,7 +230,7 @@
     X(FROST_NONCE_USED, CONFLICT, 0x089c, "these nonces have signed already", "begin with round one: nonces serve once") \
     X(FROST_POINT, MALFORMED, 0x089d, "not an element of the group", "leave its sender out and sign again") \
     X(FROST_ENCODING, MALFORMED, 0x089e, "the threshold key or commitment is damaged", "fetch it again") \
-    /* run, the keeper and the sandbox: 0x0a40 */ \
+    /* run: 0x0a01; the keeper and the sandbox from 0x0a40 */ \
     X(KEEPER_LOST, IO, 0x0a40, "the key holder went away", "try again") \
     X(KEEPER_DOWN, IO, 0x0a41, "the key holder can't be reached", "try again in a moment; check that casemate-keyd runs") \
     X(KEEPER_FULL, EXHAUSTED, 0x0a42, "too many key operations are waiting", "try again in a moment") \

@@ -26,13 +26,16 @@ static bool is_zero(const uint8_t a[32])
 static void add(uint8_t out[32], const uint8_t a[32], const uint8_t b[32])
 {
     uint8_t r[32];
+    int ok;
 
     if (is_zero(a)) {
         memmove(out, b, 32);
         return;
     }
     memcpy(r, a, 32);
-    if (secp256k1_ec_seckey_tweak_add(secp256k1_context_static, r, b) != 1)
+    ok = secp256k1_ec_seckey_tweak_add(secp256k1_context_static, r, b);
+    CM_DECLASSIFY(&ok, sizeof ok); /* a sum of secrets is 0 with probability 2^-256 */
+    if (ok != 1)
         memset(r, 0, sizeof r);
     memcpy(out, r, 32);
     cm_wipe(r, sizeof r);
@@ -41,9 +44,12 @@ static void add(uint8_t out[32], const uint8_t a[32], const uint8_t b[32])
 static void mul(uint8_t out[32], const uint8_t a[32], const uint8_t b[32])
 {
     uint8_t r[32];
+    int ok;
 
     memcpy(r, a, 32);
-    if (secp256k1_ec_seckey_tweak_mul(secp256k1_context_static, r, b) != 1)
+    ok = secp256k1_ec_seckey_tweak_mul(secp256k1_context_static, r, b);
+    CM_DECLASSIFY(&ok, sizeof ok); /* as above */
+    if (ok != 1)
         memset(r, 0, sizeof r);
     memcpy(out, r, 32);
     cm_wipe(r, sizeof r);

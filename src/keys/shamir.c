@@ -321,7 +321,8 @@ static cm_err decode(uint8_t bytes[BYTES + SUM], cm_view text)
 
     for (size_t i = 0; i < text.n; i++) {
         uint8_t ch = text.p[i];
-        bool space = ch == '-' || ch == ' ' || ch == '\t' || ch == '\n' || ch == '\r';
+        uint32_t space =
+            same(ch, '-') | same(ch, ' ') | same(ch, '\t') | same(ch, '\n') | same(ch, '\r');
         uint32_t v;
 
         CM_DECLASSIFY(&space, sizeof space);

@@ -191,7 +191,7 @@ static void one_vector(const struct vector *v)
     same(sig, v->sig);
 }
 
-static void known_answers(void **state)
+static void known_answers(void **state) /* F-3, F-4: the nonces are of randomness and share */
 {
     (void)state;
     for (size_t i = 0; i < CM_COUNT(vectors); i++)
@@ -445,7 +445,7 @@ static void scalars_obey_the_laws(void **state)
     }
 }
 
-static void bytes_and_back(void **state)
+static void bytes_and_back(void **state) /* F-8 */
 {
     cm_buf b = {.max = 4096};
     cm_frost_nonces x;

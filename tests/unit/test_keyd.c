@@ -1,11 +1,14 @@
 /* casemate-keyd as a process, through its keeper: states, rights, sandbox, death. */
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -139,7 +142,7 @@ static void seals_and_unseals(void **state)
     start(&u, NULL, NULL);
     s = status_of(u.k, &b);
     assert_int_equal(s.state, CM_KEYD_SEALED);
-    assert_int_equal(s.sandbox, CM_SANDBOX_ALL);
+    assert_int_equal(s.sandbox, CM_SANDBOX_ALL); /* KD-6 */
     assert_int_equal(s.root.n, 0);
     IS(random_op(u.k, 32), KEYS_SEALED);
     OK(init_with(u.k, &m, &made));
@@ -282,11 +285,297 @@ static void executes_operations(void **state)
     stop(&u);
 }
 
+/* ---- who may ask for what -------------------------------------------------------------------- */
+
+static void rights_and_states(void **state) /* KD-4 */
+{
+    static const char *const args[] = {"--connection", "40,ops", "--connection", "41,control",
+                                       NULL};
+    struct up u;
+    cm_buf boot, answer = {0};
+    cm_keeper_client *k = NULL;
+    cm_keeper_options o = {.fd = -1};
+    int ops[2], ctl[2];
+    cm_keyctl_init m = passphrase_and_shares();
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ops), 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ctl), 0);
+    assert_int_equal(dup2(ops[1], 40) == 40 && dup2(ctl[1], 41) == 41, 1);
+    boot = unsealed(&u, args);
+    o.fd = ops[0];
+    OK(cm_keeper_new(&k, &o));
+    OK(random_op(k, 8));
+    IS(init_with(k, &m, &answer), KEYD_NOT_PERMITTED);
+    IS(cm_keeper_ask(k, CM_KEYMSG_SEAL, (cm_view){0}, NULL, PATIENCE), KEYD_NOT_PERMITTED);
+    IS(cm_keeper_ask(k, CM_KEYMSG_ALTER, (cm_view){0}, NULL, PATIENCE), KEYD_NOT_PERMITTED);
+    status_of(k, &answer);
+    cm_keeper_free(k);
+    o.fd = ctl[0];
+    OK(cm_keeper_new(&k, &o));
+    IS(random_op(k, 8), KEYD_NOT_PERMITTED);
+    OK(cm_keeper_ask(k, CM_KEYMSG_SEAL, (cm_view){0}, NULL, PATIENCE));
+    IS(random_op(u.k, 8), KEYS_SEALED);
+    cm_keeper_free(k);
+    close(40);
+    close(41);
+    close(ops[1]);
+    close(ctl[1]);
+    cm_buf_free(&answer);
+    cm_buf_free(&boot);
+    stop(&u);
+}
+
+static void nonsense_costs_the_connection(void **state) /* KD-1 */
+{
+    static const uint8_t bad[][16] = {{0, 0, 0, 9, 1, 1},
+                                      {0, 0, 0, 10, 9, 2},
+                                      {0, 0, 0, 10, 1, 99},
+                                      {0, 0, 0, 10, 1, 0x82},
+                                      {0, 0, 0, 10, 1, 1}};
+    struct up u;
+    uint8_t in[64];
+
+    (void)state;
+    for (size_t i = 0; i < CM_COUNT(bad); i++) {
+        cm_buf boot = unsealed(&u, NULL);
+
+        assert_int_equal(send(u.spare, bad[i], 14, 0), 14);
+        assert_int_equal(recv(u.spare, in, sizeof in, 0), 0);
+        OK(random_op(u.k, 8)); /* the others go on */
+        cm_buf_free(&boot);
+        stop(&u);
+    }
+}
+
+static void listens_and_checks_peers(void **state) /* KD-5 */
+{
+    char dir[T_PATH], path[T_PATH + 8];
+    const char *args[] = {"--listen", "42", NULL};
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    cm_keeper_options o = {.connect = cm_keyd_connect, .arg = path, .fd = -1, .check_peer = true};
+    cm_keeper_client *k[3];
+    struct up u;
+    cm_buf boot;
+    int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), status;
+
+    (void)state;
+    t_mkdir(dir);
+    (void)snprintf(path, sizeof path, "%s/s", dir);
+    memcpy(at.sun_path, path, strlen(path));
+    assert_int_equal(bind(s, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(listen(s, 8), 0);
+    assert_int_equal(dup2(s, 42), 42);
+    boot = unsealed(&u, args);
+    for (size_t i = 0; i < CM_COUNT(k); i++) {
+        OK(cm_keeper_new(&k[i], &o));
+        OK(random_op(k[i], 100));
+    }
+    if (geteuid() == 0) { /* another user is turned away */
+        pid_t pid = fork();
+
+        if (pid == 0) {
+            char byte;
+            int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+
+            if (chmod(dir, 0755) || chmod(path, 0777) || setuid(12345) ||
+                connect(fd, (struct sockaddr *)&at, sizeof at))
+                _exit(2);
+            _exit(recv(fd, &byte, 1, 0) != 0);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(WEXITSTATUS(status), 0);
+    }
+    for (size_t i = 0; i < CM_COUNT(k); i++)
+        cm_keeper_free(k[i]);
+    close(42);
+    close(s);
+    cm_buf_free(&boot);
+    cm_keeper_free(u.k);
+    close(u.spare);
+    kill(u.pid, SIGTERM); /* it listens: nobody's leaving ends it */
+    assert_int_equal(waitpid(u.pid, &status, 0), u.pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    t_rmdir(dir);
+}
+
+/* ---- unsealing without anyone -----------------------------------------------------------------
+ */
+
+static void credentials_unseal(void **state)
+{
+    static const char *const args[] = {"--credential", "root.key", NULL};
+    char dir[T_PATH];
+    cm_keyctl_init m = {.origin = CM_LIT("example.org/log"), .methods = {.n = 1}};
+    cm_buf made = {0}, answer = {0}, b = {0};
+    cm_keyctl_unseal with = {.kind = CM_UNSEAL_KEYFILE};
+    cm_keyctl_boot boot;
+    struct up u;
+
+    (void)state;
+    t_mkdir(dir);
+    t_put_file(t_path(dir, "root.key"), CM_LIT("forty random bytes would be better here"));
+    m.methods.method[0].kind = CM_UNSEAL_KEYFILE; /* without a secret: keyd's own */
+    start(&u, args, dir);
+    assert_true(status_of(u.k, &b).credential);
+    OK(init_with(u.k, &m, &made));
+    stop(&u);
+    OK(cm_keyctl_get_boot(&boot, cm_buf_view(&made)));
+    with.boot = boot.boot;
+    start(&u, args, dir);
+    OK(unseal_with(u.k, &with, &answer));
+    OK(random_op(u.k, 8));
+    stop(&u);
+    start(&u, NULL, NULL);
+    IS(unseal_with(u.k, &with, &answer), KEYD_NO_CREDENTIAL);
+    stop(&u);
+    t_rmdir(dir);
+    cm_buf_free(&made);
+    cm_buf_free(&answer);
+    cm_buf_free(&b);
+}
+
+/* ---- altering ---------------------------------------------------------------------------------
+ */
+
+static void rotates_only_once_stored(void **state) /* KD-7 */
+{
+    struct up u;
+    cm_buf boot = unsealed(&u, NULL), body = {.max = 1 << 16}, made = {.max = 1 << 17}, b = {0};
+    cm_keyctl_alter a = {.with = {.boot = cm_buf_view(&boot),
+                                  .kind = CM_UNSEAL_PASSPHRASE,
+                                  .secret = CM_LIT("open sesame")},
+                         .rotate = true};
+    cm_keyctl_unseal with = a.with;
+    cm_keyctl_boot next;
+    struct up other;
+    cm_buf foreign;
+    struct keys x;
+    cm_keyop op, back;
+
+    (void)state;
+    make_keys(u.k, &x, CM_KEY_AES_256);
+    op = with_key(&x, CM_KEYOP_ENCRYPT, CM_LIT("before"));
+    OK(run(u.k, &op));
+    OK(cm_keyctl_put_alter(&body, &a));
+    OK(cm_keeper_ask(u.k, CM_KEYMSG_ALTER, cm_buf_view(&body), &made, PATIENCE));
+    OK(cm_keyctl_get_boot(&next, cm_buf_view(&made)));
+    assert_int_equal(status_of(u.k, &b).generation, 1);
+    with.boot = next.boot;
+    OK(unseal_with(u.k, &with, &body));
+    assert_int_equal(status_of(u.k, &b).generation, 2);
+    back = with_key(&x, CM_KEYOP_DECRYPT, cm_buf_view(&op.out)); /* of the older generation */
+    OK(run(u.k, &back));
+    cm_keyop_done_with(&op);
+    cm_keyop_done_with(&back);
+    /* Another root's record does not replace this one. */
+    foreign = unsealed(&other, NULL);
+    with.boot = cm_buf_view(&foreign);
+    IS(unseal_with(u.k, &with, &body), KEYS_UNSEALED);
+    OK(random_op(u.k, 8));
+    stop(&other);
+    stop(&u);
+    free_keys(&x);
+    cm_buf_free(&foreign);
+    cm_buf_free(&boot);
+    cm_buf_free(&body);
+    cm_buf_free(&made);
+    cm_buf_free(&b);
+}
+
+/* ---- death -------------------------------------------------------------------------------------
+ */
+
+struct load {
+    cm_keyop op[32];
+    unsigned left, ok, lost;
+};
+
+static void count(cm_keyop *op)
+{
+    struct load *l = op->arg;
+
+    l->left--;
+    if (cm_ok(op->result) && op->out.n == 64)
+        l->ok++;
+    else if (cm_is(op->result, CM_KEEPER_LOST) || cm_is(op->result, CM_KEEPER_DOWN))
+        l->lost++;
+    else
+        fail_msg("%s", cm_err_name(op->result));
+    cm_keyop_done_with(op);
+}
+
+static void ask_all(cm_keeper_client *k, struct load *l, const struct keys *x)
+{
+    cm_keeper v = cm_keeper_of(k);
+
+    for (size_t i = 0; i < CM_COUNT(l->op); i++) {
+        l->op[i] = with_key(x, CM_KEYOP_SIGN, CM_LIT("under load"));
+        l->op[i].done = count;
+        l->op[i].arg = l;
+        l->left++;
+        v.submit(v.self, &l->op[i]);
+    }
+    cm_keeper_flush(k);
+}
+
+/* Killed again and again with requests in flight: each is answered once, rightly or with a loss;
+ * keys and records made before serve the next keyd. */
+static void killed_under_load(void **state)
+{
+    enum { KILLS = 25 };
+    struct up u;
+    cm_buf boot = unsealed(&u, NULL), answer = {0};
+    cm_keyctl_unseal with = {
+        .boot = cm_buf_view(&boot), .kind = CM_UNSEAL_PASSPHRASE, .secret = CM_LIT("open sesame")};
+    struct load l = {0};
+    struct keys x;
+    int status;
+
+    (void)state;
+    make_keys(u.k, &x, CM_KEY_ED25519);
+    for (int i = 0; i < KILLS; i++) {
+        for (int round = 0; round < i % 4; round++) {
+            ask_all(u.k, &l, &x);
+            while (l.left > (unsigned)(round % 3) * 8 && cm_keeper_fd(u.k) >= 0) {
+                struct pollfd p = {.fd = cm_keeper_fd(u.k), .events = POLLIN};
+
+                poll(&p, 1, 1000);
+                cm_keeper_readable(u.k);
+                cm_keeper_flush(u.k);
+            }
+            while (l.left > 0 && round + 1 < i % 4)
+                cm_keeper_readable(u.k);
+        }
+        while (l.left > 0)
+            cm_keeper_readable(u.k);
+        ask_all(u.k, &l, &x);
+        usleep((unsigned)(i * 97 % 1500));
+        kill(u.pid, SIGKILL);
+        while (cm_keeper_fd(u.k) >= 0)
+            cm_keeper_readable(u.k);
+        assert_int_equal(l.left, 0);
+        assert_int_equal(waitpid(u.pid, &status, 0), u.pid);
+        cm_keeper_free(u.k);
+        close(u.spare);
+        start(&u, NULL, NULL);
+        IS(random_op(u.k, 8), KEYS_SEALED);
+        OK(unseal_with(u.k, &with, &answer));
+    }
+    assert_true(l.ok > 0 && l.lost > 0);
+    stop(&u);
+    free_keys(&x);
+    cm_buf_free(&boot);
+    cm_buf_free(&answer);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(seals_and_unseals),
-        cmocka_unit_test(executes_operations),
+        cmocka_unit_test(seals_and_unseals),        cmocka_unit_test(executes_operations),
+        cmocka_unit_test(rights_and_states),        cmocka_unit_test(nonsense_costs_the_connection),
+        cmocka_unit_test(listens_and_checks_peers), cmocka_unit_test(credentials_unseal),
+        cmocka_unit_test(rotates_only_once_stored), cmocka_unit_test(killed_under_load),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
