@@ -581,6 +581,23 @@ static void free_option(nghttp2_option **o)
     nghttp2_option_del(*o);
 }
 
+/* Not in every nghttp2 of our version: there where security updates brought them. Their defaults
+ * are too strict: the first counts the pieces in which a frame's head arrives, the second has no
+ * notion of what the operator set. Both are counted in h2_scan.c. */
+extern void nghttp2_option_set_max_continuations(nghttp2_option *o, size_t n) __attribute__((weak));
+extern void nghttp2_option_set_stream_reset_rate_limit(nghttp2_option *o, uint64_t burst,
+                                                       uint64_t rate) __attribute__((weak));
+
+static void set_options(nghttp2_option *o)
+{
+    nghttp2_option_set_no_closed_streams(o, 1);
+    nghttp2_option_set_max_outbound_ack(o, 1000);
+    if (nghttp2_option_set_max_continuations)
+        nghttp2_option_set_max_continuations(o, 1 << 20);
+    if (nghttp2_option_set_stream_reset_rate_limit)
+        nghttp2_option_set_stream_reset_rate_limit(o, UINT32_MAX, UINT32_MAX);
+}
+
 cm_err cm_h2_init(cm_http_conn *c)
 {
     CM_AUTO(free_callbacks) nghttp2_session_callbacks *cb = NULL;
@@ -590,8 +607,7 @@ cm_err cm_h2_init(cm_http_conn *c)
     if (nghttp2_session_callbacks_new(&cb) != 0 || nghttp2_option_new(&o) != 0)
         return CM_FAIL(NO_MEMORY);
     set_callbacks(cb);
-    nghttp2_option_set_no_closed_streams(o, 1);
-    nghttp2_option_set_max_outbound_ack(o, 1000);
+    set_options(o);
     if (nghttp2_session_server_new3(&c->h2.session, cb, c, o, &mem) != 0)
         return CM_FAIL(NO_MEMORY);
     c->ops = &cm_h2_ops;
