@@ -107,6 +107,8 @@ cm_view cm_http_pending(cm_http_conn *c)
 /* An idle connection keeps little: there may be many of them. */
 void cm_http_sent(cm_http_conn *c, size_t n)
 {
+    if (n == 0)
+        return;
     cm_wipe(c->out.p + c->out_at, n);
     c->out_at += n;
     if (c->out_at < c->out.n) {
@@ -228,6 +230,10 @@ void cm_hreq_done(struct cm_hreq *q)
     cm_http_conn *c = q->r.conn;
     struct cm_hreq kept;
 
+    if (q->beginning) {
+        q->gone = true;
+        return;
+    }
     arrived(q);
     unlink_from(q, c);
     for (size_t i = 0; i < q->held_n; i++)
@@ -322,11 +328,17 @@ static void give(struct cm_hreq *q)
 void cm_hreq_begin(struct cm_hreq *q)
 {
     const cm_http_handler *h = &q->r.conn->handler;
+    bool takes;
 
     if (!h->begins)
         return;
     give(q);
-    if (h->begins(h->self, &q->r)) {
+    q->beginning = true;
+    takes = h->begins(h->self, &q->r);
+    q->beginning = false;
+    if (q->gone) {
+        cm_hreq_done(q);
+    } else if (takes) {
         q->pieces = true;
         arrived(q);
     } else if (q->given) {

@@ -21,10 +21,11 @@ struct cm_hreq {
     cm_buf body;
     uint64_t length; /* content-length */
     bool has_length;
-    bool arriving; /* counted as such */
-    bool given;    /* the handler has it and has not ended it */
-    bool pieces;   /* its body goes to piece() */
-    bool whole;    /* nothing more of it comes */
+    bool arriving;        /* counted as such */
+    bool given;           /* the handler has it and has not ended it */
+    bool beginning, gone; /* begins() is being called; it was over before that returned */
+    bool pieces;          /* its body goes to piece() */
+    bool whole;           /* nothing more of it comes */
     bool started, ended;
     bool too_long; /* HTTP/2: fields past the limit were dropped */
     bool expects;  /* 100-continue */

@@ -13,7 +13,7 @@
 #define IS(e, reason) assert_string_equal(cm_err_name(e), cm_err_name(CM_FAIL(reason)))
 #define OK(e)         assert_string_equal(cm_err_name(e), cm_err_name(CM_OKAY))
 
-enum mode { AT_ONCE, LATER, PIECES };
+enum mode { AT_ONCE, LATER, PIECES, EARLY };
 
 struct t {
     enum mode mode;
@@ -65,7 +65,9 @@ static bool begins(void *self, cm_http_request *r)
     struct t *t = self;
 
     t->waiting = r;
-    return t->mode == PIECES;
+    if (t->mode == EARLY)
+        answer(r, CM_LIT("early"));
+    return t->mode == PIECES || t->mode == EARLY;
 }
 
 static void piece(void *self, cm_http_request *r, cm_view v, bool last)
@@ -632,6 +634,20 @@ static void an_early_answer_ends_the_connection(void **state)
     close_conn(&t);
 }
 
+static void answers_before_the_body(void **state)
+{
+    struct t t = {0};
+
+    (void)state;
+    open_conn(&t, EARLY);
+    OK(feed(&t, CM_LIT("GET /a HTTP/1.1\r\n" H "\r\nGET /b HTTP/1.1\r\n" H "\r\n"), 1));
+    is(&t.sent, A(5, "early") A(5, "early"));
+    OK(feed(&t, CM_LIT(POST("Content-Length: 1\r\n", "x")), 1));
+    assert_true(cm_http_over(t.c));
+    assert_int_equal(t.requests + t.cancelled, 0);
+    close_conn(&t);
+}
+
 static void answers_are_checked(void **state)
 {
     const cm_http_header bad_fields[] = {
@@ -711,6 +727,7 @@ int main(void)
         cmocka_unit_test(head_has_no_body),
         cmocka_unit_test(pieces_both_ways),
         cmocka_unit_test(an_early_answer_ends_the_connection),
+        cmocka_unit_test(answers_before_the_body),
         cmocka_unit_test(answers_are_checked),
         cmocka_unit_test(the_unanswered_hear_of_the_end),
         cmocka_unit_test(bytes_have_their_kinds),
