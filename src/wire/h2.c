@@ -4,58 +4,6 @@
 
 enum { WINDOW = 1 << 18, CONN_WINDOW = 1 << 20, DRAIN_MS = 5000 };
 
-/* ---- memory: as everywhere else it can be made to fail, and is wiped --------------------- */
-
-enum { HEAD = 16 };
-
-static void *get(size_t n, void *user)
-{
-    uint8_t *p;
-
-    (void)user;
-    if (n > SIZE_MAX - HEAD || cm_failed(cm_alloc(&p, n + HEAD)))
-        return NULL;
-    memcpy(p, &n, sizeof n);
-    return p + HEAD;
-}
-
-static size_t size_of(const void *p)
-{
-    size_t n;
-
-    memcpy(&n, (const uint8_t *)p - HEAD, sizeof n);
-    return n;
-}
-
-static void give_back(void *p, void *user)
-{
-    uint8_t *b = p;
-
-    (void)user;
-    if (!b)
-        return;
-    cm_wipe(b, size_of(b));
-    cm_free(b - HEAD);
-}
-
-static void *get_array(size_t count, size_t size, void *user)
-{
-    size_t n;
-
-    return cm_mul_size(&n, count, size) ? get(n, user) : NULL;
-}
-
-static void *get_again(void *p, size_t n, void *user)
-{
-    void *fresh = get(n, user);
-
-    if (!fresh || !p)
-        return fresh;
-    memcpy(fresh, p, CM_MIN(n, size_of(p)));
-    give_back(p, user);
-    return fresh;
-}
-
 /* ---- ends --------------------------------------------------------------------------------- */
 
 static cm_err out_of(int rv)
@@ -81,7 +29,8 @@ static void reset_stream(struct cm_hreq *q, uint32_t code)
 {
     cm_http_conn *c = q->r.conn;
 
-    if (nghttp2_submit_rst_stream(c->h2.session, NGHTTP2_FLAG_NONE, q->id, code) != 0)
+    if (c->h2.failed ||
+        nghttp2_submit_rst_stream(c->h2.session, NGHTTP2_FLAG_NONE, q->id, code) != 0)
         c->err = CM_FAIL(NO_MEMORY);
 }
 
@@ -398,8 +347,9 @@ static int send_data(nghttp2_session *s, nghttp2_frame *f, const uint8_t *head, 
     (void)s;
     (void)f;
     if (cm_failed(cm_buf_reserve(&c->out, 9 + n)) ||
-        cm_failed(cm_buf_append(&c->out, cm_view_of(head, 9))) ||
-        cm_failed(cm_buf_append(&c->out, cm_view_of(q->out.p + q->out_at, n))))
+        cm_failed(cm_buf_append(&c->out, cm_view_of(head, 9))))
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    if (n > 0 && cm_failed(cm_buf_append(&c->out, cm_view_of(q->out.p + q->out_at, n))))
         return NGHTTP2_ERR_CALLBACK_FAILURE;
     q->out_at += n;
     if (q->out_at == q->out.n)
@@ -416,6 +366,8 @@ static cm_err start(struct cm_hreq *q, const cm_http_response *a, bool all)
     size_t n = 0, at;
     bool none = all && (a->body.n == 0 || q->head_only);
 
+    if (c->h2.failed)
+        return CM_FAIL(NO_MEMORY);
     cm_http_digits(status, a->status);
     nv[n++] = nv_of(CM_LIT(":status"), CM_VIEW(status));
     for (size_t i = 0; i < a->headers_n; i++)
@@ -434,7 +386,12 @@ static cm_err start(struct cm_hreq *q, const cm_http_response *a, bool all)
 
 static cm_err resume(struct cm_hreq *q)
 {
-    int rv = nghttp2_session_resume_data(q->r.conn->h2.session, q->id);
+    cm_http_conn *c = q->r.conn;
+    int rv;
+
+    if (c->h2.failed)
+        return CM_FAIL(NO_MEMORY);
+    rv = nghttp2_session_resume_data(c->h2.session, q->id);
 
     /* Nothing was deferred: it is under way. */
     return rv == NGHTTP2_ERR_INVALID_ARGUMENT ? CM_OKAY : out_of(rv);
@@ -477,6 +434,8 @@ static cm_err feed(cm_http_conn *c, cm_view v)
 {
     ssize_t n;
 
+    if (c->h2.failed)
+        return CM_FAIL(NO_MEMORY);
     if (!cm_h2_scan(c, v)) {
         if (nghttp2_session_terminate_session(c->h2.session, NGHTTP2_ENHANCE_YOUR_CALM) != 0)
             return CM_FAIL(NO_MEMORY);
@@ -493,7 +452,7 @@ static cm_err feed(cm_http_conn *c, cm_view v)
 
 static void fill(cm_http_conn *c)
 {
-    while (c->out.n - c->out_at < CM_HTTP_PENDING) {
+    while (!c->h2.failed && c->out.n - c->out_at < CM_HTTP_PENDING) {
         const uint8_t *p;
         ssize_t n = nghttp2_session_mem_send(c->h2.session, &p);
         cm_err e = n < 0 ? CM_FAIL(NO_MEMORY) : cm_buf_append(&c->out, cm_view_of(p, (size_t)n));
@@ -509,19 +468,21 @@ static void drain(cm_http_conn *c)
 {
     c->h2.noticed = c->now;
     c->h2.draining = true;
-    if (nghttp2_submit_shutdown_notice(c->h2.session) != 0 ||
+    if (c->h2.failed || nghttp2_submit_shutdown_notice(c->h2.session) != 0 ||
         nghttp2_submit_ping(c->h2.session, NGHTTP2_FLAG_NONE, NULL) != 0)
         c->err = CM_FAIL(NO_MEMORY);
 }
 
 static void ticked(cm_http_conn *c)
 {
-    if (c->h2.draining && c->now - c->h2.noticed >= DRAIN_MS && say_last(c) != 0)
+    if (!c->h2.failed && c->h2.draining && c->now - c->h2.noticed >= DRAIN_MS && say_last(c) != 0)
         c->err = CM_FAIL(NO_MEMORY);
 }
 
 static bool over(const cm_http_conn *c)
 {
+    if (c->h2.failed)
+        return true;
     if (cm_failed(c->err))
         return !nghttp2_session_want_write(c->h2.session) || cm_is(c->err, CM_NO_MEMORY);
     return !nghttp2_session_want_read(c->h2.session) && !nghttp2_session_want_write(c->h2.session);
@@ -540,7 +501,7 @@ static bool partial(const cm_http_conn *c)
 
 static void done(cm_http_conn *c)
 {
-    nghttp2_session_del(c->h2.session);
+    cm_h2_free_session(&c->h2);
 }
 
 const struct cm_http_ops cm_h2_ops = {feed,   fill,  drain,       over,   wants, partial,
@@ -602,7 +563,7 @@ cm_err cm_h2_init(cm_http_conn *c)
 {
     CM_AUTO(free_callbacks) nghttp2_session_callbacks *cb = NULL;
     CM_AUTO(free_option) nghttp2_option *o = NULL;
-    nghttp2_mem mem = {NULL, get, give_back, get_array, get_again};
+    nghttp2_mem mem = cm_h2_memory(&c->h2);
 
     if (nghttp2_session_callbacks_new(&cb) != 0 || nghttp2_option_new(&o) != 0)
         return CM_FAIL(NO_MEMORY);

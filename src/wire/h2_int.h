@@ -7,4 +7,8 @@
  * CVE-2023-44487, CVE-2024-28182). */
 bool cm_h2_scan(cm_http_conn *c, cm_view bytes);
 
+/* Allocations of a session, and its end. */
+nghttp2_mem cm_h2_memory(struct cm_h2 *h);
+void cm_h2_free_session(struct cm_h2 *h);
+
 #endif

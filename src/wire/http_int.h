@@ -93,7 +93,9 @@ struct cm_h2_scan {
 
 struct cm_h2 {
     nghttp2_session *session;
-    struct cm_hreq *reading; /* its header block is being decoded */
+    struct cm_h2_chunk *chunks; /* its memory */
+    bool failed;                /* to get memory: the session is not to be used */
+    struct cm_hreq *reading;    /* its header block is being decoded */
     struct cm_h2_scan scan;
     uint64_t noticed; /* when the first GOAWAY went; 0: not yet */
     bool draining, said_last;

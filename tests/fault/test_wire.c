@@ -28,6 +28,7 @@ static void messages(void **state)
     while (fault_next()) {
         CM_AUTO(cm_arena_free_ptr) cm_arena *a = NULL;
         CM_AUTO(cm_buf_free) cm_buf b = {.max = 4096};
+        CM_AUTO(cm_buf_free) cm_buf back = {.max = 4096};
         cm_msg *m = NULL;
         cm_err e = cm_arena_new(&a, 1 << 20);
 
@@ -37,9 +38,8 @@ static void messages(void **state)
             e = cm_msg_to_proto(&b, m);
         if (cm_ok(e))
             e = cm_msg_from_proto(&m, a, &sample, cm_buf_view(&b), NULL);
-        b.n = 0;
         if (cm_ok(e))
-            e = cm_msg_to_json(&b, m);
+            e = cm_msg_to_json(&back, m);
         assert_true(fault_hit() ? cm_is(e, CM_NO_MEMORY) : cm_ok(e));
         hits += fault_hit();
     }

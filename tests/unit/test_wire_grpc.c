@@ -367,6 +367,7 @@ static void what_is_wrong_ends_a_call(void **state)
          "grpc-status: 3\r\n"},
     };
 
+    end(state);
     for (size_t i = 0; i < CM_COUNT(bad); i++) {
         struct t *t;
 
