@@ -327,12 +327,12 @@
     X(COMMIT_BUDGET, EXHAUSTED, 0x0712, "a budget is used up", "wait until it starts anew, or ask for a larger one") \
     X(AUDIT_OLD, CONFLICT, 0x0714, "the proof begins at another checkpoint than the witness cosigned last", "ask for a proof from that size: casemate audit prove --since-size") \
     X(COMMIT_COUNTER, UNAUTHENTIC, 0x0713, "a counter's row is not a counter", "check the database: casemate store fsck") \
-    /* wire, messages: 0x0910 */ \
+    /* wire: 0x0901 */ \
     X(MSG_MALFORMED, MALFORMED, 0x0910, "the protobuf encoding of a message is damaged or ends early", "encode it again by the .proto of this server") \
     X(MSG_UNKNOWN, INVALID, 0x0911, "a message has a member that is not known here", "check its spelling; a newer server may know it") \
     X(MSG_FIELD, INVALID, 0x0912, "a field of a message is missing, of another type or out of bounds", "mend the named field") \
     X(MSG_LIMIT, LIMIT, 0x0913, "a message is too long, too deep or has too many parts", "send less") \
-    /* wire, HTTP: 0x0920 */ \
+    /* HTTP: 0x0920 */ \
     X(HTTP_MALFORMED, MALFORMED, 0x0920, "the peer does not speak strict HTTP/1.1", "use a standard client; proxies in between must not rewrite the request") \
     X(HTTP_HEAD_LIMIT, LIMIT, 0x0921, "the head of a request is too long or has too many fields", "send fewer and shorter header fields") \
     X(HTTP_BODY_LIMIT, LIMIT, 0x0922, "the body of a request is too long", "send less at a time") \
@@ -341,12 +341,13 @@
     X(HTTP_H2, MALFORMED, 0x0925, "the peer broke the rules of HTTP/2", "use a standard client") \
     X(HTTP_FLOOD, LIMIT, 0x0926, "the peer sends too many resets, pings, settings or empty frames", "slow down; cancel less") \
     X(HTTP_PIPELINE, LIMIT, 0x0927, "too much was sent ahead of unfinished answers", "wait for answers, or use HTTP/2") \
-    /* wire, gRPC: 0x0930 */ \
+    /* gRPC: 0x0930 */ \
     X(GRPC_FRAME, MALFORMED, 0x0930, "the body is not the gRPC messages it should be", "send one whole message for a unary call") \
     X(GRPC_COMPRESSED, UNSUPPORTED, 0x0931, "compressed gRPC messages are not supported", "send them with identity encoding") \
     X(GRPC_TOO_LONG, LIMIT, 0x0932, "a gRPC message is too long", "send less at a time") \
     X(GRPC_METHOD, UNSUPPORTED, 0x0933, "no such gRPC service or method", "list them by reflection, or fetch the server's .proto") \
     X(GRPC_TIMEOUT, MALFORMED, 0x0934, "the grpc-timeout header is not well-formed", "up to eight digits and one of H M S m u n") \
+    X(GRPC_SERVICE, NOTFOUND, 0x0935, "no service of this name", "list them by reflection") \
     /* keys: 0x0801 */ \
     X(KEY_USE, INVALID, 0x0801, "a key of this type can't do that", "use a key of another type; casemate key get shows the type") \
     X(KEY_FORM, INVALID, 0x0802, "the key can't do it in this form or with this context", "see the forms of its type in docs/kms-api.md") \

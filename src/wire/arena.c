@@ -73,6 +73,12 @@ cm_err cm_arena_copy(cm_arena *a, cm_view *out, cm_view v)
     return CM_OKAY;
 }
 
+static void wipe(struct block *b)
+{
+    cm_wipe(bytes_of(b), b->used);
+    b->used = 0;
+}
+
 void cm_arena_reset(cm_arena *a)
 {
     struct block *older;
@@ -80,12 +86,11 @@ void cm_arena_reset(cm_arena *a)
     if (!a->top)
         return;
     for (; (older = a->top->older); a->top = older) {
-        cm_wipe(bytes_of(a->top), a->top->used);
+        wipe(a->top);
         a->total -= a->top->cap;
         cm_free(a->top);
     }
-    cm_wipe(bytes_of(a->top), a->top->used);
-    a->top->used = 0;
+    wipe(a->top);
 }
 
 void cm_arena_free(cm_arena *a)

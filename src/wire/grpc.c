@@ -241,3 +241,8 @@ cm_err cm_grpc_fail(cm_http_request *r, cm_err e, const char *text, const cm_htt
     a.headers_n += s.n;
     return cm_http_respond(r, &a);
 }
+
+cm_err cm_grpc_unknown(cm_http_request *r)
+{
+    return cm_grpc_fail(r, CM_FAIL(GRPC_METHOD), NULL, NULL, 0);
+}

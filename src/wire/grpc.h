@@ -80,6 +80,9 @@ CM_MUST cm_err cm_grpc_end(cm_http_request *r, cm_err e, const char *text);
 CM_MUST cm_err cm_grpc_fail(cm_http_request *r, cm_err e, const char *text,
                             const cm_http_header *metadata, size_t n);
 
+/** The path names no method here: UNIMPLEMENTED. */
+CM_MUST cm_err cm_grpc_unknown(cm_http_request *r);
+
 /* ---- health and reflection ---------------------------------------------------------------- */
 
 typedef struct cm_grpc_std cm_grpc_std;

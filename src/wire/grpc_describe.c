@@ -240,12 +240,12 @@ cm_err cm_grpc_descriptor(cm_buf *out, const cm_grpc_table *t)
 
 /* ---- names -------------------------------------------------------------------------------- */
 
-/* What is left of v behind text and a following dot or slash; NULL view when it is not there. */
+/* Advances v behind text and the dot or slash that follows; false when they are not there. */
 static bool skip(cm_view *v, const char *text, char then)
 {
     size_t n = strlen(text);
 
-    if (v->n < n || memcmp(v->p, text, n) != 0)
+    if (v->n < n || !cm_view_eq(cm_view_sub(*v, 0, n), cm_view_of(text, n)))
         return false;
     if (v->n > n && v->p[n] != (uint8_t)then)
         return false;

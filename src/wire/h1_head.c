@@ -53,6 +53,21 @@ static bool absolute(struct cm_hreq *q, cm_view target)
            cm_hreq_target(q, cm_view_of(slash, target.n - q->r.authority.n));
 }
 
+static bool is_digit(uint8_t c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static cm_err check_version(cm_view v)
+{
+    if (cm_view_eq(v, CM_LIT("HTTP/1.1")))
+        return CM_OKAY;
+    if (v.n == 8 && cm_view_eq(cm_view_sub(v, 0, 5), CM_LIT("HTTP/")) && is_digit(v.p[5]) &&
+        v.p[6] == '.' && is_digit(v.p[7]))
+        return CM_FAIL(HTTP_VERSION);
+    return CM_FAIL(HTTP_MALFORMED);
+}
+
 static cm_err request_line(struct cm_hreq *q, cm_view line)
 {
     cm_view target;
@@ -61,12 +76,7 @@ static cm_err request_line(struct cm_hreq *q, cm_view line)
         return CM_FAIL(HTTP_MALFORMED);
     if (!cm_http_token(q->r.method) || q->r.method.n > 32)
         return CM_FAIL(HTTP_MALFORMED);
-    if (!cm_view_eq(line, CM_LIT("HTTP/1.1"))) {
-        bool other = line.n == 8 && memcmp(line.p, "HTTP/", 5) == 0 && line.p[6] == '.' &&
-                     line.p[5] >= '0' && line.p[5] <= '9' && line.p[7] >= '0' && line.p[7] <= '9';
-
-        return other ? CM_FAIL(HTTP_VERSION) : CM_FAIL(HTTP_MALFORMED);
-    }
+    CM_TRY(check_version(line));
     if (cm_view_eq(target, CM_LIT("*")) && cm_view_eq(q->r.method, CM_LIT("OPTIONS"))) {
         q->r.path = target;
         return CM_OKAY;

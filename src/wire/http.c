@@ -67,7 +67,7 @@ void cm_http_free(cm_http_conn *c)
 static cm_err sniff(cm_http_conn *c, cm_view *bytes)
 {
     size_t n = CM_MIN(sizeof preface - c->first_n, bytes->n);
-    bool fits = n == 0 || memcmp(preface + c->first_n, bytes->p, n) == 0;
+    bool fits = cm_view_eq(cm_view_of(preface + c->first_n, n), cm_view_sub(*bytes, 0, n));
 
     if (!fits) {
         c->ops = &cm_h1_ops;
@@ -299,10 +299,10 @@ cm_err cm_hreq_body(struct cm_hreq *q, cm_view bytes)
 
 static bool is_grpc(cm_view type)
 {
-    static const char grpc[] = "application/grpc";
-    size_t n = sizeof grpc - 1;
+    const cm_view grpc = CM_LIT("application/grpc");
+    size_t n = grpc.n;
 
-    if (type.n < n || memcmp(type.p, grpc, n) != 0)
+    if (type.n < n || !cm_view_eq(cm_view_sub(type, 0, n), grpc))
         return false;
     return type.n == n || type.p[n] == '+' || type.p[n] == ';' || type.p[n] == ' ';
 }

@@ -62,21 +62,30 @@ bool cm_hreq_target(struct cm_hreq *q, cm_view target)
     return true;
 }
 
-/* A name, an IPv4 address or an IPv6 address in brackets, with a port or without. */
-bool cm_http_host(cm_view v)
+/* Where an IPv6 address in brackets ends; 0 when it does not. */
+static size_t bracketed(cm_view v)
+{
+    size_t i = 1;
+
+    while (i < v.n && (is_hex(v.p[i]) || v.p[i] == ':' || v.p[i] == '.'))
+        i++;
+    return i > 1 && i < v.n && v.p[i] == ']' ? i + 1 : 0;
+}
+
+static size_t named(cm_view v)
 {
     size_t i = 0;
 
-    if (v.n > 0 && v.p[0] == '[') {
-        for (i = 1; i < v.n && (is_hex(v.p[i]) || v.p[i] == ':' || v.p[i] == '.'); i++)
-            continue;
-        if (i == v.n || v.p[i] != ']' || i == 1)
-            return false;
+    while (i < v.n && (kind_of(v.p[i]) & TOKEN) && !strchr("#^`|%", v.p[i]))
         i++;
-    } else {
-        while (i < v.n && (kind_of(v.p[i]) & TOKEN) && !strchr("#^`|%", v.p[i]))
-            i++;
-    }
+    return i;
+}
+
+/* A name, an IPv4 address or an IPv6 address in brackets, with a port or without. */
+bool cm_http_host(cm_view v)
+{
+    size_t i = v.n > 0 && v.p[0] == '[' ? bracketed(v) : named(v);
+
     if (i == 0 || i == v.n)
         return i > 0;
     if (v.p[i++] != ':' || v.n - i > 5)
