@@ -356,7 +356,6 @@
     X(KEY_TRANSITION, CONFLICT, 0x0805, "a key can't go from its state to that one", "see the states of spec/kms-keys.md") \
     X(KEY_RECORD, MALFORMED, 0x0806, "the record of a key or tenant is not well-formed", "check the store with casemate store fsck; restore it from a backup") \
     X(KEY_DELAY, INVALID, 0x0807, "keys are destroyed after 7 to 30 days", "ask for a delay of 7 to 30 days") \
-    X(GRPC_SERVICE, NOTFOUND, 0x0935, "no service of this name", "list them by reflection") \
     /* svc: 0x0b01 */ \
     X(SVC_NO_ROUTE, NOTFOUND, 0x0b01, "there is no such operation", "see docs/kms-api.md for method and path") \
     X(SVC_REQUEST, INVALID, 0x0b02, "the request is not well-formed", "mend the field that is named") \
