@@ -65,10 +65,10 @@ typedef struct {
 } cm_cli_commands;
 
 /* The table, in the order of the help text. */
-enum { CM_CLI_TABLES = 7 };
+enum { CM_CLI_TABLES = 8 };
 extern const cm_cli_commands *const cm_cli_table[CM_CLI_TABLES];
 extern const cm_cli_commands cm_cli_model_commands, cm_cli_care_commands, cm_cli_key_commands,
-    cm_cli_cert_commands, cm_cli_audit_commands, cm_cli_net_commands;
+    cm_cli_cert_commands, cm_cli_audit_commands, cm_cli_net_commands, cm_cli_serve_commands;
 
 /* Taken by every command. */
 extern const cm_cli_option cm_cli_common[];
@@ -117,6 +117,11 @@ cm_err cm_cli_cert_request(struct cm_cli *cli);
 cm_err cm_cli_cert_sign(struct cm_cli *cli);
 cm_err cm_cli_cert_show(struct cm_cli *cli);
 cm_err cm_cli_cert_verify(struct cm_cli *cli);
+cm_err cm_cli_serve(struct cm_cli *cli);
+cm_err cm_cli_config_check(struct cm_cli *cli);
+cm_err cm_cli_config_explain(struct cm_cli *cli);
+cm_err cm_cli_config_schema(struct cm_cli *cli);
+cm_err cm_cli_config_reference(struct cm_cli *cli);
 cm_err cm_cli_audit_verify(struct cm_cli *cli);
 cm_err cm_cli_audit_prove(struct cm_cli *cli);
 cm_err cm_cli_audit_export(struct cm_cli *cli);

@@ -26,6 +26,7 @@ const cm_cli_entry cm_cli_groups[] = {
     {"key", "make and look after key files"},
     {"cert", "a small certificate authority with post-quantum signatures"},
     {"audit", "check the log of a key service, from outside"},
+    {"config", "check and explain a server's configuration"},
     {NULL, NULL},
 };
 
@@ -133,8 +134,8 @@ static const cm_cli_command house[] = {
 static const cm_cli_commands house_commands = {TABLE(house)};
 
 const cm_cli_commands *const cm_cli_table[CM_CLI_TABLES] = {
-    &cm_cli_model_commands, &cm_cli_care_commands, &cm_cli_key_commands, &cm_cli_cert_commands,
-    &cm_cli_audit_commands, &cm_cli_net_commands,  &house_commands,
+    &cm_cli_model_commands, &cm_cli_care_commands, &cm_cli_key_commands,   &cm_cli_cert_commands,
+    &cm_cli_audit_commands, &cm_cli_net_commands,  &cm_cli_serve_commands, &house_commands,
 };
 
 /* ---- looking things up --------------------------------------------------------------------- */

@@ -397,6 +397,7 @@
     X(CLI_CHECK_FAILED, UNAUTHENTIC, 0x0f05, "a check failed", "do not use this file; fetch it from its publisher again") \
     X(CLI_NO_COMMAND, NOTFOUND, 0x0f06, "there is no such command", "check its name and PATH") \
     X(CLI_EXEC, DENIED, 0x0f07, "the command can't be run", "check its mode and format") \
+    X(CLI_SERVER_INIT, INTERNAL, 0x0f30, "the server could not be set up", "see what casemate-kmsd says above") \
     X(CLI_NO_RECIPIENT, NOTFOUND, 0x0f08, "no recipient has this id", "casemate inspect shows who can open it")
 
 /* clang-format on */

@@ -1,0 +1,96 @@
+/* The table: servers and their configuration. */
+#include "options.h"
+
+static const cm_cli_option serve_options[] = {
+    {0, "dir", "DIR", "where everything is kept",
+     "$XDG_DATA_HOME/casemate, or ~/.local/share/casemate", CM_CLI_FOLDER, NULL, false},
+    ARG(0, "listen", "ADDRESS", "first run: where to listen", "127.0.0.1:8443"),
+    MANY(0, "host", "NAME", "first run: a DNS name of this machine; may be repeated", "localhost"),
+    ARG(0, "tenant", "NAME", "first run: the tenant to make", "default"),
+    ARG(0, "shares", "M/N", "first run: recovery shares, of which any M open the root key", "2/3"),
+    FILE_ARG(0, "shares-file", "FILE", "first run: write them to FILE instead of showing them",
+             NULL),
+    FLAG(0, "prepare", "make what is missing, and do not start"),
+};
+
+static const cm_cli_example serve_examples[] = {
+    {"casemate serve", "a key server for this machine, in seconds"},
+    {"casemate serve --dir /srv/kms --listen 0.0.0.0:8443 --host kms.example.org",
+     "for others, too"},
+};
+
+static const cm_cli_argument config_args[] = {
+    {"FILE", "a configuration of casemate-kmsd (YAML)", CM_CLI_FILE, 1, 1},
+};
+
+static const cm_cli_option document_options[] = {
+    FILE_ARG('o', "out", "FILE", "where to write; - is stdout", "-"),
+    OPT_FORCE,
+};
+
+static const cm_cli_example check_examples[] = {
+    {"casemate config check /etc/casemate/kmsd.yaml", "says where it is wrong, and what was meant"},
+};
+static const cm_cli_example explain_examples[] = {
+    {"casemate config explain /etc/casemate/kmsd.yaml", "every value and where it comes from"},
+};
+static const cm_cli_example schema_examples[] = {
+    {"casemate config schema -o kmsd.schema.json", "for editors that complete and check"},
+};
+static const cm_cli_example reference_examples[] = {
+    {"casemate config reference", "what docs/config.md says"},
+};
+
+static const cm_cli_command commands[] = {
+    {
+        .name = "serve",
+        .summary = "run a key server on defaults",
+        .text = "The first run makes all that a server needs: a root key with recovery shares, "
+                "which are shown once; an authority with certificates for the server, in ML-DSA-65 "
+                "and in P-256 for clients that can't verify that yet; an administrator with an "
+                "ML-DSA-65 key to sign requests with and a client certificate; a tenant. Then it "
+                "starts casemate-kmsd; later runs only do that, and renew the server's "
+                "certificates in time.\n"
+                "\n"
+                "The root key opens with the passphrase in the folder, so the folder's mode guards "
+                "everything: for more, see unseal.* in docs/config.md.",
+        .options = TABLE(serve_options),
+        .examples = TABLE(serve_examples),
+        .see = "config doctor",
+        .run = cm_cli_serve,
+    },
+    {
+        .group = "config",
+        .name = "check",
+        .summary = "check a server's configuration",
+        .args = TABLE(config_args),
+        .examples = TABLE(check_examples),
+        .run = cm_cli_config_check,
+    },
+    {
+        .group = "config",
+        .name = "explain",
+        .summary = "show every value of a configuration and where it comes from",
+        .args = TABLE(config_args),
+        .examples = TABLE(explain_examples),
+        .run = cm_cli_config_explain,
+    },
+    {
+        .group = "config",
+        .name = "schema",
+        .summary = "write the configuration's JSON schema",
+        .options = TABLE(document_options),
+        .examples = TABLE(schema_examples),
+        .run = cm_cli_config_schema,
+    },
+    {
+        .group = "config",
+        .name = "reference",
+        .summary = "write the reference of all keys as Markdown",
+        .options = TABLE(document_options),
+        .examples = TABLE(reference_examples),
+        .run = cm_cli_config_reference,
+    },
+};
+
+const cm_cli_commands cm_cli_serve_commands = {TABLE(commands)};
