@@ -45,8 +45,9 @@ static cm_err fill(cm_held *h, const cm_crypt *c, cm_view raw)
     case CM_FAMILY_AES:
     case CM_FAMILY_HMAC:
         return fill_secret(h, raw);
-    case CM_FAMILY_BLS:
     case CM_FAMILY_FROST:
+        return cm_held_frost_fill(&h->frost, h->info, raw);
+    case CM_FAMILY_BLS:
         break;
     }
     return CM_FAIL(KEY_UNSUPPORTED);
@@ -177,6 +178,8 @@ cm_err cm_held_raw(cm_buf *out, const cm_held *h)
         return cm_buf_append(out, cm_sig_seed(h->sig));
     if (h->rsa)
         return cm_rsa_private_der(out, h->rsa);
+    if (h->frost)
+        return cm_held_frost_raw(out, h->frost);
     return cm_buf_append(out, CM_VIEW(h->secret->b));
 }
 
@@ -186,6 +189,8 @@ cm_err cm_held_public(cm_buf *out, const cm_held *h)
         return cm_buf_append(out, cm_kem_public(h->kem));
     if (h->sig)
         return cm_buf_append(out, cm_sig_public(h->sig));
+    if (h->frost)
+        return cm_buf_append(out, cm_frost_public(&h->frost->group));
     return h->rsa ? cm_rsa_public_der(out, h->rsa) : CM_OKAY;
 }
 
@@ -203,6 +208,7 @@ void cm_held_drop(cm_held *h)
     cm_kem_key_free(h->kem);
     cm_rsa_free(h->rsa);
     cm_secret_free(h->secret, sizeof *h->secret);
+    cm_secret_free(h->frost, sizeof *h->frost);
     cm_free(h);
 }
 

@@ -4,7 +4,17 @@
 #include <stdatomic.h>
 
 #include "crypt/rsa.h"
+#include "keys/frost.h"
 #include "keys/keyop.h"
+
+/* A holder's share of a threshold key, in locked memory. */
+struct cm_held_frost {
+    cm_frost_share share;
+    cm_frost_group group;
+};
+CM_MUST cm_err cm_held_frost_fill(struct cm_held_frost **out, const cm_key_type_info *t,
+                                  cm_view raw);
+CM_MUST cm_err cm_held_frost_raw(cm_buf *out, const struct cm_held_frost *f);
 
 /* One key, of whichever family; the others are NULL. Immutable once made. What is secret lies in
  * the locked arena, but for what the provider expands from it (crypt/sig.h). */
@@ -15,6 +25,7 @@ typedef struct {
     cm_kem_key *kem;
     cm_rsa *rsa;
     cm_key32 *secret; /* AES, HMAC, KEK */
+    struct cm_held_frost *frost;
 } cm_held;
 
 /** From the raw form of its secret (KM-2). CRYPT_BAD_KEY, KEY_UNSUPPORTED. */

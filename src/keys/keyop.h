@@ -58,7 +58,9 @@ typedef enum {
     CM_KEYOP_ROW_KEY = 21,
     /* data: a checkpoint's text; nothing else. out: its signature lines */
     CM_KEYOP_SIGN_LOG = 22,
-    /* FROST: see keys/frost.h */
+    /* round one: out: commitment, out2: sealed nonces; round two: data,
+                                           context: those nonces, more: all commitments; out: share
+     */
     CM_KEYOP_SIGN_SHARE = 23,
 } cm_keyop_code;
 

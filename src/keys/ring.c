@@ -64,6 +64,7 @@ static cm_exec_fn *const with_key[] = {
     [CM_KEYOP_VERIFY_MAC] = cm_exec_verify_mac,
     [CM_KEYOP_EXPORT] = cm_exec_export,
     [CM_KEYOP_PUBLIC] = cm_exec_public,
+    [CM_KEYOP_SIGN_SHARE] = cm_exec_sign_share,
 };
 
 static cm_make_fn *const with_kek[] = {

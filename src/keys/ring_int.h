@@ -39,6 +39,7 @@ typedef cm_err cm_exec_fn(const cm_keyring *r, cm_keyop *op, const cm_held *k);
 cm_exec_fn cm_exec_sign, cm_exec_verify, cm_exec_mac, cm_exec_verify_mac;
 cm_exec_fn cm_exec_encrypt, cm_exec_decrypt, cm_exec_data_key, cm_exec_wrap, cm_exec_unwrap;
 cm_exec_fn cm_exec_encapsulate, cm_exec_decapsulate, cm_exec_export, cm_exec_public;
+cm_exec_fn cm_exec_sign_share;
 
 /** data under k in the binding b: used by REWRAP too. */
 CM_MUST cm_err cm_exec_wrap_as(const cm_keyring *r, cm_buf *out, const cm_held *k,

@@ -87,6 +87,20 @@ cm_err cm_do_verify_made(cm_call *c)
     return version_into(c, M_VerifyAnswer_version);
 }
 
+/* F-5: sealed nonces serve one signature for good. Counted in the unit of the very call, so that a
+ * second share of them never leaves. */
+static cm_err spend_nonces(cm_call *c, cm_view nonces)
+{
+    uint8_t h[32];
+    cm_view key;
+
+    if (nonces.n == 0)
+        return CM_OKAY;
+    CM_TRY(cm_hash_once(c->svc->o.crypt, CM_SHA256, h, nonces));
+    CM_TRY(CM_PATH(c, &key, c->state->tenant, CM_LIT("frost"), CM_VIEW(h)));
+    return cm_svc_bump(c, key, 1, 1, UINT64_MAX);
+}
+
 cm_err cm_do_sign_threshold(cm_call *c)
 {
     CM_TRY(cm_keyrec_use(c, CM_KEYOP_SIGN_SHARE, CAN_THRESHOLD, CM_USE_PROTECT,
@@ -94,7 +108,7 @@ cm_err cm_do_sign_threshold(cm_call *c)
     op_of(c)->data = cm_msg_view(c->request, M_SignThresholdRequest_data);
     op_of(c)->context = cm_msg_view(c->request, M_SignThresholdRequest_nonces);
     op_of(c)->more = cm_msg_view(c->request, M_SignThresholdRequest_commitments);
-    return CM_OKAY;
+    return spend_nonces(c, op_of(c)->context);
 }
 
 cm_err cm_do_sign_threshold_made(cm_call *c)
@@ -232,8 +246,7 @@ cm_err cm_do_wrap_made(cm_call *c)
 
 cm_err cm_do_unwrap(cm_call *c)
 {
-    return open_sealed(c, CM_KEYOP_UNWRAP, WRAPS,
-                       cm_msg_view(c->request, M_UnwrapRequest_wrapped),
+    return open_sealed(c, CM_KEYOP_UNWRAP, WRAPS, cm_msg_view(c->request, M_UnwrapRequest_wrapped),
                        cm_msg_view(c->request, M_UnwrapRequest_aad));
 }
 
@@ -249,8 +262,7 @@ cm_err cm_do_rewrap(cm_call *c)
     struct cm_call_state *st = c->state;
     const cm_msg *newest;
 
-    CM_TRY(open_sealed(c, CM_KEYOP_REWRAP, WRAPS,
-                       cm_msg_view(c->request, M_UnwrapRequest_wrapped),
+    CM_TRY(open_sealed(c, CM_KEYOP_REWRAP, WRAPS, cm_msg_view(c->request, M_UnwrapRequest_wrapped),
                        cm_msg_view(c->request, M_UnwrapRequest_aad)));
     newest = cm_keyrec_version(st->key_record, 0, st->now);
     if (!newest)

@@ -298,6 +298,8 @@ static cm_err why_spent(struct cm_call_state *st)
         return CM_FAIL(SVC_REPLAY);
     }
     until = i < st->unit.bumps_n ? st->bumps[i].until : st->now + 1000;
+    if (until == UINT64_MAX)
+        return CM_FAIL(FROST_NONCE_USED);
     st->call->retry_after_ms =
         (uint32_t)CM_MIN(until > st->now ? until - st->now : 1, (uint64_t)UINT32_MAX);
     return lease ? CM_FAIL(SVC_RATE) : CM_FAIL(SVC_BUDGET);

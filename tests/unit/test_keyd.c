@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "base/os.h"
+#include "keys/frost.h"
 #include "proc.h"
 #include "run/keeper.h"
 #include "run/sandbox.h"
@@ -281,6 +282,78 @@ static void executes_operations(void **state)
     OK(run(u.k, &op));
     assert_true(op.out.n > 100);
     cm_keyop_done_with(&op);
+    cm_buf_free(&boot);
+    stop(&u);
+}
+
+/* Two holders, each with a key of their own tenant; what they make is plain Ed25519. */
+static void signs_by_threshold(void **state) /* F-9 */
+{
+    enum { SIGNERS = 2 };
+    struct up u;
+    cm_buf boot = unsealed(&u, NULL), raw = {.max = 2048}, list = {.max = 512};
+    struct keys x[SIGNERS];
+    cm_frost_share share[3];
+    cm_frost_commitment c[SIGNERS];
+    cm_frost_part part[SIGNERS];
+    cm_frost_group g;
+    cm_keyop one[SIGNERS], two;
+    uint8_t sig[CM_FROST_SIG_MAX];
+    cm_crypt *crypt = NULL;
+    cm_sig_key *pk = NULL;
+
+    (void)state;
+    OK(cm_crypt_new(&crypt, CM_PROFILE_DEFAULT));
+    OK(cm_frost_deal(&g, share, crypt, CM_FROST_ED25519, 2, 3, NULL));
+    for (int i = 0; i < SIGNERS; i++) {
+        cm_keyop op = {.code = CM_KEYOP_NEW_TENANT};
+
+        x[i] = (struct keys){.bind = {CM_LIT("t"), CM_LIT("k"), 1, CM_KEY_FROST_ED25519, 1}};
+        x[i].bind.tenant = i ? CM_LIT("two") : CM_LIT("one");
+        op.bind = x[i].bind;
+        OK(run(u.k, &op));
+        x[i].kek = cm_buf_take(&op.out);
+        cm_keyop_done_with(&op);
+        raw.n = 0;
+        OK(cm_buf_byte(&raw, share[i].id));
+        OK(cm_buf_append(&raw, CM_VIEW(share[i].secret)));
+        OK(cm_frost_put_group(&raw, &g));
+        op = with_key(&x[i], CM_KEYOP_IMPORT, cm_buf_view(&raw));
+        raw.p[9] ^= 1;
+        IS(run(u.k, &op), CRYPT_BAD_KEY);
+        raw.p[9] ^= 1;
+        op = with_key(&x[i], CM_KEYOP_IMPORT, cm_buf_view(&raw));
+        OK(run(u.k, &op));
+        assert_memory_equal(op.out2.p, cm_frost_public(&g).p, 32);
+        x[i].key = cm_buf_take(&op.out);
+        cm_keyop_done_with(&op);
+        one[i] = with_key(&x[i], CM_KEYOP_SIGN_SHARE, (cm_view){0});
+        OK(run(u.k, &one[i]));
+        OK(cm_frost_get_commitment(&c[i], cm_buf_view(&one[i].out)));
+        OK(cm_buf_append(&list, cm_buf_view(&one[i].out)));
+    }
+    for (int i = 0; i < SIGNERS; i++) {
+        two = with_key(&x[i], CM_KEYOP_SIGN_SHARE, CM_LIT("by both"));
+        two.more = cm_buf_view(&list);
+        two.context = cm_buf_view(&one[1 - i].out2); /* sealed to the other */
+        IS(run(u.k, &two), CRYPT_TAG);
+        two.context = cm_buf_view(&one[i].out2);
+        OK(run(u.k, &two));
+        part[i].id = two.out.p[0];
+        memcpy(part[i].z, two.out.p + 1, sizeof part[i].z);
+        cm_keyop_done_with(&two);
+    }
+    OK(cm_frost_aggregate(sig, NULL, crypt, &g, c, part, SIGNERS, CM_LIT("by both")));
+    OK(cm_sig_from_public(&pk, crypt, CM_SIG_ED25519, cm_frost_public(&g)));
+    OK(cm_verify_raw(pk, CM_LIT("by both"), cm_view_of(sig, 64)));
+    for (int i = 0; i < SIGNERS; i++) {
+        cm_keyop_done_with(&one[i]);
+        free_keys(&x[i]);
+    }
+    cm_sig_key_free(pk);
+    cm_crypt_free(crypt);
+    cm_buf_free(&raw);
+    cm_buf_free(&list);
     cm_buf_free(&boot);
     stop(&u);
 }
@@ -572,10 +645,15 @@ static void killed_under_load(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(seals_and_unseals),        cmocka_unit_test(executes_operations),
-        cmocka_unit_test(rights_and_states),        cmocka_unit_test(nonsense_costs_the_connection),
-        cmocka_unit_test(listens_and_checks_peers), cmocka_unit_test(credentials_unseal),
-        cmocka_unit_test(rotates_only_once_stored), cmocka_unit_test(killed_under_load),
+        cmocka_unit_test(seals_and_unseals),
+        cmocka_unit_test(executes_operations),
+        cmocka_unit_test(signs_by_threshold),
+        cmocka_unit_test(rights_and_states),
+        cmocka_unit_test(nonsense_costs_the_connection),
+        cmocka_unit_test(listens_and_checks_peers),
+        cmocka_unit_test(credentials_unseal),
+        cmocka_unit_test(rotates_only_once_stored),
+        cmocka_unit_test(killed_under_load),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

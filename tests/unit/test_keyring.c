@@ -547,7 +547,7 @@ static void test_uses(void **state)
 
 static void test_operations_that_are_none(void **state)
 {
-    static const unsigned codes[] = {0, CM_KEYOP_SIGN_LOG, CM_KEYOP_SIGN_SHARE, 24, 9999};
+    static const unsigned codes[] = {0, CM_KEYOP_SIGN_LOG, 24, 9999};
     t_held k = t_ring_create(ring, CM_KEY_ED25519);
 
     (void)state;
