@@ -66,10 +66,8 @@ static cm_view view_of(nghttp2_rcbuf *b)
 
 static cm_err hold(struct cm_hreq *q, nghttp2_rcbuf *b)
 {
-    if (!q->held)
-        CM_TRY(cm_alloc_array(&q->held, (size_t)2 * CM_HTTP_FIELDS, sizeof(nghttp2_rcbuf *)));
-    if (q->held_n == (size_t)2 * CM_HTTP_FIELDS)
-        return CM_FAIL(HTTP_HEAD_LIMIT);
+    CM_TRY(cm_hreq_room(&q->held, &q->held_cap, q->held_n, sizeof(nghttp2_rcbuf *),
+                        (size_t)2 * CM_HTTP_FIELDS));
     nghttp2_rcbuf_incref(b);
     q->held[q->held_n++] = b;
     return CM_OKAY;

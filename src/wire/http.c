@@ -244,6 +244,8 @@ void cm_hreq_done(struct cm_hreq *q)
     empty(&q->out);
     empty(&q->trailers);
     kept = (struct cm_hreq){.fields = q->fields,
+                            .fields_cap = q->fields_cap,
+                            .held_cap = q->held_cap,
                             .held = q->held,
                             .head = q->head,
                             .body = q->body,
@@ -266,12 +268,29 @@ void cm_hreq_done(struct cm_hreq *q)
     }
 }
 
+/* Few requests have many fields, and idle connections keep a request's memory. */
+cm_err cm_hreq_room(void *array, size_t *cap, size_t n, size_t size, size_t max)
+{
+    void *old, *fresh;
+
+    if (n < *cap)
+        return CM_OKAY;
+    if (n == max)
+        return CM_FAIL(HTTP_HEAD_LIMIT);
+    memcpy(&old, array, sizeof old);
+    CM_TRY(cm_alloc_array(&fresh, *cap ? 2 * *cap : 16, size));
+    if (n)
+        memcpy(fresh, old, n * size);
+    cm_free(old);
+    memcpy(array, &fresh, sizeof fresh);
+    *cap = *cap ? 2 * *cap : 16;
+    return CM_OKAY;
+}
+
 cm_err cm_hreq_field(struct cm_hreq *q, cm_view name, cm_view value)
 {
-    if (q->r.headers_n == CM_HTTP_FIELDS)
-        return CM_FAIL(HTTP_HEAD_LIMIT);
-    if (!q->fields)
-        CM_TRY(cm_alloc_array(&q->fields, CM_HTTP_FIELDS, sizeof *q->fields));
+    CM_TRY(cm_hreq_room(&q->fields, &q->fields_cap, q->r.headers_n, sizeof *q->fields,
+                        CM_HTTP_FIELDS));
     q->fields[q->r.headers_n++] = (cm_http_header){name, value};
     q->r.headers = q->fields;
     return CM_OKAY;

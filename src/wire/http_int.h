@@ -17,6 +17,7 @@ struct cm_hreq {
     cm_buf head;            /* HTTP/1: what the views borrow from */
     nghttp2_rcbuf **held;   /* HTTP/2: the same */
     size_t held_n;
+    size_t fields_cap, held_cap;
     size_t head_n; /* bytes of the head, as RFC 9113 section 6.5.2 counts them */
     cm_buf body;
     uint64_t length; /* content-length */
@@ -126,6 +127,9 @@ cm_err cm_hreq_new(struct cm_hreq **out, cm_http_conn *c);
 void cm_hreq_done(struct cm_hreq *q);
 /* One more field; HTTP_HEAD_LIMIT past CM_HTTP_FIELDS. */
 cm_err cm_hreq_field(struct cm_hreq *q, cm_view name, cm_view value);
+/* Room for one more item of size bytes in *array: 16 at first, then twice as many, up to max.
+ * HTTP_HEAD_LIMIT past it. */
+cm_err cm_hreq_room(void *array, size_t *cap, size_t n, size_t size, size_t max);
 /* Body bytes, within the limits. HTTP_BODY_LIMIT. */
 cm_err cm_hreq_body(struct cm_hreq *q, cm_view bytes);
 /* Splits a target into path and query; false when it is none. */
