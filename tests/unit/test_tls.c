@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "tls_kit.h"
+#include "wire/tls_int.h"
 
 #define assert_reason(e, reason) assert_string_equal(cm_err_name(e), #reason)
 #define assert_good(e)           assert_string_equal(cm_err_name(e), "OK")
@@ -250,6 +251,7 @@ static void policies(void **state)
             assert_reason(p.server_err, TLS_NO_PQ_GROUP);
             assert_reason(p.client_err, TLS_NO_PQ_GROUP);
             assert_true(cm_tls_why_of(p.server)->offered_n > 0);
+            assert_memory_equal(cm_tls_why_of(p.server)->text, "it offers ", 10);
             continue;
         }
         assert_good(p.server_err);
@@ -258,6 +260,23 @@ static void policies(void **state)
         assert_string_equal(i.group, rows[r].group);
         assert_true(i.pq);
     }
+}
+
+/* W-40: a context that agrees to what its policy does not have: found out when all is over. */
+static void agreed_against_policy(void **state)
+{
+    cm_tls_identity id;
+    cm_tls_options s = server_options(&id), k = client_options();
+    CM_AUTO(cm_tls_free_ptr) cm_tls *st = make(true, &s), *kt = make(false, &k);
+    CM_AUTO(t_tls_pair_done) t_tls_pair p;
+    cm_tls_state state_;
+    size_t n;
+
+    (void)state;
+    kt->set->policy = CM_TLS_STRICT; /* OpenSSL was told hybrid */
+    t_tls_pair_new(&p, st, kt, "kms.example", NOW, NULL);
+    assert_reason(p.client_err, TLS_NO_PQ_GROUP);
+    assert_reason(cm_tls_write(p.client, CM_LIT("secret"), &n, &state_), TLS_NO_PQ_GROUP);
 }
 
 static void alpn(void **state)
@@ -531,6 +550,7 @@ int main(void)
         cmocka_unit_test(wrong_certificates),
         cmocka_unit_test(side_by_side),
         cmocka_unit_test(policies),
+        cmocka_unit_test(agreed_against_policy),
         cmocka_unit_test(alpn),
         cmocka_unit_test(client_certificates),
         cmocka_unit_test(resumes),
