@@ -355,7 +355,8 @@ static cm_err add_entry(cm_batch *b, const cm_audit_entry *x)
     return CM_OKAY;
 }
 
-/* The entry goes in first: what can't be logged does not happen. */
+/* The entry goes in first: what can't be logged does not happen. A refusal for want of budget is
+ * logged alone (A-34). */
 static cm_err judge_one(cm_batch *b, cm_unit *u, const uint32_t *ref, uint64_t unit, uint64_t first,
                         uint64_t now_ms)
 {
@@ -418,7 +419,7 @@ cm_path *cm_batch_path(cm_batch *b)
     return &b->path[b->paths++];
 }
 
-/* One row a bundle: a run ends where the next bundle begins. */
+/* one row a bundle at most. */
 cm_err cm_batch_put_entries(cm_batch *b, uint64_t first)
 {
     for (size_t i = 0; i < b->leaves;) {

@@ -66,6 +66,28 @@ static cm_err read_note(cm_committer *c)
     return CM_OKAY;
 }
 
+/* A-35: the tree that was signed last, by this or another database, is the beginning of this one.
+ */
+static cm_err check_anchor(cm_committer *c)
+{
+    cm_tlog_source s = cm_log_source_of(&c->source);
+    uint8_t kept[32], root[32];
+    uint64_t size = 0;
+
+    if (!c->o.anchor.load) {
+        return CM_OKAY;
+    }
+    CM_TRY(c->o.anchor.load(c->o.anchor.self, &size, kept));
+    if (size > c->head.size) {
+        return CM_FAIL(AUDIT_ROLLBACK);
+    }
+    if (size == 0) {
+        return CM_OKAY;
+    }
+    CM_TRY(cm_tlog_root(root, &s, size));
+    return cm_view_eq(CM_VIEW(root), CM_VIEW(kept)) ? CM_OKAY : CM_FAIL(AUDIT_ROLLBACK);
+}
+
 static cm_err read_log(cm_committer *c)
 {
     cm_log_view view;
@@ -74,6 +96,7 @@ static cm_err read_log(cm_committer *c)
     view = cm_log_view_store(c->o.store);
     cm_log_source_init(&c->source, &view, c->head.size);
     CM_TRY(read_note(c));
+    CM_TRY(check_anchor(c));
     c->size = c->head.size;
     memcpy(c->root, c->head.root, 32);
     return CM_OKAY;

@@ -53,6 +53,14 @@ typedef struct cm_unit {
 
 typedef struct cm_committer cm_committer;
 
+/** The size and root last signed, kept somewhere that a restored database does not bring back.
+ * Called on one thread at a time; may take milliseconds. */
+typedef struct {
+    cm_err (*load)(void *self, uint64_t *size, uint8_t root[32]); /* size 0: nothing kept yet */
+    cm_err (*save)(void *self, uint64_t size, const uint8_t root[32]);
+    void *self;
+} cm_audit_anchor;
+
 typedef struct {
     cm_store *store;
     const cm_crypt *crypt;
@@ -66,6 +74,8 @@ typedef struct {
      * before another is signed. NULL: taken as it is. */
     const cm_vkey *vkeys;
     size_t vkeys_n;
+    /* Zeroed: none. Saved to at most ten times a second. */
+    cm_audit_anchor anchor;
 } cm_committer_options;
 
 /** Starts the committer's threads. Reads the log's head.

@@ -50,6 +50,7 @@ struct cm_committer {
     /* the sign thread's own */
     uint64_t sign_cost; /* ns, of the last signature */
     unsigned last_receipts;
+    uint64_t anchored_at; /* ns */
     cm_log_source source;
 };
 

@@ -79,6 +79,7 @@ static cm_err put_tile(growth *g, const cm_tile *t)
                         cm_view_of(t->node, (size_t)t->width * 32));
 }
 
+/* a full tile is written for the last time. */
 static void full_tile(void *arg, const cm_tile *t)
 {
     growth *g = arg;

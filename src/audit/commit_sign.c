@@ -14,6 +14,7 @@ typedef struct {
     uint64_t size, started;
     uint8_t root[32];
     cm_unit *receipts;
+    bool last; /* the committer stops */
 } job;
 
 static void wait_until(cm_committer *c, uint64_t ns)
@@ -43,6 +44,7 @@ static void take_job(cm_committer *c, job *j)
 {
     *j = (job){.size = c->size, .started = cm_os_monotonic_ns(), .receipts = c->receipts.first};
     memcpy(j->root, c->root, 32);
+    j->last = c->sign_stop;
     c->last_receipts = c->receipts.n;
     c->receipts = (cm_unit_list){0};
 }
@@ -80,6 +82,19 @@ static cm_err make_note(cm_committer *c, cm_buf *note, const job *j)
     CM_TRY(cm_buf_byte(&b, '\n'));
     CM_TRY(cm_buf_append(&b, cm_buf_view(&lines)));
     *note = cm_buf_take(&b);
+    return CM_OKAY;
+}
+
+/* */
+static cm_err save_anchor(cm_committer *c, const job *j)
+{
+    const cm_audit_anchor *a = &c->o.anchor;
+
+    if (!a->save || (!j->last && j->started < c->anchored_at + sign_ns)) {
+        return CM_OKAY;
+    }
+    CM_TRY(a->save(a->self, j->size, j->root));
+    c->anchored_at = j->started;
     return CM_OKAY;
 }
 
@@ -150,6 +165,9 @@ static bool sign(cm_committer *c, const job *j)
 
     (void)pthread_mutex_unlock(&c->lock);
     e = make_note(c, &note, j);
+    if (cm_ok(e)) {
+        e = save_anchor(c, j);
+    }
     if (cm_ok(e)) {
         e = cm_buf_append(&kept, cm_buf_view(&note));
     }

@@ -59,7 +59,7 @@ static bool parse_line(cm_note_line *l, cm_view line)
     CM_AUTO(cm_buf_free) cm_buf id = {.max = 8};
     const uint8_t *space;
 
-    if (line.n <= sizeof dash || memcmp(line.p, dash, sizeof dash) != 0) {
+    if (line.n <= sizeof dash || !cm_view_eq(cm_view_sub(line, 0, sizeof dash), CM_VIEW(dash))) {
         return false;
     }
     line = cm_view_sub(line, sizeof dash, line.n - sizeof dash);

@@ -46,7 +46,7 @@ static bool take(cm_view *v, cm_view *line, const char *prefix)
         return false;
     }
     n = (size_t)(nl - v->p);
-    if (n < skip || memcmp(v->p, prefix, skip) != 0) {
+    if (n < skip || !cm_view_eq(cm_view_sub(*v, 0, skip), cm_view_str(prefix))) {
         return false;
     }
     *line = cm_view_sub(*v, skip, n - skip);

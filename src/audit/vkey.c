@@ -91,7 +91,7 @@ static const form *form_of_material(cm_view *material)
         size_t more = strlen(forms[i].more);
 
         if (material->n > 1 + more && material->p[0] == (uint8_t)forms[i].type &&
-            memcmp(material->p + 1, forms[i].more, more) == 0) {
+            cm_view_eq(cm_view_sub(*material, 1, more), cm_view_str(forms[i].more))) {
             *material = cm_view_sub(*material, 1 + more, material->n - 1 - more);
             return &forms[i];
         }

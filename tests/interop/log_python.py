@@ -150,7 +150,7 @@ def read_vkeys(text):
     return keys
 
 
-# ---- tlog-tiles
+# ---- tlog-tiles
 
 def tile_path(level, n, width):
     name = "%03d" % (n % 1000)

@@ -106,6 +106,7 @@ static void what_a_decision_stood_on_must_still_hold(void **state)
     assert_reason(STORE_CONFLICT, cm_committer_commit(l->committer, &u)); /* gone already */
 }
 
+/* */
 static void a_budget_runs_out(void **state)
 {
     t_log *l = *state;
@@ -229,25 +230,25 @@ static void winners_and_losers_of_a_batch(void **state)
     enum { N = 600, MAX = 100 };
     static cm_unit u[N];
     static cm_store_write w[N];
-    static cm_audit_entry e[N];
     static cm_path p[N];
     t_log *l = *state;
     tally t = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER, .left = N};
     cm_path budget;
     cm_unit_bump b = {t_log_key(&budget, "acme", "budget"), 1, MAX, 0};
-    cm_audit_entry no = t_log_entry(0);
+    cm_audit_entry e = t_log_entry(1), no = e;
 
+    no.decision = CM_AUDIT_DENY;
+    no.reason = CM_COMMIT_BUDGET;
     for (unsigned i = 0; i < N; i++) {
         char name[16];
 
         (void)snprintf(name, sizeof name, "row%u", i / 2); /* two want each row */
         w[i] = (cm_store_write){t_log_key(&p[i], "acme", name), 1, CM_LIT("x")};
-        e[i] = t_log_entry(1);
         u[i] = (cm_unit){.writes = &w[i],
                          .writes_n = 1,
                          .bumps = &b,
                          .bumps_n = 1,
-                         .entry = &e[i],
+                         .entry = &e,
                          .refused = &no,
                          .done = count,
                          .arg = &t};

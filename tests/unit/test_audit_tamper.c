@@ -333,6 +333,78 @@ static void an_old_database_is_put_back(void **state)
     t_log_done(again);
 }
 
+typedef struct {
+    uint64_t size;
+    uint8_t root[32];
+} kept;
+
+static cm_err load(void *self, uint64_t *size, uint8_t root[32])
+{
+    const kept *k = self;
+
+    *size = k->size;
+    memcpy(root, k->root, 32);
+    return CM_OKAY;
+}
+
+static cm_err save(void *self, uint64_t size, const uint8_t root[32])
+{
+    kept *k = self;
+
+    k->size = size;
+    memcpy(k->root, root, 32);
+    return CM_OKAY;
+}
+
+static uint64_t now_ms(void *arg)
+{
+    return *(uint64_t *)arg;
+}
+
+/* the server itself notices what an anchor outside the database remembers otherwise. */
+static void an_anchor(void **state)
+{
+    victim *v = *state;
+    kept k = {0};
+    cm_committer_options o = {.crypt = v->l->crypt,
+                              .signer = cm_audit_local_signer(v->l->signer),
+                              .origin = T_LOG_ORIGIN,
+                              .now_ms = now_ms,
+                              .now_arg = &v->l->now_ms,
+                              .depth = 4096,
+                              .anchor = {load, save, &k}};
+    cm_committer *c = NULL;
+
+    for (unsigned i = 0; i < 2; i++) {
+        assert_okay(t_log_open(v->l));
+        cm_committer_free(v->l->committer);
+        o.store = v->l->store;
+        assert_okay(cm_committer_new(&v->l->committer, &o));
+        t_log_add(v->l, 9000, 10);
+        t_log_close(v->l);
+        assert_int_equal(ENTRIES + 10 + 10 * i, k.size);
+    }
+    assert_okay(t_log_open(v->l));
+    cm_committer_free(v->l->committer);
+    v->l->committer = NULL;
+    o.store = v->l->store;
+    k.root[0] ^= 1;
+    assert_reason(AUDIT_ROLLBACK, cm_committer_new(&c, &o));
+    k.root[0] ^= 1;
+    t_log_close(v->l);
+    put_back(v->l, &v->old_db);
+    {
+        t_log *again = t_log_at(1, v->l->db);
+
+        assert_okay(t_log_open(again)); /* nothing in the database tells */
+        cm_committer_free(again->committer);
+        again->committer = NULL;
+        o.store = again->store;
+        assert_reason(AUDIT_ROLLBACK, cm_committer_new(&c, &o));
+        t_log_done(again);
+    }
+}
+
 /* the same entries under a key of the operator's own. */
 static void everything_is_rebuilt_with_a_new_key(void **state)
 {
@@ -418,6 +490,7 @@ int main(void)
         CASE(an_entry_is_rewritten),
         CASE(a_fork),
         CASE(an_old_database_is_put_back),
+        CASE(an_anchor),
         CASE(everything_is_rebuilt_with_a_new_key),
         CASE(a_witness),
     };
