@@ -71,7 +71,8 @@ cm_err cm_box_open(cm_buf *out, const cm_crypt *c, const cm_key32 *key, cm_view 
     CM_AUTO(cm_gcm_free_ptr) cm_gcm *g = NULL;
     size_t n;
 
-    if (box.n < CM_BOX_OVERHEAD || box.n > CM_BOX_MAX + CM_BOX_OVERHEAD || box.p[0] != VERSION)
+    if (box.n < CM_BOX_OVERHEAD || box.n > CM_BOX_MAX + CM_BOX_OVERHEAD ||
+        box.p[0] != VERSION) /* B-1 */
         return CM_FAIL(CRYPT_TAG);
     n = box.n - CM_BOX_OVERHEAD;
     CM_TRY(derive(&d, c, key, purpose, box.p + 1));

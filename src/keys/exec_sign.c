@@ -206,6 +206,8 @@ cm_err cm_exec_sign(const cm_keyring *r, cm_keyop *op, const cm_held *k)
     return k->info->type == CM_KEY_SECP256K1 ? secp_sign(r, op, k->sig) : sign_sig(op, k->sig);
 }
 
+/* KM-35: with the key that was brought, or not at all; every length but the right one fails below.
+ */
 cm_err cm_exec_verify(const cm_keyring *r, cm_keyop *op, const cm_held *k)
 {
     if (k->rsa)

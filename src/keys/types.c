@@ -31,7 +31,7 @@ const cm_key_type_info *cm_key_type_by_name(cm_view name)
     return NULL;
 }
 
-/* ---- states -------------------------------------------------------------------------------- */
+/* ---- states (KM-40, KM-41) ------------------------------------------------------------------- */
 
 static const struct {
     const char *name;
