@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "remote.h"
 
 static bool wants_help(const cm_cli *cli)
 {
@@ -16,6 +17,7 @@ static cm_err run(cm_cli *cli, int argc, char **argv)
     cli->no_color = no_color && no_color[0];
     cli->tty = isatty(STDERR_FILENO) == 1;
     cli->tty_out = isatty(STDOUT_FILENO) == 1;
+    CM_TRY(cm_remote_build());
     CM_TRY(cm_cli_parse(cli, argc, argv));
     if (wants_help(cli)) {
         cm_cli_help_command(stdout, cli->command);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "options.h"
+#include "remote.h"
 
 const char cm_cli_summary[] = "post-quantum protection for AI models and keys";
 
@@ -23,7 +24,7 @@ const cm_cli_option cm_cli_common[] = {
 const size_t cm_cli_common_n = CM_COUNT(cm_cli_common);
 
 const cm_cli_entry cm_cli_groups[] = {
-    {"key", "make and look after key files"},
+    {"key", "key files, and keys that a server holds"},
     {"cert", "a small certificate authority with post-quantum signatures"},
     {"audit", "check the log of a key service, from outside"},
     {"config", "check and explain a server's configuration"},
@@ -46,6 +47,7 @@ const cm_cli_entry cm_cli_exits[] = {
 
 const cm_cli_entry cm_cli_environment[] = {
     {"CASEMATE_HOME", "the folder of keys and trusted publishers instead of ~/.config/casemate"},
+    {"CASEMATE_SERVER", "the profile of the server to speak to instead of server.json of the home"},
     {"NO_COLOR", "no colours when set and not empty"},
     {NULL, NULL},
 };
@@ -54,6 +56,7 @@ const cm_cli_entry cm_cli_files[] = {
     {"identity.pem, identity.pub", "your key pair for opening models"},
     {"publisher.pem, publisher.pub", "your key pair for signing models"},
     {"trusted/*.pub", "public keys of the publishers you trust"},
+    {"server.json", "the profile of the server to speak to"},
     {"resume.key", "guards what an interrupted run leaves behind"},
     {NULL, NULL},
 };
@@ -147,7 +150,7 @@ const cm_cli_command *cm_cli_command_at(size_t i)
             return &cm_cli_table[t]->v[i];
         i -= cm_cli_table[t]->n;
     }
-    return NULL;
+    return i < cm_remote_commands()->n ? &cm_remote_commands()->v[i] : NULL;
 }
 
 static bool same(const char *a, const char *b)

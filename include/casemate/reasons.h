@@ -398,6 +398,9 @@
     X(CLI_NO_COMMAND, NOTFOUND, 0x0f06, "there is no such command", "check its name and PATH") \
     X(CLI_EXEC, DENIED, 0x0f07, "the command can't be run", "check its mode and format") \
     X(CLI_SERVER_INIT, INTERNAL, 0x0f30, "the server could not be set up", "see what casemate-kmsd says above") \
+    X(CLI_NO_SERVER, NOTFOUND, 0x0f09, "no server is known", "start one with casemate serve, or name a profile: --server FILE or CASEMATE_SERVER") \
+    X(CLI_PROFILE, MALFORMED, 0x0f0a, "the file is not a server profile", "it is a JSON object of server, roots, certificate, certificate_key, sign_key, keyid, token_file, tenant") \
+    X(CLI_SERVER, INTERNAL, 0x0f0b, "the server answered something unexpected", "check that the address is casemate's and both are of the same version") \
     X(CLI_NO_RECIPIENT, NOTFOUND, 0x0f08, "no recipient has this id", "casemate inspect shows who can open it")
 
 /* clang-format on */

@@ -1,0 +1,42 @@
+#ifndef CM_CMD_REMOTE_H
+#define CM_CMD_REMOTE_H
+/* Verbs that a server carries out: made from its own operation table (svc/ops.h). */
+#include "cli.h"
+#include "pki/keyfile.h"
+#include "run/client.h"
+#include "svc/ops.h"
+
+/** Make the commands, once, before the command line is parsed. */
+CM_MUST cm_err cm_remote_build(void);
+/** Where the commands made from the table are; empty before. */
+const cm_cli_commands *cm_remote_commands(void);
+/** The operation behind a command made from the table. */
+const cm_op *cm_remote_op(const cm_cli_command *c);
+
+/*
+ * A profile says where a server is, whom to trust and as whom to speak: a JSON file whose paths are
+ * relative to its folder. `casemate serve` writes one for its administrator.
+ *   {"server": "https://127.0.0.1:7443", "roots": "ca.crt", "certificate": "admin.crt",
+ *    "certificate_key": "admin-tls.pem", "sign_key": "admin.pem", "keyid": "...",
+ *    "token_file": "...", "tenant": "default"}
+ */
+typedef struct {
+    cm_client *client;
+    char tenant[65];
+    /* what the client borrows */
+    cm_certs roots, chain;
+    cm_pkey *tls_key, *sign_key;
+    cm_tls_identity identity;
+} cm_remote;
+
+/** By --server, $CASEMATE_SERVER or server.json of the home. CLI_PROFILE, CLI_NO_SERVER. */
+CM_MUST cm_err cm_remote_open(cm_cli *cli, cm_remote *r);
+void cm_remote_close(cm_remote *r);
+/** Ask for one operation; answer lives in the arena. What the server refuses is said in its words.
+ */
+CM_MUST cm_err cm_remote_call(cm_cli *cli, cm_remote *r, const cm_op *op, cm_arena *a,
+                              const cm_msg *request, cm_msg **answer);
+/** The verb of every command made from the table. */
+cm_err cm_cli_remote(struct cm_cli *cli);
+
+#endif
