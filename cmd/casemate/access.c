@@ -130,7 +130,7 @@ static cm_err add_keys(cm_cli *cli, cm_cli_access *a, bool modest)
     static const char *const ways[] = {"passphrase", "passphrase-file", "passphrase-fd", NULL};
 
     CM_TRY(cm_cli_at_most_one(cli, ways));
-    CM_TRY(cm_alloc_array(&a->openers, cm_cli_count(cli, "identity") + 3, sizeof *a->openers));
+    CM_TRY(cm_alloc_array(&a->openers, cm_cli_count(cli, "identity") + 4, sizeof *a->openers));
     a->o.openers = a->openers;
     if (cm_cli_has(cli, "identity"))
         CM_TRY(cm_cli_ring_option(cli, &a->identities, "identity"));
@@ -145,6 +145,8 @@ static cm_err add_keys(cm_cli *cli, cm_cli_access *a, bool modest)
     CM_TRY(add_passphrase(cli, a, modest));
     if (a->o.openers_n)
         a->no_key = NULL;
+    if (!modest)
+        cm_cli_kms_opener(cli, &a->kms, &a->openers[a->o.openers_n++]);
     return CM_OKAY;
 }
 
@@ -179,6 +181,7 @@ void cm_cli_access_done(cm_cli_access *a)
 {
     cm_free(a->openers);
     cm_free(a->trusted);
+    cm_cli_kms_done(&a->kms);
     cm_cli_ring_free(&a->identities);
     cm_cli_ring_free(&a->publishers);
     cm_pkey_free(a->lazy_key.pub);
@@ -230,13 +233,15 @@ static cm_err passphrase_recipient(cm_cli *cli, cm_cli_recipients *r, const char
 }
 
 cm_err cm_cli_recipients_init(cm_cli *cli, cm_cli_recipients *r, const char *option,
-                              const char *prefix)
+                              const char *kms, const char *prefix)
 {
     CM_TRY(cm_cli_ring_option(cli, &r->keys, option));
     CM_TRY(cm_cli_ring_need_kem(cli, &r->keys));
-    CM_TRY(cm_alloc_array(&r->v, r->keys.n + 1, sizeof *r->v));
+    CM_TRY(cm_alloc_array(&r->v, r->keys.n + 2, sizeof *r->v));
     for (size_t i = 0; i < r->keys.n; i++)
         r->v[r->n++] = cm_recipient_kem(cm_pkey_kem(r->keys.v[i]));
+    if (kms && cm_cli_has(cli, kms))
+        CM_TRY(cm_cli_kms_recipient(cli, &r->kms, &r->v[r->n++], kms));
     return prefix ? passphrase_recipient(cli, r, prefix) : CM_OKAY;
 }
 
@@ -244,6 +249,7 @@ void cm_cli_recipients_done(cm_cli_recipients *r)
 {
     cm_cli_ring_free(&r->keys);
     cm_free(r->v);
+    cm_cli_kms_done(&r->kms);
     cm_buf_free(&r->passphrase_text);
 }
 

@@ -1,6 +1,7 @@
 #ifndef CM_CMD_ACCESS_H
 #define CM_CMD_ACCESS_H
 /* With which keys a sealed model is opened, and whom to trust, by the options. */
+#include "kms.h"
 #include "ring.h"
 #include "sealed/sealed.h"
 
@@ -24,6 +25,7 @@ typedef struct {
     const cm_sig_key **trusted;
     cm_cli_lazy_key lazy_key;
     cm_cli_lazy_passphrase lazy_passphrase;
+    cm_cli_kms kms;
     cm_envelope_passphrase passphrase;
     cm_buf passphrase_text;
     const char *no_key; /* why there is no key at hand; NULL: there is one */
@@ -57,12 +59,13 @@ typedef struct {
     size_t n;
     cm_envelope_passphrase passphrase;
     cm_buf passphrase_text;
+    cm_cli_kms kms;
 } cm_cli_recipients;
 
-/** Keys that the option names, and a passphrase from the options PREFIXpassphrase,
- * PREFIXpassphrase-file and PREFIXpassphrase-fd. */
+/** Keys that the option names, the server's key that kms names (NULL: none can be), and a
+ * passphrase from the options PREFIXpassphrase, PREFIXpassphrase-file and PREFIXpassphrase-fd. */
 CM_MUST cm_err cm_cli_recipients_init(cm_cli *cli, cm_cli_recipients *r, const char *option,
-                                      const char *prefix);
+                                      const char *kms, const char *prefix);
 void cm_cli_recipients_done(cm_cli_recipients *r);
 
 typedef struct {

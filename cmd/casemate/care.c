@@ -97,7 +97,7 @@ static cm_err plan(cm_cli *cli, cm_cli_recipients *to, struct removal *out, bool
     CM_TRY(cm_cli_at_most_one(cli, a));
     CM_TRY(cm_cli_at_most_one(cli, b));
     *only = cm_cli_has(cli, "only");
-    CM_TRY(cm_cli_recipients_init(cli, to, *only ? "only" : "add", "add-"));
+    CM_TRY(cm_cli_recipients_init(cli, to, *only ? "only" : "add", "add-kms", "add-"));
     CM_TRY(removals(cli, out));
     if (to->n == 0 && out->n == 0)
         return cm_cli_usage(cli, "nothing to do: give --add, --remove or --only");
@@ -199,7 +199,7 @@ static cm_err upgrade(cm_cli *cli, cm_sealed *s, const char *out)
     cm_seal_result r;
 
     CM_TRY(upgrade_options(cli, &o, cm_sealed_get(s)));
-    CM_TRY(cm_cli_recipients_init(cli, &to, "to", "to-"));
+    CM_TRY(cm_cli_recipients_init(cli, &to, "to", NULL, "to-"));
     if (to.n == 0)
         return CM_FAIL(ENVELOPE_NO_RECIPIENT);
     o.no_signature = cm_cli_has(cli, "unsigned") && !cm_cli_has(cli, "sign");

@@ -22,7 +22,15 @@
              "asked for on the terminal"),                                                        \
     ARG(0, "key-passphrase-fd", "N", "read it from descriptor N", NULL)
 
+#define OPT_SERVER                                                                                \
+    FILE_ARG(0, "server", "FILE", "the profile of the server that holds a key of the model",      \
+             "$CASEMATE_SERVER, or server.json of the home")
+
+#define OPT_KEYSPACE                                                                              \
+    ARG(0, "kms-keyspace", "NAME", "the keyspace that the server's key is in", "default")
+
 #define OPT_KEYS                                                                                  \
+    OPT_SERVER,                                                                                   \
     FILES('i', "identity", "KEY", "private key to open with; may be repeated",                    \
           "identity.pem of the home"),                                                            \
     FLAG(0, "passphrase", "ask for the passphrase that the model was sealed to"),                 \

@@ -154,8 +154,9 @@ static cm_err need_recipient(cm_cli *cli, const cm_cli_recipients *to)
 {
     if (to->n)
         return CM_OKAY;
-    return cm_cli_about(cli, cli->args[0], CM_FAIL(ENVELOPE_NO_RECIPIENT),
-                        "name at least one public key (--to PUB), or --passphrase");
+    return cm_cli_about(
+        cli, cli->args[0], CM_FAIL(ENVELOPE_NO_RECIPIENT),
+        "name at least one public key (--to PUB), a server's key (--to-kms KEY), or --passphrase");
 }
 
 /* Whether the run got as far as a checkpoint. */
@@ -221,7 +222,7 @@ cm_err cm_cli_seal(cm_cli *cli)
     CM_TRY(output_of(cli, &out, in));
     CM_TRY(default_name(&name, in));
     o.name = cm_cli_has(cli, "name") ? cm_cli_text(cli, "name") : name;
-    CM_TRY(cm_cli_recipients_init(cli, &to, "to", ""));
+    CM_TRY(cm_cli_recipients_init(cli, &to, "to", "to-kms", ""));
     CM_TRY(need_recipient(cli, &to));
     if (!o.no_signature)
         CM_TRY(cm_cli_signers_init(cli, &by, "sign"));

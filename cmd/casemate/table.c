@@ -26,8 +26,14 @@ const size_t cm_cli_common_n = CM_COUNT(cm_cli_common);
 const cm_cli_entry cm_cli_groups[] = {
     {"key", "key files, and keys that a server holds"},
     {"cert", "a small certificate authority with post-quantum signatures"},
-    {"audit", "check the log of a key service, from outside"},
     {"config", "check and explain a server's configuration"},
+    {"tenant", "tenants of a server"},
+    {"principal", "who may speak to a server, and how they prove it"},
+    {"policy", "who may do what"},
+    {"approval", "what several people must agree to"},
+    {"model", "keys of models, held by a server"},
+    {"audit", "the log of every decision: read it, check it from outside"},
+    {"system", "a server as a whole"},
     {NULL, NULL},
 };
 

@@ -7,6 +7,8 @@ static const cm_cli_argument sealed_arg[] = {
 
 static const cm_cli_option rewrap_options[] = {
     FILES(0, "add", "PUB", "let this public key open it too; may be repeated", NULL),
+    ARG(0, "add-kms", "KEY", "let this key of the server open it too", NULL),
+    OPT_KEYSPACE,
     FLAG(0, "add-passphrase", "let a passphrase open it too, asked for twice"),
     FILE_ARG(0, "add-passphrase-file", "FILE", "let the passphrase in FILE open it too", NULL),
     ARG(0, "add-passphrase-fd", "N", "let the passphrase read from descriptor N open it too", NULL),

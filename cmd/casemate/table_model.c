@@ -4,6 +4,9 @@
 static const cm_cli_option seal_options[] = {
     FILES('r', "to", "PUB", "seal to this public key (X-Wing, ML-KEM-768, -1024); may be repeated",
           NULL),
+    ARG(0, "to-kms", "KEY", "seal to this key of the server, AES-256 or ML-KEM", NULL),
+    OPT_KEYSPACE,
+    OPT_SERVER,
     FLAG(0, "passphrase", "seal to a passphrase too, asked for twice"),
     FILE_ARG(0, "passphrase-file", "FILE", "seal to the passphrase in FILE (its first line)", NULL),
     ARG(0, "passphrase-fd", "N", "seal to the passphrase read from descriptor N", NULL),
