@@ -119,8 +119,19 @@ static cm_err member_token(cm_cli *cli, struct profile *p)
     return CM_OKAY;
 }
 
+/* A key is registered under the SHA-256 of its public half. */
+static cm_err own_keyid(cm_cli *cli, const cm_sig_key *k, char out[65])
+{
+    uint8_t hash[32];
+
+    CM_TRY(cm_hash_once(cli->crypt, CM_SHA256, hash, cm_sig_public(k)));
+    cm_cli_hex(out, CM_VIEW(hash));
+    return CM_OKAY;
+}
+
 static cm_err connect_to(cm_cli *cli, cm_remote *r, struct profile *p)
 {
+    char keyid[65] = "";
     cm_client_options o = {.retries = 3};
     cm_view tenant;
 
@@ -143,6 +154,10 @@ static cm_err connect_to(cm_cli *cli, cm_remote *r, struct profile *p)
     }
     if (r->sign_key)
         o.sign_key = cm_pkey_sig(r->sign_key);
+    if (o.sign_key && o.keyid.n == 0) {
+        CM_TRY(own_keyid(cli, o.sign_key, keyid));
+        o.keyid = cm_view_str(keyid);
+    }
     o.token = cm_buf_view(&p->token);
     return cm_client_new(&r->client, cli->crypt, &o);
 }

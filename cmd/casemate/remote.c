@@ -375,7 +375,7 @@ static cm_err show(cm_cli *cli, const cm_msg *answer)
 {
     CM_AUTO(cm_buf_free) cm_buf json = {.max = INPUT_MAX * 4};
 
-    if (cm_cli_has(cli, "out"))
+    if (cm_remote_has_bytes(answer->type) && cm_cli_has(cli, "out"))
         return write_out(cli, answer);
     if (!cli->json) {
         say_message(cli, answer, 0);

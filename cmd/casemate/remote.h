@@ -36,6 +36,8 @@ void cm_remote_close(cm_remote *r);
  */
 CM_MUST cm_err cm_remote_call(cm_cli *cli, cm_remote *r, const cm_op *op, cm_arena *a,
                               const cm_msg *request, cm_msg **answer);
+/** Whether it has a field of bytes: its command takes --out then. */
+bool cm_remote_has_bytes(const cm_message *m);
 /** The verb of every command made from the table. */
 cm_err cm_cli_remote(struct cm_cli *cli);
 

@@ -74,7 +74,7 @@ static cm_err option_of(cm_cli_option *o, const cm_field *f)
     return CM_OKAY;
 }
 
-static bool has_bytes(const cm_message *m)
+bool cm_remote_has_bytes(const cm_message *m)
 {
     for (size_t i = 0; i < m->n; i++)
         if (m->fields[i].type == CM_F_BYTES)
@@ -106,7 +106,7 @@ static cm_err options_of(cm_cli_command *c, const cm_op *op)
     for (size_t i = 0; i < op->request->n; i++)
         if (!positional(&op->request->fields[i]))
             CM_TRY(option_of(&o[c->options_n++], &op->request->fields[i]));
-    if (has_bytes(op->answer))
+    if (cm_remote_has_bytes(op->answer))
         o[c->options_n++] = out_option;
     o[c->options_n++] = server_option;
     return CM_OKAY;
