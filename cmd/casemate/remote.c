@@ -318,7 +318,7 @@ static void say_scalar(cm_cli *cli, const cm_field *f, const cm_msg_value *v, cm
         return;
     case CM_F_U64:
         if (strlen(f->name) > 3 && strcmp(f->name + strlen(f->name) - 3, "_ms") == 0)
-            cm_cli_say(cli, "%s\n", cm_cli_date(date, number / 1000));
+            cm_cli_say(cli, "%s\n", number ? cm_cli_date(date, number / 1000) : "never");
         else
             cm_cli_say(cli, "%llu\n", (unsigned long long)number);
         return;

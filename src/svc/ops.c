@@ -76,7 +76,7 @@
     X(GetTile, "GET", "/v1/log/tiles/{level}/{index}", NULL, TileRequest, TileAnswer, NONE, NONE, OFF, 1, false, cm_do_tile, NULL, "A tile of the log's tree. Public: it shows nothing but hashes.") \
     X(GetReceipt, "GET", "/v1/tenants/{tenant}/log/receipts/{leaf}", "audit receipt", ReceiptRequest, ReceiptAnswer, AUDIT, ANY, USE, 5, false, cm_do_receipt, NULL, "Proof for one leaf of the tenant.") \
     X(ListEntries, "GET", "/v1/tenants/{tenant}/log/entries", "audit list", ListEntriesRequest, ListEntriesAnswer, AUDIT, ANY, USE, 10, false, cm_do_list_entries, NULL, "The tenant's entries of a part of the log; the system's auditors see all.") \
-    X(TailEntries, "GET", "/v1/tenants/{tenant}/log/tail", "audit tail", ListEntriesRequest, ListEntriesAnswer, AUDIT, ANY, USE, 10, true, cm_do_tail_entries, NULL, "The tenant's entries from a leaf on, and new ones as they come.") \
+    X(TailEntries, "GET", "/v1/tenants/{tenant}/log/tail", NULL, ListEntriesRequest, ListEntriesAnswer, AUDIT, ANY, USE, 10, true, cm_do_tail_entries, NULL, "The tenant's entries from a leaf on, and new ones as they come.") \
     \
     X(RotateRoot, "POST", "/v1/system:rotateRoot", "system rotate-root", SystemRequest, RotateAnswer, ADMIN, SIGNED, CHANGE, 60, false, cm_do_rotate_root, cm_do_rotate_root_made, "Wraps the tenants' key-encryption keys with the root now in force. No data is encrypted anew.") \
     X(Status, "GET", "/v1/system/status", "system status", SystemRequest, StatusAnswer, ADMIN, ANY, USE, 1, false, cm_do_status, NULL, "How the server is doing.") \
