@@ -128,7 +128,7 @@
     X(SEALED_LOCKED, INVALID, 0x0518, "the container is not unlocked", "") \
     X(SEALED_NAME, INVALID, 0x0519, "a name, version or note is empty, too long or not UTF-8", "names take 1 to 256 bytes, versions 1 to 128") \
     X(SEALED_TOO_LARGE, LIMIT, 0x051a, "larger than a container can be", "") \
-    /* wire, authentication: 0x0940; TLS: 0x0980 */ \
+    /* wire: 0x0901; authentication from 0x0940, TLS from 0x0980 */ \
     X(SIGN_ABSENT, UNAUTHENTIC, 0x0940, "the request is not signed", "sign it (RFC 9421), or use a session") \
     X(SIGN_MALFORMED, UNAUTHENTIC, 0x0941, "the signature's headers are not of the strict form", "send one signature with canonical Signature-Input and Signature (spec/wire-auth.md)") \
     X(SIGN_ALGORITHM, UNAUTHENTIC, 0x0942, "the signature's or digest's algorithm is not accepted here", "use ml-dsa-44, ml-dsa-65, ml-dsa-87 or ed25519, and sha-256 or sha-512") \
@@ -160,6 +160,10 @@
     X(TLS_IDENTITY, INVALID, 0x0988, "certificate and private key can't be used for TLS", "give a certificate with its own private key: ML-DSA, Ed25519, P-256 or P-384") \
     X(TLS_OPTIONS, INVALID, 0x0989, "these TLS settings don't go together", "") \
     X(TLS_PROVIDER, INTERNAL, 0x098a, "the TLS library failed", "report it with the output of: casemate version --deps") \
+    X(TLS_NO_SIGNATURE, DENIED, 0x098b, "the other side can't verify the algorithm of our certificate", "update it, or give the server a classical certificate besides") \
+    X(TLS_CERT_WANTED, DENIED, 0x098c, "the other side demands a client certificate", "give one (--cert, --cert-key)") \
+    X(TLS_CERT_REFUSED, DENIED, 0x098d, "the other side does not accept our certificate", "use one from an authority that it trusts, and check that it is not expired") \
+    X(TLS_NO_TICKET, NOTFOUND, 0x098e, "the server has given no ticket to resume with", "") \
     /* run: 0x0a01 */ \
     X(RUN_LOOP, INTERNAL, 0x0a01, "the event loop failed", "raise the limit of open files (ulimit -n, LimitNOFILE=)") \
     X(RUN_ADDRESS, INVALID, 0x0a02, "not an address to listen on", "write 127.0.0.1:8443, [::]:8443 or unix:/path") \
@@ -185,10 +189,6 @@
     X(KMSD_NO_METHOD, UNSUPPORTED, 0x0a46, "there is no such gRPC method", "ask the server by reflection, or see docs/kms-api.md") \
     X(TRACE_ENDPOINT, INVALID, 0x0a30, "not the address of a trace collector", "write http://HOST:4318/v1/traces") \
     X(TRACE_REFUSED, IO, 0x0a31, "the trace collector did not take the spans", "see its log") \
-    X(TLS_NO_SIGNATURE, DENIED, 0x098b, "the other side can't verify the algorithm of our certificate", "update it, or give the server a classical certificate besides") \
-    X(TLS_CERT_WANTED, DENIED, 0x098c, "the other side demands a client certificate", "give one (--cert, --cert-key)") \
-    X(TLS_CERT_REFUSED, DENIED, 0x098d, "the other side does not accept our certificate", "use one from an authority that it trusts, and check that it is not expired") \
-    X(TLS_NO_TICKET, NOTFOUND, 0x098e, "the server has given no ticket to resume with", "") \
     /* run, client: 0x0a80 */ \
     X(CLIENT_URL, INVALID, 0x0a80, "this is no URL of a server", "write https://host:port or unix:/path/of/socket") \
     X(CLIENT_RESOLVE, NOTFOUND, 0x0a81, "the server's name has no address", "check the name and the resolver") \

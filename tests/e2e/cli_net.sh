@@ -13,12 +13,12 @@ trap 'kill "${started[@]}" 2>/dev/null || true' EXIT
 
 # serve NAME OPTION...: a server that sends lines back turned around; its port in $port
 serve() {
-    local name=$1 i
+    local name=$1
     shift
     : >"$name.log"
     "$ssl" s_server -accept 127.0.0.1:0 -cert web.crt -key web.pem "$@" >"$name.log" 2>&1 </dev/null &
     started+=($!)
-    for i in $(seq 100); do
+    for _ in $(seq 100); do
         port=$(sed -n 's/^ACCEPT 127.0.0.1:\([0-9]*\).*/\1/p' "$name.log")
         [ -z "$port" ] || return 0
         sleep 0.05
@@ -28,13 +28,13 @@ serve() {
 
 # relay NAME OPTION...: a proxy; its port in $port, its process in $proxy
 relay() {
-    local name=$1 i
+    local name=$1
     shift
     : >"$name.out"
     casemate proxy --json "$@" >"$name.out" 2>"$name.err" </dev/null &
     proxy=$!
     started+=("$proxy")
-    for i in $(seq 100); do
+    for _ in $(seq 100); do
         port=$(sed -n 's/.*"listening","address":"[^"]*:\([0-9]*\)".*/\1/p' "$name.out")
         [ -z "$port" ] || return 0
         sleep 0.05
