@@ -260,6 +260,8 @@ do_docs() {
     need docs
     build main || return 1
     "$CLI" help --man docs/man --completions docs/completions --markdown docs/cli.md || return 1
+    "$CLI" config reference --out docs/config.md --force || return 1
+    "$CLI" config schema --out docs/config.schema.json --force || return 1
     say 'docs/man, docs/completions and docs/cli.md are up to date'
 }
 
@@ -303,7 +305,7 @@ do_fuzz() {
 regenerated() {
     local folder
     do_docs || return 1
-    for folder in docs/man docs/completions docs/cli.md; do
+    for folder in docs/man docs/completions docs/cli.md docs/config.md docs/config.schema.json; do
         git diff --exit-code -- "$folder" || return 1
         [ -z "$(git ls-files --others --exclude-standard -- "$folder")" ] ||
             { say "not committed: $folder"; return 1; }

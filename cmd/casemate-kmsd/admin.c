@@ -3,7 +3,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/os.h"
 #include "codec/json.h"
+#include "codec/text.h"
 #include "kmsd.h"
 
 static void answer_text(cm_conn *c, cm_http_request *r, int status, cm_view type, cm_view body)
@@ -42,16 +44,19 @@ static void ready(reactor *re, cm_conn *c, cm_http_request *r)
         kmsd_answer_json(c, r, ok ? 200 : 503, cm_buf_view(&b));
 }
 
+/* The second number of statm: pages. */
 static uint64_t resident(void)
 {
-    unsigned long long total = 0, pages = 0;
-    FILE *f = fopen("/proc/self/statm", "re");
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = 256};
+    const uint8_t *space, *end;
+    uint64_t pages;
 
-    if (!f)
+    if (cm_failed(cm_os_slurp(&b, "/proc/self/statm", 255)) || b.n == 0)
         return 0;
-    if (fscanf(f, "%llu %llu", &total, &pages) != 2)
-        pages = 0;
-    (void)fclose(f);
+    space = memchr(b.p, ' ', b.n);
+    end = space ? memchr(space + 1, ' ', b.n - (size_t)(space + 1 - b.p)) : NULL;
+    if (!end || cm_failed(cm_dec_u64(&pages, cm_view_of(space + 1, (size_t)(end - space - 1)))))
+        return 0;
     return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 

@@ -8,7 +8,7 @@
 #include "run/notify.h"
 #include "store/rowseal.h"
 
-enum { SIGN_MS = 5000, KEY_MS = 30000 };
+enum { SIGN_MS = 5000, SIGN_TRIES = 2, KEY_MS = 30000 };
 
 uint64_t kmsd_now_ms(void *arg)
 {
@@ -92,10 +92,8 @@ cm_err kmsd_signer_new(kmsd *d)
     return d->signer ? CM_OKAY : cm_keeper_new(&d->signer, &o);
 }
 
-/* On the committer's thread; before that one starts, on the main one. */
-static cm_err sign_log(void *self, cm_buf *lines, cm_view text)
+static cm_err sign_once(kmsd *d, cm_buf *lines, cm_view text)
 {
-    kmsd *d = self;
     cm_keyop op = {.code = CM_KEYOP_SIGN_LOG,
                    .data = text,
                    .out = {.max = CM_KEYOP_OUT_MAX},
@@ -107,6 +105,18 @@ static cm_err sign_log(void *self, cm_buf *lines, cm_view text)
     if (cm_ok(e))
         e = cm_buf_append(lines, cm_buf_view(&op.out));
     cm_keyop_done_with(&op);
+    return e;
+}
+
+/* On the committer's threads; before they start, on the main one. A keyd that died since the last
+ * time shows only now: the next try reaches the new one. Signing the same text twice does no harm.
+ */
+static cm_err sign_log(void *self, cm_buf *lines, cm_view text)
+{
+    cm_err e = sign_once(self, lines, text);
+
+    for (int i = 0; i < SIGN_TRIES && cm_is(e, CM_KEEPER_LOST); i++)
+        e = sign_once(self, lines, text);
     return e;
 }
 

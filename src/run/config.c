@@ -78,7 +78,7 @@ static const struct alias *find_alias(const char *name)
 static const struct list *find_list(const char *name, size_t n)
 {
     for (size_t i = 0; i < cm_config_lists_n; i++)
-        if (strlen(cm_config_lists[i].name) == n && memcmp(cm_config_lists[i].name, name, n) == 0)
+        if (cm_view_eq(cm_view_str(cm_config_lists[i].name), cm_view_of(name, n)))
             return &cm_config_lists[i];
     return NULL;
 }
@@ -476,8 +476,9 @@ static unsigned line_of(const struct tree *t, const struct key *k, const size_t 
     char name[NAME];
 
     for (size_t i = 1; i < t->n; i++)
-        if (name_of(t, &t->v[i], name, where) && strlen(name) == n &&
-            memcmp(name, k->name, n) == 0 && where[0] == at[0] && where[1] == at[1])
+        if (name_of(t, &t->v[i], name, where) &&
+            cm_view_eq(cm_view_str(name), cm_view_of(k->name, n)) && where[0] == at[0] &&
+            where[1] == at[1])
             return t->v[i].line;
     return 1;
 }

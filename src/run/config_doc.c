@@ -268,7 +268,7 @@ static size_t shared(const char *a, const char *b)
         const char *x, *y;
         size_t xn = component(a, n, &x), yn = component(b, n, &y);
 
-        if (xn != yn || memcmp(x, y, xn) != 0)
+        if (!cm_view_eq(cm_view_of(x, xn), cm_view_of(y, yn)))
             break;
     }
     return n;

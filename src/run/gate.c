@@ -90,7 +90,7 @@ static struct entry **find(cm_gate *g, const cm_gate_address *a)
 {
     struct entry **e = &g->bucket[hash(g, a)];
 
-    while (*e && memcmp((*e)->a.b, a->b, sizeof a->b) != 0)
+    while (*e && !cm_view_eq(CM_VIEW((*e)->a.b), CM_VIEW(a->b)))
         e = &(*e)->next;
     return e;
 }

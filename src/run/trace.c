@@ -383,11 +383,27 @@ static cm_err resolve(cm_trace *t, const char *host, uint16_t port)
     return CM_OKAY;
 }
 
+/* The port behind the last colon that is not inside brackets; *n: bytes of the host before it. */
+static cm_err take_port(const char *authority, size_t *n, uint16_t *port)
+{
+    const char *colon = strrchr(authority, ':');
+    uint64_t v = 4318;
+
+    *n = strlen(authority);
+    if (colon && !strchr(colon, ']')) {
+        if (cm_failed(cm_dec_u64(&v, cm_view_str(colon + 1))) || v == 0 || v > 65535)
+            return CM_FAIL(TRACE_ENDPOINT);
+        *n = (size_t)(colon - authority);
+    }
+    *port = (uint16_t)v;
+    return CM_OKAY;
+}
+
 static cm_err take_endpoint(cm_trace *t, const char *url)
 {
     char host[160];
-    const char *from = url + 7, *slash, *colon;
-    uint64_t port = 4318;
+    const char *from = url + 7, *slash;
+    uint16_t port;
     size_t n;
 
     if (strncmp(url, "http://", 7) != 0)
@@ -398,18 +414,13 @@ static cm_err take_endpoint(cm_trace *t, const char *url)
         return CM_FAIL(TRACE_ENDPOINT);
     memcpy(t->host, from, n);
     snprintf(t->path, sizeof t->path, "%s", slash ? slash : "/v1/traces");
-    colon = strrchr(t->host, ':');
-    if (colon && colon[-1] != ':' && !strchr(colon, ']')) {
-        if (cm_failed(cm_dec_u64(&port, cm_view_str(colon + 1))) || port == 0 || port > 65535)
-            return CM_FAIL(TRACE_ENDPOINT);
-        n = (size_t)(colon - t->host);
-    }
+    CM_TRY(take_port(t->host, &n, &port));
     snprintf(host, sizeof host, "%.*s", (int)n, t->host);
-    if (host[0] == '[' && host[n - 1] == ']') {
+    if (n > 1 && host[0] == '[' && host[n - 1] == ']') {
         host[n - 1] = 0;
-        return resolve(t, host + 1, (uint16_t)port);
+        return resolve(t, host + 1, port);
     }
-    return resolve(t, host, (uint16_t)port);
+    return resolve(t, host, port);
 }
 
 static cm_err start(cm_trace *t)
