@@ -108,7 +108,7 @@ static cm_err get_head(in *i)
     uint8_t head[HEAD];
 
     CM_TRY(get(i, head, sizeof head));
-    if (memcmp(head, magic, sizeof magic) != 0)
+    if (!cm_view_eq(cm_view_of(head, sizeof magic), CM_VIEW(magic)))
         return CM_FAIL(STORE_BACKUP);
     memcpy(i->b.store, head + 16, 16);
     i->b.generation = cm_get_be64(head + 32);
@@ -189,7 +189,7 @@ static cm_err get_end(in *i)
         return CM_FAIL(STORE_BACKUP);
     CM_TRY(e);
     i->b.bytes += HASH;
-    if (cm_get_be64(rows) != i->b.rows || memcmp(hash, want, HASH) != 0) /* D-51 */
+    if (cm_get_be64(rows) != i->b.rows || !cm_view_eq(CM_VIEW(hash), CM_VIEW(want))) /* D-51 */
         return CM_FAIL(STORE_BACKUP);
     return CM_OKAY;
 }

@@ -1,4 +1,4 @@
-/* Row keys: components with 00 as 00 ff, each ended by 00 01 (D-2). */
+/* Row keys: components (D-1) with 00 as 00 ff, each ended by 00 01 (D-2). */
 #include "store/path.h"
 
 enum { ESCAPED = 0xff, END = 0x01 };

@@ -43,28 +43,23 @@ cm_err cm_pq_check_conninfo(const cm_pq *q, const char *conninfo)
 
 /* ---- errors -------------------------------------------------------------------------------- */
 
-static bool begins(const char *state, const char *with)
-{
-    return strncmp(state, with, strlen(with)) == 0;
-}
+/* By the first letters of SQLSTATE; the first that fits. */
+static const struct {
+    const char *state;
+    cm_reason reason;
+} reasons[] = {
+    {"40001", CM_STORE_CONFLICT},  {"40P01", CM_STORE_CONFLICT}, {"23505", CM_STORE_CONFLICT},
+    {"53100", CM_NO_SPACE},        {"53200", CM_NO_MEMORY},      {"53300", CM_STORE_UNREACHABLE},
+    {"57014", CM_STORE_BUSY},      {"55P03", CM_STORE_BUSY},     {"42501", CM_STORE_LOGIN},
+    {"XX001", CM_STORE_CORRUPT},   {"XX002", CM_STORE_CORRUPT},  {"25P03", CM_STORE_UNREACHABLE},
+    {"57P", CM_STORE_UNREACHABLE}, {"08", CM_STORE_UNREACHABLE}, {"28", CM_STORE_LOGIN},
+};
 
 static cm_err of_state(const char *state)
 {
-    if (begins(state, "40001") || begins(state, "40P01") || begins(state, "23505"))
-        return CM_FAIL(STORE_CONFLICT);
-    if (begins(state, "53100"))
-        return CM_FAIL(NO_SPACE);
-    if (begins(state, "53200"))
-        return CM_FAIL(NO_MEMORY);
-    if (begins(state, "57014") || begins(state, "55P03"))
-        return CM_FAIL(STORE_BUSY);
-    if (begins(state, "28") || begins(state, "42501"))
-        return CM_FAIL(STORE_LOGIN);
-    if (begins(state, "XX001") || begins(state, "XX002"))
-        return CM_FAIL(STORE_CORRUPT);
-    if (begins(state, "08") || begins(state, "57P") || begins(state, "25P03") ||
-        begins(state, "53300"))
-        return CM_FAIL(STORE_UNREACHABLE);
+    for (size_t i = 0; i < CM_COUNT(reasons); i++)
+        if (strncmp(state, reasons[i].state, strlen(reasons[i].state)) == 0)
+            return (cm_err){(uint32_t)reasons[i].reason};
     return CM_FAIL(IO_WRITE);
 }
 

@@ -39,6 +39,7 @@ typedef struct {
     int lock;    /* descriptor of PATH.lock */
     bool wrote;  /* in the transaction at hand */
     bool broken; /* by write */
+    bool read_only;
 } engine;
 
 /* ---- one connection ------------------------------------------------------------------------ */
@@ -205,6 +206,8 @@ static cm_err lite_begin(void *self)
     engine *e = self;
     cm_err err;
 
+    if (e->read_only)
+        return CM_FAIL(NO_PERMISSION);
     pthread_mutex_lock(&e->write);
     err = e->broken ? CM_FAIL(STORE_BROKEN) : step_once(e, BEGIN);
     e->wrote = false;
@@ -231,6 +234,7 @@ static cm_err lite_versions(void *self, const cm_view *keys, size_t n, uint64_t 
     return CM_OKAY;
 }
 
+/* D-3 */
 static cm_err write_row(link_to *l, const cm_store_write *w)
 {
     sqlite3_stmt *st = l->st[w->version == 0 ? REMOVE : w->version == 1 ? ADD : CHANGE];
@@ -361,6 +365,7 @@ static void lite_close(void *self)
     cm_free(e);
 }
 
+/* D-11 */
 static cm_err take_lock(engine *e, const char *path)
 {
     char name[PATH_LEN];
@@ -385,19 +390,39 @@ static cm_err make_file(const cm_store_sqlite *o)
     return cm_os_sync_dir_of(o->path);
 }
 
-static cm_err open_links(engine *e, const cm_store_sqlite *o)
+/* The one that writes; holds the lock. */
+static cm_err open_writer(engine *e, const cm_store_sqlite *o)
 {
-    if (!o->create && !cm_os_exists(o->path))
-        return CM_FAIL(NO_FILE);
     CM_TRY(take_lock(e, o->path));
     CM_TRY(make_file(o));
     CM_TRY(link_open(&e->writer, o->path, o->cache_kib));
     CM_TRY(cm_lite_schema(e->writer.db, o->create, o->migrate));
     CM_TRY(cm_lite_run(e->writer.db, "PRAGMA journal_mode = WAL"));
     sqlite3_wal_hook(e->writer.db, checkpoint, e);
-    CM_TRY(link_prepare(&e->writer));
+    return link_prepare(&e->writer);
+}
+
+/* Beside whoever writes: what that one's log holds is left to it. */
+static cm_err guest(link_to *l)
+{
+    int on;
+
+    CM_TRY(cm_lite_schema(l->db, false, false));
+    sqlite3_db_config(l->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, &on);
+    return cm_lite_run(l->db, "PRAGMA query_only = ON");
+}
+
+static cm_err open_links(engine *e, const cm_store_sqlite *o)
+{
+    e->read_only = o->read_only;
+    if ((!o->create || o->read_only) && !cm_os_exists(o->path))
+        return CM_FAIL(NO_FILE);
+    if (!o->read_only)
+        CM_TRY(open_writer(e, o));
     for (size_t i = 0; i < READERS; i++) {
         CM_TRY(link_open(&e->readers[i], o->path, o->cache_kib));
+        if (o->read_only)
+            CM_TRY(guest(&e->readers[i]));
         CM_TRY(link_prepare(&e->readers[i]));
     }
     return CM_OKAY;

@@ -26,6 +26,7 @@ typedef struct {
     const char *path;   /* the database file */
     bool create;        /* make it when absent */
     bool migrate;       /* bring an older schema up to date */
+    bool read_only;     /* beside the process that has it; transactions are refused */
     unsigned cache_kib; /* 0: default */
 } cm_store_sqlite;
 
@@ -38,7 +39,7 @@ typedef struct {
 } cm_store_postgres;
 
 /** STORE_FOREIGN another program's file; STORE_NEWER, STORE_OLDER the schema is another; FILE_BUSY
- * another process has it; NO_FILE without create. */
+ * another process has it and read_only is not asked for; NO_FILE without create. */
 CM_MUST cm_err cm_store_open_sqlite(cm_store **out, const cm_store_sqlite *o);
 /** Loads libpq.so.5: call it before the process is confined. STORE_NO_LIBPQ without it;
  * STORE_UNREACHABLE, STORE_LOGIN; STORE_CONNINFO for what libpq can't read or one with a password

@@ -23,7 +23,7 @@ static cm_path path_of(const char *a, const char *b, uint64_t n)
     return p;
 }
 
-/* D-2: components never run into each other. */
+/* D-1, D-2: components never run into each other. */
 static void test_paths_are_typed(void **state)
 {
     cm_path a, b;
@@ -292,6 +292,7 @@ static void test_sealing(void **state)
     cm_store_close(s);
 }
 
+/* D-11 */
 static void test_one_process(void **state)
 {
     struct dir *d = *state;
