@@ -196,7 +196,7 @@ cm_err cm_exec_decapsulate(const cm_keyring *r, cm_keyop *op, const cm_held *k)
 cm_err cm_exec_public(const cm_keyring *r, cm_keyop *op, const cm_held *k)
 {
     (void)r;
-    if (!k->kem && !k->sig && !k->rsa && !k->frost)
+    if (!k->kem && !k->sig && !k->rsa)
         return CM_FAIL(KEY_USE);
     return cm_held_public(&op->out2, k);
 }

@@ -32,29 +32,6 @@ static cm_err fill_rsa(cm_held *h, const cm_crypt *c, cm_view der, bool own)
     return cm_rsa_bits(h->rsa) == h->info->algorithm ? CM_OKAY : CM_FAIL(CRYPT_BAD_KEY);
 }
 
-/* Identifier, share, group. F-3 holds for a share whenever it is opened. */
-static cm_err fill_frost(cm_held *h, cm_view raw)
-{
-    enum { HEAD = 1 + CM_FROST_SCALAR };
-
-    if (raw.n < HEAD)
-        return CM_FAIL(CRYPT_BAD_KEY);
-    CM_TRY(cm_secret_new(&h->frost, sizeof *h->frost));
-    h->frost->share.id = raw.p[0];
-    memcpy(h->frost->share.secret, raw.p + 1, CM_FROST_SCALAR);
-    CM_TRY(cm_frost_get_group(&h->frost->group, cm_view_sub(raw, HEAD, raw.n - HEAD)));
-    if ((uint32_t)h->frost->group.suite != h->info->algorithm)
-        return CM_FAIL(CRYPT_BAD_KEY);
-    return cm_frost_check(&h->frost->group, &h->frost->share);
-}
-
-static cm_err put_frost(cm_buf *out, const cm_held_share *f)
-{
-    CM_TRY(cm_buf_byte(out, f->share.id));
-    CM_TRY(cm_buf_append(out, CM_VIEW(f->share.secret)));
-    return cm_frost_put_group(out, &f->group);
-}
-
 /* KM-1: BLS12-381 is declared and not served. */
 static cm_err fill(cm_held *h, const cm_crypt *c, cm_view raw)
 {
@@ -69,11 +46,7 @@ static cm_err fill(cm_held *h, const cm_crypt *c, cm_view raw)
     case CM_FAMILY_HMAC:
         return fill_secret(h, raw);
     case CM_FAMILY_FROST:
-<<<<<<< HEAD
         return cm_held_frost_fill(&h->frost, h->info, raw);
-=======
-        return fill_frost(h, raw);
->>>>>>> 0c95671 (keys: threshold shares, fuzzers, bench, what is claimed)
     case CM_FAMILY_BLS:
         break;
     }
@@ -206,11 +179,7 @@ cm_err cm_held_raw(cm_buf *out, const cm_held *h)
     if (h->rsa)
         return cm_rsa_private_der(out, h->rsa);
     if (h->frost)
-<<<<<<< HEAD
         return cm_held_frost_raw(out, h->frost);
-=======
-        return put_frost(out, h->frost);
->>>>>>> 0c95671 (keys: threshold shares, fuzzers, bench, what is claimed)
     return cm_buf_append(out, CM_VIEW(h->secret->b));
 }
 
@@ -238,7 +207,6 @@ void cm_held_drop(cm_held *h)
     cm_sig_key_free(h->sig);
     cm_kem_key_free(h->kem);
     cm_rsa_free(h->rsa);
-    cm_secret_free(h->frost, sizeof *h->frost);
     cm_secret_free(h->secret, sizeof *h->secret);
     cm_secret_free(h->frost, sizeof *h->frost);
     cm_free(h);

@@ -7,7 +7,6 @@
 #include "keys/frost.h"
 #include "keys/keyop.h"
 
-<<<<<<< HEAD
 /* A holder's share of a threshold key, in locked memory. */
 struct cm_held_frost {
     cm_frost_share share;
@@ -16,13 +15,6 @@ struct cm_held_frost {
 CM_MUST cm_err cm_held_frost_fill(struct cm_held_frost **out, const cm_key_type_info *t,
                                   cm_view raw);
 CM_MUST cm_err cm_held_frost_raw(cm_buf *out, const struct cm_held_frost *f);
-=======
-/* A share of a threshold key. */
-typedef struct {
-    cm_frost_group group;
-    cm_frost_share share;
-} cm_held_share;
->>>>>>> 0c95671 (keys: threshold shares, fuzzers, bench, what is claimed)
 
 /* One key, of whichever family; the others are NULL. Immutable once made. What is secret lies in
  * the locked arena, but for what the provider expands from it (crypt/sig.h). */
@@ -32,7 +24,6 @@ typedef struct {
     cm_sig_key *sig;
     cm_kem_key *kem;
     cm_rsa *rsa;
-    cm_held_share *frost;
     cm_key32 *secret; /* AES, HMAC, KEK */
     struct cm_held_frost *frost;
 } cm_held;

@@ -58,16 +58,9 @@ typedef enum {
     CM_KEYOP_ROW_KEY = 21,
     /* data: a checkpoint's text; nothing else. out: its signature lines */
     CM_KEYOP_SIGN_LOG = 22,
-<<<<<<< HEAD
     /* round one: out: commitment, out2: sealed nonces; round two: data,
                                            context: those nonces, more: all commitments; out: share
      */
-=======
-    /* FROST (keys/frost.h). Round one: nothing; out: a commitment, out2: what names its nonces.
-     * Round two: that in context, once; data: the message, more: the signers' commitments, one
-     * after another. out: id and share of the signature. FROST_NONCE_USED when it was used, or
-     * this holder has forgotten it: begin with round one */
->>>>>>> 0c95671 (keys: threshold shares, fuzzers, bench, what is claimed)
     CM_KEYOP_SIGN_SHARE = 23,
 } cm_keyop_code;
 

@@ -17,7 +17,6 @@ cm_err cm_keyring_new(cm_keyring **out, const cm_keyring_options *o)
     memcpy(r->id, o->root->id, sizeof r->id);
     CM_TRY(cm_held_cache_new(&r->keks, o->keks ? o->keks : KEKS));
     CM_TRY(cm_held_cache_new(&r->keys, o->keys ? o->keys : KEYS));
-    CM_TRY(cm_rounds_new(&r->rounds));
     for (; r->n < o->root->n; r->n++) {
         r->root[r->n].number = o->root->kem[r->n].number;
         CM_TRY(cm_kem_from_seed(&r->root[r->n].key, o->crypt, CM_KEM_MLKEM1024,
@@ -34,7 +33,6 @@ void cm_keyring_free(cm_keyring *r)
         return;
     cm_held_cache_free(r->keys);
     cm_held_cache_free(r->keks);
-    cm_rounds_free(r->rounds);
     for (size_t i = 0; i < CM_ROOT_GENERATIONS; i++)
         cm_kem_key_free(r->root[i].key);
     cm_free(r);

@@ -10,8 +10,6 @@ enum {
     CM_BOUND_MAX = CM_KEYOP_TENANT_MAX + CM_KEYOP_PATH_MAX + 64, /* of a binding, encoded */
 };
 
-typedef struct cm_rounds cm_rounds; /* nonces of threshold signatures under way (exec_share.c) */
-
 struct cm_keyring {
     cm_keyring_options o;
     uint8_t id[16]; /* the root's */
@@ -21,7 +19,6 @@ struct cm_keyring {
         cm_kem_key *key;
     } root[CM_ROOT_GENERATIONS];
     cm_held_cache *keks, *keys;
-    cm_rounds *rounds;
 };
 
 /* ---- seals (seal.c) ---- */
@@ -43,12 +40,6 @@ cm_exec_fn cm_exec_sign, cm_exec_verify, cm_exec_mac, cm_exec_verify_mac;
 cm_exec_fn cm_exec_encrypt, cm_exec_decrypt, cm_exec_data_key, cm_exec_wrap, cm_exec_unwrap;
 cm_exec_fn cm_exec_encapsulate, cm_exec_decapsulate, cm_exec_export, cm_exec_public;
 cm_exec_fn cm_exec_sign_share;
-<<<<<<< HEAD
-=======
-
-CM_MUST cm_err cm_rounds_new(cm_rounds **out);
-void cm_rounds_free(cm_rounds *r);
->>>>>>> 0c95671 (keys: threshold shares, fuzzers, bench, what is claimed)
 
 /** data under k in the binding b: used by REWRAP too. */
 CM_MUST cm_err cm_exec_wrap_as(const cm_keyring *r, cm_buf *out, const cm_held *k,

@@ -76,7 +76,7 @@ static void test_types(void **state)
 }
 
 /* KM-1: said, not guessed. */
-static void test_bls_is_unsupported_aloud(void **state)
+static void test_bls_and_frost_are_unsupported_aloud(void **state)
 {
     static const cm_key_type types[] = {CM_KEY_BLS12_381, (cm_key_type)99, (cm_key_type)0};
     CM_AUTO(cm_buf_free) cm_buf kek = t_ring_kek(ring, "acme", 1);
@@ -745,7 +745,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_types),
-        cmocka_unit_test(test_bls_is_unsupported_aloud),
+        cmocka_unit_test(test_bls_and_frost_are_unsupported_aloud),
         cmocka_unit_test(test_signatures_in_every_form),
         cmocka_unit_test(test_other_forms_are_refused),
         cmocka_unit_test(test_statements_are_no_messages),
