@@ -230,13 +230,13 @@
     X(FROST_NONCE_USED, CONFLICT, 0x089c, "these nonces have signed already", "begin with round one: nonces serve once") \
     X(FROST_POINT, MALFORMED, 0x089d, "not an element of the group", "leave its sender out and sign again") \
     X(FROST_ENCODING, MALFORMED, 0x089e, "the threshold key or commitment is damaged", "fetch it again") \
-    /* run: 0x0a01; the keeper and the sandbox from 0x0a40 */ \
-    X(KEEPER_LOST, IO, 0x0a40, "the key holder went away", "try again") \
-    X(KEEPER_DOWN, IO, 0x0a41, "the key holder can't be reached", "try again in a moment; check that casemate-keyd runs") \
-    X(KEEPER_FULL, EXHAUSTED, 0x0a42, "too many key operations are waiting", "try again in a moment") \
-    X(KEEPER_PEER, DENIED, 0x0a43, "the socket of the key holder belongs to another user", "check who listens there") \
-    X(KEEPER_TIMEOUT, IO, 0x0a44, "the key holder did not answer in time", "try again") \
-    X(KEYD_SPAWN, IO, 0x0a45, "casemate-keyd could not be started", "check that it is installed beside casemate-kmsd and can be run") \
+    /* run: 0x0a01; the sandbox from 0x0a50, the keeper from 0x0ac0 */ \
+    X(KEEPER_LOST, IO, 0x0ac0, "the key holder went away", "try again") \
+    X(KEEPER_DOWN, IO, 0x0ac1, "the key holder can't be reached", "try again in a moment; check that casemate-keyd runs") \
+    X(KEEPER_FULL, EXHAUSTED, 0x0ac2, "too many key operations are waiting", "try again in a moment") \
+    X(KEEPER_PEER, DENIED, 0x0ac3, "the socket of the key holder belongs to another user", "check who listens there") \
+    X(KEEPER_TIMEOUT, IO, 0x0ac4, "the key holder did not answer in time", "try again") \
+    X(KEYD_SPAWN, IO, 0x0ac5, "casemate-keyd could not be started", "check that it is installed beside casemate-kmsd and can be run") \
     X(SANDBOX_NO_SECCOMP, UNSUPPORTED, 0x0a50, "the kernel has no seccomp filters", "use a kernel with CONFIG_SECCOMP_FILTER, or say --no-sandbox") \
     X(SANDBOX_NO_LANDLOCK, UNSUPPORTED, 0x0a51, "the kernel has no landlock", "use Linux 5.13 or later with landlock in its lsm= list, or say --no-sandbox") \
     X(SANDBOX_APPLY, INTERNAL, 0x0a52, "the sandbox could not be set up", "report it, and say --no-sandbox meanwhile") \

@@ -41,12 +41,13 @@ static cm_err kms_wrap(void *arg, cm_buf *wrapped, uint64_t *version, const cm_k
                        const cm_key32 *key, cm_view aad)
 {
     struct kms *k = arg;
-    cm_buf b = aad_of(name, k->version, aad);
+    cm_buf b;
     cm_gcm *g = NULL;
     uint8_t out[12 + 32 + 16] = {9};
 
     if (k->refuses)
         return CM_FAIL(NO_PERMISSION);
+    b = aad_of(name, k->version, aad);
     OK(cm_gcm_new(&g, kit->crypt, &k->key));
     OK(cm_gcm_seal(g, out + 12, out + 44, out, cm_buf_view(&b), CM_VIEW(key->b)));
     OK(cm_buf_append(wrapped, CM_VIEW(out)));
@@ -60,12 +61,13 @@ static cm_err kms_wrap(void *arg, cm_buf *wrapped, uint64_t *version, const cm_k
 static cm_err kms_unwrap(void *arg, cm_key32 *key, const cm_key_name *name, cm_view w, cm_view aad)
 {
     struct kms *k = arg;
-    cm_buf b = aad_of(name, name->version, aad);
+    cm_buf b;
     cm_gcm *g = NULL;
     cm_err e;
 
     if (k->refuses)
         return CM_FAIL(NO_PERMISSION);
+    b = aad_of(name, name->version, aad);
     OK(cm_gcm_new(&g, kit->crypt, &k->key));
     e = w.n != 60
             ? CM_FAIL(CRYPT_TAG)
