@@ -350,10 +350,13 @@ void kmsd_request(void *self, cm_conn *c, cm_http_request *r)
 
 void kmsd_cancelled(void *self, cm_conn *c, cm_http_request *r)
 {
-    struct exchange *x = r->user;
+    const reactor *re = self;
+    struct exchange *x;
 
-    (void)self;
     (void)c;
+    if (re->std && cm_grpc_std_cancelled(re->std, r))
+        return;
+    x = r->user;
     if (x) {
         x->http = NULL;
         x->conn = NULL;

@@ -25,6 +25,7 @@
 #include "svc/bootstrap.h"
 #include "svc/ops.h"
 #include "svc/svc.h"
+#include "wire/grpc.h"
 
 enum { KMSD_REACTORS = 62, KMSD_RETRY_MS = 1000 };
 
@@ -53,6 +54,7 @@ typedef struct reactor {
     bool keys_flushing;
     atomic_int keys_fd; /* the next one, put there by the main thread; -1 */
 
+    cm_grpc_std *std; /* health and reflection */
     struct exchange *spare;
     size_t spares, calls; /* calls: under way */
     cm_loop_task order;   /* from the main thread: what `orders` says */
@@ -74,6 +76,8 @@ struct kmsd {
     cm_metric *table;
     const char **op_names;
     cm_trace *trace;
+    cm_grpc_table grpc;
+    cm_grpc_method *grpc_methods;
     cm_store *store;
     cm_rowseal *rows;
     cm_gate *gate;
@@ -169,6 +173,11 @@ void kmsd_answer_json(cm_conn *c, cm_http_request *r, int status, cm_view body);
 bool kmsd_admin_request(reactor *re, cm_conn *c, cm_http_request *r);
 /* What `kind` of listener a connection came through. */
 enum { LISTENER_API, LISTENER_ADMIN, LISTENER_METRICS };
+
+/* ---- grpc_std.c ---- */
+CM_MUST cm_err kmsd_grpc_table(kmsd *d);
+bool kmsd_grpc_begins(void *self, cm_conn *c, cm_http_request *r);
+void kmsd_grpc_body(void *self, cm_conn *c, cm_http_request *r, cm_view bytes, bool last);
 
 /* ---- tls.c ---- */
 CM_MUST cm_err kmsd_tls_load(kmsd *d, const cm_config_values *v, bool reload);

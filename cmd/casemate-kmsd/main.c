@@ -257,6 +257,7 @@ static cm_err prepare(kmsd *d)
     raise_file_limit(d);
     CM_TRY(cm_crypt_new(&d->crypt, CM_PROFILE_DEFAULT));
     CM_TRY(kmsd_metrics_new(d));
+    CM_TRY(kmsd_grpc_table(d));
     CM_TRY(start_gate(d));
     CM_TRY(kmsd_tls_load(d, d->v, false));
     CM_TRY(kmsd_store_open(d, false));
@@ -294,6 +295,7 @@ static void stop(kmsd *d)
     cm_metrics_free_ptr(&d->metrics);
     cm_free(d->table);
     cm_free(d->op_names);
+    cm_free(d->grpc_methods);
     cm_buf_free(&d->boot);
     CM_LOG(d->log, INFO, "stopped", cm_log_number("signals", d->signals));
     cm_crypt_free(d->crypt);

@@ -88,6 +88,8 @@ cm_err kmsd_reactor_init(kmsd *d, unsigned index)
         .gate = index ? d->gate : NULL,
         .handler = {.request = kmsd_request,
                     .cancelled = kmsd_cancelled,
+                    .begins = kmsd_grpc_begins,
+                    .piece = kmsd_grpc_body,
                     .refused = refused,
                     .drained = drained,
                     .self = r},
@@ -100,6 +102,7 @@ cm_err kmsd_reactor_init(kmsd *d, unsigned index)
     CM_TRY(cm_loop_new(&r->loop));
     o.loop = r->loop;
     o.shard = r->shard;
+    CM_TRY(cm_grpc_std_new(&r->std, &d->grpc));
     CM_TRY(cm_server_new(&r->server, &o));
     return kmsd_keys_init(r);
 }
@@ -183,6 +186,7 @@ void kmsd_reactor_done(reactor *r)
         return;
     kmsd_keys_done(r);
     cm_server_free_ptr(&r->server);
+    cm_grpc_std_free(r->std);
     kmsd_exchanges_free(r);
     cm_loop_free_ptr(&r->loop);
 }
