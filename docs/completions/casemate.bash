@@ -3,13 +3,24 @@
 _casemate_words() {
     local cur=$1 prev=$2 verb=$3 IFS=$' \t\n'
     case $verb in
-    '') compgen -W 'seal open cat exec inspect verify rewrap sign upgrade digest doctor proxy init version help key cert audit' -- "$cur" ;;
-    key) compgen -W 'new show public passwd fingerprint' -- "$cur" ;;
+    '') compgen -W 'seal open cat exec inspect verify rewrap sign upgrade digest doctor proxy serve init version help key cert config tenant principal policy approval model audit system store' -- "$cur" ;;
+    key) compgen -W 'new show public passwd fingerprint create import import-wrapped info list update rotate state destroy restore delete public-key attest sign verify sign-share encrypt decrypt encapsulate decapsulate data-key wrap unwrap rewrap mac verify-mac random export' -- "$cur" ;;
     cert) compgen -W 'root intermediate server client request sign show verify' -- "$cur" ;;
-    audit) compgen -W 'verify prove export tail witness key' -- "$cur" ;;
+    config) compgen -W 'check explain schema reference' -- "$cur" ;;
+    tenant) compgen -W 'create list show update rotate erase' -- "$cur" ;;
+    principal) compgen -W 'create list show disable enable add-credential remove-credential api-key put-issuer' -- "$cur" ;;
+    policy) compgen -W 'put show list delete explain' -- "$cur" ;;
+    approval) compgen -W 'request approve show list' -- "$cur" ;;
+    model) compgen -W 'keyspace wrap unwrap' -- "$cur" ;;
+    audit) compgen -W 'verify prove export tail witness key checkpoint receipt list' -- "$cur" ;;
+    system) compgen -W 'rotate-root status' -- "$cur" ;;
+    store) compgen -W 'info backup restore fsck migrate' -- "$cur" ;;
     'seal')
         case $prev in
         --to | -r) compgen -f -- "$cur" && return ;;
+        --to-kms) : && return ;;
+        --kms-keyspace) : && return ;;
+        --server) compgen -f -- "$cur" && return ;;
         --passphrase-file) compgen -f -- "$cur" && return ;;
         --passphrase-fd) : && return ;;
         --sign) compgen -f -- "$cur" && return ;;
@@ -27,11 +38,12 @@ _casemate_words() {
         --room) : && return ;;
         --threads) : && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--to -r --passphrase --passphrase-file --passphrase-fd --sign --key-passphrase-file --key-passphrase-fd --unsigned --output -o --tier --name --model-version --licence --publisher --provenance --policy --private-digest --keyless-verify --segment-size --room --allow-classical --threads --force --no-resume --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--to -r --to-kms --kms-keyspace --server --passphrase --passphrase-file --passphrase-fd --sign --key-passphrase-file --key-passphrase-fd --unsigned --output -o --tier --name --model-version --licence --publisher --provenance --policy --private-digest --keyless-verify --segment-size --room --allow-classical --threads --force --no-resume --json --quiet -q --fips --help -h' -- "$cur"
         [[ $cur == -* ]] || compgen -f -- "$cur"
         ;;
     'open')
         case $prev in
+        --server) compgen -f -- "$cur" && return ;;
         --identity | -i) compgen -f -- "$cur" && return ;;
         --passphrase-file) compgen -f -- "$cur" && return ;;
         --passphrase-fd) : && return ;;
@@ -42,7 +54,7 @@ _casemate_words() {
         --output | -o) compgen -f -- "$cur" && return ;;
         --threads) : && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--identity -i --passphrase --passphrase-file --passphrase-fd --key-passphrase-file --key-passphrase-fd --allow-classical --from --any-publisher --unsigned --signature --output -o --stream-unverified --threads --force --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--server --identity -i --passphrase --passphrase-file --passphrase-fd --key-passphrase-file --key-passphrase-fd --allow-classical --from --any-publisher --unsigned --signature --output -o --stream-unverified --threads --force --json --quiet -q --fips --help -h' -- "$cur"
         [[ $cur == -* ]] || compgen -f -- "$cur"
         ;;
     'cat')
@@ -50,6 +62,7 @@ _casemate_words() {
         --tensor) : && return ;;
         --file) : && return ;;
         --range) : && return ;;
+        --server) compgen -f -- "$cur" && return ;;
         --identity | -i) compgen -f -- "$cur" && return ;;
         --passphrase-file) compgen -f -- "$cur" && return ;;
         --passphrase-fd) : && return ;;
@@ -60,12 +73,13 @@ _casemate_words() {
         --output | -o) compgen -f -- "$cur" && return ;;
         --threads) : && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--tensor --file --range --identity -i --passphrase --passphrase-file --passphrase-fd --key-passphrase-file --key-passphrase-fd --allow-classical --from --any-publisher --unsigned --signature --output -o --threads --force --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--tensor --file --range --server --identity -i --passphrase --passphrase-file --passphrase-fd --key-passphrase-file --key-passphrase-fd --allow-classical --from --any-publisher --unsigned --signature --output -o --threads --force --json --quiet -q --fips --help -h' -- "$cur"
         [[ $cur == -* ]] || compgen -f -- "$cur"
         ;;
     'exec')
         case $prev in
         --model) compgen -f -- "$cur" && return ;;
+        --server) compgen -f -- "$cur" && return ;;
         --identity | -i) compgen -f -- "$cur" && return ;;
         --passphrase-file) compgen -f -- "$cur" && return ;;
         --passphrase-fd) : && return ;;
@@ -75,10 +89,11 @@ _casemate_words() {
         --signature) compgen -f -- "$cur" && return ;;
         --threads) : && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--model --identity -i --passphrase --passphrase-file --passphrase-fd --key-passphrase-file --key-passphrase-fd --allow-classical --from --any-publisher --unsigned --signature --threads --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--model --server --identity -i --passphrase --passphrase-file --passphrase-fd --key-passphrase-file --key-passphrase-fd --allow-classical --from --any-publisher --unsigned --signature --threads --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'inspect')
         case $prev in
+        --server) compgen -f -- "$cur" && return ;;
         --identity | -i) compgen -f -- "$cur" && return ;;
         --passphrase-file) compgen -f -- "$cur" && return ;;
         --passphrase-fd) : && return ;;
@@ -87,11 +102,12 @@ _casemate_words() {
         --from) compgen -f -- "$cur" && return ;;
         --signature) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--identity -i --passphrase --passphrase-file --passphrase-fd --key-passphrase-file --key-passphrase-fd --allow-classical --from --any-publisher --unsigned --signature --tensors --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--server --identity -i --passphrase --passphrase-file --passphrase-fd --key-passphrase-file --key-passphrase-fd --allow-classical --from --any-publisher --unsigned --signature --tensors --json --quiet -q --fips --help -h' -- "$cur"
         [[ $cur == -* ]] || compgen -f -- "$cur"
         ;;
     'verify')
         case $prev in
+        --server) compgen -f -- "$cur" && return ;;
         --identity | -i) compgen -f -- "$cur" && return ;;
         --passphrase-file) compgen -f -- "$cur" && return ;;
         --passphrase-fd) : && return ;;
@@ -101,23 +117,26 @@ _casemate_words() {
         --signature) compgen -f -- "$cur" && return ;;
         --threads) : && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--identity -i --passphrase --passphrase-file --passphrase-fd --key-passphrase-file --key-passphrase-fd --allow-classical --from --any-publisher --unsigned --signature --threads --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--server --identity -i --passphrase --passphrase-file --passphrase-fd --key-passphrase-file --key-passphrase-fd --allow-classical --from --any-publisher --unsigned --signature --threads --json --quiet -q --fips --help -h' -- "$cur"
         [[ $cur == -* ]] || compgen -f -- "$cur"
         ;;
     'rewrap')
         case $prev in
         --add) compgen -f -- "$cur" && return ;;
+        --add-kms) : && return ;;
+        --kms-keyspace) : && return ;;
         --add-passphrase-file) compgen -f -- "$cur" && return ;;
         --add-passphrase-fd) : && return ;;
         --remove) compgen -f -- "$cur" && return ;;
         --only) compgen -f -- "$cur" && return ;;
+        --server) compgen -f -- "$cur" && return ;;
         --identity | -i) compgen -f -- "$cur" && return ;;
         --passphrase-file) compgen -f -- "$cur" && return ;;
         --passphrase-fd) : && return ;;
         --key-passphrase-file) compgen -f -- "$cur" && return ;;
         --key-passphrase-fd) : && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--add --add-passphrase --add-passphrase-file --add-passphrase-fd --remove --only --identity -i --passphrase --passphrase-file --passphrase-fd --key-passphrase-file --key-passphrase-fd --allow-classical --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--add --add-kms --kms-keyspace --add-passphrase --add-passphrase-file --add-passphrase-fd --remove --only --server --identity -i --passphrase --passphrase-file --passphrase-fd --key-passphrase-file --key-passphrase-fd --allow-classical --json --quiet -q --fips --help -h' -- "$cur"
         [[ $cur == -* ]] || compgen -f -- "$cur"
         ;;
     'sign')
@@ -136,6 +155,7 @@ _casemate_words() {
         --to-passphrase-file) compgen -f -- "$cur" && return ;;
         --to-passphrase-fd) : && return ;;
         --sign) compgen -f -- "$cur" && return ;;
+        --server) compgen -f -- "$cur" && return ;;
         --identity | -i) compgen -f -- "$cur" && return ;;
         --passphrase-file) compgen -f -- "$cur" && return ;;
         --passphrase-fd) : && return ;;
@@ -153,7 +173,7 @@ _casemate_words() {
         --segment-size) : && return ;;
         --threads) : && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--to -r --to-passphrase --to-passphrase-file --to-passphrase-fd --sign --identity -i --passphrase --passphrase-file --passphrase-fd --key-passphrase-file --key-passphrase-fd --allow-classical --from --any-publisher --unsigned --signature --output -o --tier --name --model-version --licence --publisher --policy --private-digest --keyless-verify --segment-size --threads --force --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--to -r --to-passphrase --to-passphrase-file --to-passphrase-fd --sign --server --identity -i --passphrase --passphrase-file --passphrase-fd --key-passphrase-file --key-passphrase-fd --allow-classical --from --any-publisher --unsigned --signature --output -o --tier --name --model-version --licence --publisher --policy --private-digest --keyless-verify --segment-size --threads --force --json --quiet -q --fips --help -h' -- "$cur"
         [[ $cur == -* ]] || compgen -f -- "$cur"
         ;;
     'digest')
@@ -396,6 +416,78 @@ _casemate_words() {
         esac
         [[ $cur != -* ]] || compgen -W '--listen --to --ca --cert --cert-key --key-passphrase-file --key-passphrase-fd --policy --connections --idle --allow-remote --json --quiet -q --fips --help -h' -- "$cur"
         ;;
+    'store info')
+        case $prev in
+        --store) compgen -f -- "$cur" && return ;;
+        --postgres) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--store --postgres --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'store backup')
+        case $prev in
+        --store) compgen -f -- "$cur" && return ;;
+        --postgres) compgen -f -- "$cur" && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--store --postgres --out -o --force --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'store restore')
+        case $prev in
+        --store) compgen -f -- "$cur" && return ;;
+        --postgres) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--store --postgres --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur == -* ]] || compgen -f -- "$cur"
+        ;;
+    'store fsck')
+        case $prev in
+        --store) compgen -f -- "$cur" && return ;;
+        --postgres) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--store --postgres --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'store migrate')
+        case $prev in
+        --store) compgen -f -- "$cur" && return ;;
+        --postgres) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--store --postgres --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'serve')
+        case $prev in
+        --dir) compgen -d -- "$cur" && return ;;
+        --listen) : && return ;;
+        --host) : && return ;;
+        --tenant) : && return ;;
+        --shares) : && return ;;
+        --shares-file) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--dir --listen --host --tenant --shares --shares-file --prepare --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'config check')
+        case $prev in
+        esac
+        [[ $cur != -* ]] || compgen -W '--json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur == -* ]] || compgen -f -- "$cur"
+        ;;
+    'config explain')
+        case $prev in
+        esac
+        [[ $cur != -* ]] || compgen -W '--json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur == -* ]] || compgen -f -- "$cur"
+        ;;
+    'config schema')
+        case $prev in
+        --out | -o) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--out -o --force --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'config reference')
+        case $prev in
+        --out | -o) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--out -o --force --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
     'init')
         case $prev in
         --tier) compgen -W '0 1 2 3 4' -- "$cur" && return ;;
@@ -409,7 +501,638 @@ _casemate_words() {
         esac
         [[ $cur != -* ]] || compgen -W '--deps --json --quiet -q --fips --help -h' -- "$cur"
         ;;
-    help) compgen -W '--man --completions --markdown seal open cat exec inspect verify rewrap sign upgrade digest doctor proxy init version help key cert audit' -- "$cur" ;;
+    help) compgen -W '--man --completions --markdown seal open cat exec inspect verify rewrap sign upgrade digest doctor proxy serve init version help key cert config tenant principal policy approval model audit system store' -- "$cur" ;;
+    'tenant create')
+        case $prev in
+        --name) : && return ;;
+        --rate) : && return ;;
+        --principal-rate) : && return ;;
+        --operation-rate) : && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--name --rate --principal-rate --operation-rate --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'tenant list')
+        case $prev in
+        --page-size) : && return ;;
+        --page-token) : && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--page-size --page-token --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'tenant show')
+        case $prev in
+        --tenant) : && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'tenant update')
+        case $prev in
+        --tenant) : && return ;;
+        --rate) : && return ;;
+        --principal-rate) : && return ;;
+        --operation-rate) : && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --rate --principal-rate --operation-rate --suspended --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'tenant rotate')
+        case $prev in
+        --tenant) : && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'tenant erase')
+        case $prev in
+        --tenant) : && return ;;
+        --principal) : && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --principal --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'principal create')
+        case $prev in
+        --tenant) : && return ;;
+        --principal) : && return ;;
+        --credentials) : && return ;;
+        --rate) : && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --principal --credentials --rate --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'principal list')
+        case $prev in
+        --tenant) : && return ;;
+        --page-size) : && return ;;
+        --page-token) : && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --page-size --page-token --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'principal show')
+        case $prev in
+        --tenant) : && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'principal disable')
+        case $prev in
+        --tenant) : && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'principal enable')
+        case $prev in
+        --tenant) : && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'principal add-credential')
+        case $prev in
+        --tenant) : && return ;;
+        --credential) : && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --credential --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'principal remove-credential')
+        case $prev in
+        --tenant) : && return ;;
+        --id) : && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --id --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'principal api-key')
+        case $prev in
+        --tenant) : && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'principal put-issuer')
+        case $prev in
+        --tenant) : && return ;;
+        --issuer) : && return ;;
+        --audience) : && return ;;
+        --jwks) : && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --issuer --audience --jwks --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'policy put')
+        case $prev in
+        --tenant) : && return ;;
+        --effect) compgen -W 'allow deny' -- "$cur" && return ;;
+        --principals) : && return ;;
+        --actions) : && return ;;
+        --resource-keyspace) : && return ;;
+        --resource-key) : && return ;;
+        --resource-tag) : && return ;;
+        --conditions) : && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --effect --principals --actions --resource-keyspace --resource-key --resource-tag --conditions --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'policy show')
+        case $prev in
+        --tenant) : && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'policy list')
+        case $prev in
+        --tenant) : && return ;;
+        --page-size) : && return ;;
+        --page-token) : && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --page-size --page-token --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'policy delete')
+        case $prev in
+        --tenant) : && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'policy explain')
+        case $prev in
+        --tenant) : && return ;;
+        --key) : && return ;;
+        --keyspace) : && return ;;
+        --principal) : && return ;;
+        --action) : && return ;;
+        --address) : && return ;;
+        --time-ms) : && return ;;
+        --measurement) : && return ;;
+        --tier) : && return ;;
+        --for-purpose) : && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --key --keyspace --principal --action --address --time-ms --post-quantum --measurement --tier --for-purpose --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'key create')
+        case $prev in
+        --tenant) : && return ;;
+        --keyspace) : && return ;;
+        --type) : && return ;;
+        --tags) : && return ;;
+        --rotation-days) : && return ;;
+        --activate-at-ms) : && return ;;
+        --daily-budget) : && return ;;
+        --rate) : && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --type --tags --exportable --rotation-days --activate-at-ms --daily-budget --rate --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'key import')
+        case $prev in
+        --tenant) : && return ;;
+        --keyspace) : && return ;;
+        --type) : && return ;;
+        --tags) : && return ;;
+        --rotation-days) : && return ;;
+        --activate-at-ms) : && return ;;
+        --daily-budget) : && return ;;
+        --rate) : && return ;;
+        --secret) : && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --type --tags --exportable --rotation-days --activate-at-ms --daily-budget --rate --secret --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'key import-wrapped')
+        case $prev in
+        --tenant) : && return ;;
+        --keyspace) : && return ;;
+        --type) : && return ;;
+        --tags) : && return ;;
+        --rotation-days) : && return ;;
+        --activate-at-ms) : && return ;;
+        --daily-budget) : && return ;;
+        --rate) : && return ;;
+        --wrapped) : && return ;;
+        --import-key) : && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --type --tags --exportable --rotation-days --activate-at-ms --daily-budget --rate --wrapped --import-key --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'key info')
+        case $prev in
+        --tenant) : && return ;;
+        --keyspace) : && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'key list')
+        case $prev in
+        --tenant) : && return ;;
+        --keyspace) : && return ;;
+        --page-size) : && return ;;
+        --page-token) : && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --page-size --page-token --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'key update')
+        case $prev in
+        --tenant) : && return ;;
+        --keyspace) : && return ;;
+        --tags) : && return ;;
+        --rotation-days) : && return ;;
+        --min-decrypt-version) : && return ;;
+        --daily-budget) : && return ;;
+        --rate) : && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --tags --clear-tags --rotation-days --min-decrypt-version --daily-budget --rate --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'key rotate')
+        case $prev in
+        --tenant) : && return ;;
+        --keyspace) : && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'key state')
+        case $prev in
+        --tenant) : && return ;;
+        --keyspace) : && return ;;
+        --version) : && return ;;
+        --state) compgen -W 'unknown_state pre_active active suspended deactivated compromised pending_destruction destroyed' -- "$cur" && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --state --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'key destroy')
+        case $prev in
+        --tenant) : && return ;;
+        --keyspace) : && return ;;
+        --delay-days) : && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --delay-days --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'key restore')
+        case $prev in
+        --tenant) : && return ;;
+        --keyspace) : && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'key delete')
+        case $prev in
+        --tenant) : && return ;;
+        --keyspace) : && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'key public-key')
+        case $prev in
+        --tenant) : && return ;;
+        --keyspace) : && return ;;
+        --version) : && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'key attest')
+        case $prev in
+        --tenant) : && return ;;
+        --keyspace) : && return ;;
+        --version) : && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'key sign')
+        case $prev in
+        --tenant) : && return ;;
+        --keyspace) : && return ;;
+        --version) : && return ;;
+        --data) : && return ;;
+        --form) compgen -W 'message digest mu raw' -- "$cur" && return ;;
+        --context) : && return ;;
+        --purpose) : && return ;;
+        --approval) : && return ;;
+        --evidence) : && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --data --form --context --purpose --approval --evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'key verify')
+        case $prev in
+        --tenant) : && return ;;
+        --keyspace) : && return ;;
+        --version) : && return ;;
+        --data) : && return ;;
+        --form) compgen -W 'message digest mu raw' -- "$cur" && return ;;
+        --context) : && return ;;
+        --purpose) : && return ;;
+        --approval) : && return ;;
+        --evidence) : && return ;;
+        --signature) : && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --data --form --context --purpose --approval --evidence --signature --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'key sign-share')
+        case $prev in
+        --tenant) : && return ;;
+        --keyspace) : && return ;;
+        --version) : && return ;;
+        --data) : && return ;;
+        --commitments) : && return ;;
+        --nonces) : && return ;;
+        --purpose) : && return ;;
+        --approval) : && return ;;
+        --evidence) : && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --data --commitments --nonces --purpose --approval --evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'key encrypt')
+        case $prev in
+        --tenant) : && return ;;
+        --keyspace) : && return ;;
+        --plaintext) : && return ;;
+        --aad) : && return ;;
+        --purpose) : && return ;;
+        --approval) : && return ;;
+        --evidence) : && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --plaintext --aad --purpose --approval --evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'key decrypt')
+        case $prev in
+        --tenant) : && return ;;
+        --keyspace) : && return ;;
+        --ciphertext) : && return ;;
+        --aad) : && return ;;
+        --purpose) : && return ;;
+        --approval) : && return ;;
+        --evidence) : && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --ciphertext --aad --purpose --approval --evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'key encapsulate')
+        case $prev in
+        --tenant) : && return ;;
+        --keyspace) : && return ;;
+        --version) : && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'key decapsulate')
+        case $prev in
+        --tenant) : && return ;;
+        --keyspace) : && return ;;
+        --version) : && return ;;
+        --ciphertext) : && return ;;
+        --purpose) : && return ;;
+        --approval) : && return ;;
+        --evidence) : && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --ciphertext --purpose --approval --evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'key data-key')
+        case $prev in
+        --tenant) : && return ;;
+        --keyspace) : && return ;;
+        --bytes) : && return ;;
+        --aad) : && return ;;
+        --purpose) : && return ;;
+        --approval) : && return ;;
+        --evidence) : && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --bytes --sealed-only --aad --purpose --approval --evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'key wrap')
+        case $prev in
+        --tenant) : && return ;;
+        --keyspace) : && return ;;
+        --plain) : && return ;;
+        --aad) : && return ;;
+        --purpose) : && return ;;
+        --approval) : && return ;;
+        --evidence) : && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --plain --aad --purpose --approval --evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'key unwrap')
+        case $prev in
+        --tenant) : && return ;;
+        --keyspace) : && return ;;
+        --wrapped) : && return ;;
+        --aad) : && return ;;
+        --purpose) : && return ;;
+        --approval) : && return ;;
+        --evidence) : && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --wrapped --aad --purpose --approval --evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'key rewrap')
+        case $prev in
+        --tenant) : && return ;;
+        --keyspace) : && return ;;
+        --wrapped) : && return ;;
+        --aad) : && return ;;
+        --purpose) : && return ;;
+        --approval) : && return ;;
+        --evidence) : && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --wrapped --aad --purpose --approval --evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'key mac')
+        case $prev in
+        --tenant) : && return ;;
+        --keyspace) : && return ;;
+        --version) : && return ;;
+        --data) : && return ;;
+        --purpose) : && return ;;
+        --approval) : && return ;;
+        --evidence) : && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --data --purpose --approval --evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'key verify-mac')
+        case $prev in
+        --tenant) : && return ;;
+        --keyspace) : && return ;;
+        --version) : && return ;;
+        --data) : && return ;;
+        --purpose) : && return ;;
+        --approval) : && return ;;
+        --evidence) : && return ;;
+        --mac) : && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --data --purpose --approval --evidence --mac --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'key random')
+        case $prev in
+        --tenant) : && return ;;
+        --bytes) : && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --bytes --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'key export')
+        case $prev in
+        --tenant) : && return ;;
+        --keyspace) : && return ;;
+        --version) : && return ;;
+        --recipient) : && return ;;
+        --purpose) : && return ;;
+        --approval) : && return ;;
+        --evidence) : && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --recipient --purpose --approval --evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'model keyspace')
+        case $prev in
+        --tenant) : && return ;;
+        --model) : && return ;;
+        --type) : && return ;;
+        --daily-budget) : && return ;;
+        --rotation-days) : && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --model --type --daily-budget --rotation-days --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'model wrap')
+        case $prev in
+        --tenant) : && return ;;
+        --content-key) : && return ;;
+        --digest) : && return ;;
+        --purpose) : && return ;;
+        --approval) : && return ;;
+        --evidence) : && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --content-key --digest --purpose --approval --evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'model unwrap')
+        case $prev in
+        --tenant) : && return ;;
+        --wrapped) : && return ;;
+        --digest) : && return ;;
+        --purpose) : && return ;;
+        --approval) : && return ;;
+        --evidence) : && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --wrapped --digest --purpose --approval --evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'approval request')
+        case $prev in
+        --tenant) : && return ;;
+        --key) : && return ;;
+        --keyspace) : && return ;;
+        --action) : && return ;;
+        --reason) : && return ;;
+        --uses) : && return ;;
+        --seconds) : && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --key --keyspace --action --reason --uses --seconds --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'approval approve')
+        case $prev in
+        --tenant) : && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'approval show')
+        case $prev in
+        --tenant) : && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'approval list')
+        case $prev in
+        --tenant) : && return ;;
+        --page-size) : && return ;;
+        --page-token) : && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --page-size --page-token --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'audit checkpoint')
+        case $prev in
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--verbose --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'audit receipt')
+        case $prev in
+        --tenant) : && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'audit list')
+        case $prev in
+        --tenant) : && return ;;
+        --from) : && return ;;
+        --count) : && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --from --count --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'system rotate-root')
+        case $prev in
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--verbose --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'system status')
+        case $prev in
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--verbose --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
     esac
 }
 
@@ -419,7 +1142,7 @@ _casemate() {
         [[ ${COMP_WORDS[i]} != -* ]] || continue
         verb=${COMP_WORDS[i]}
         case $verb in
-        key | cert | audit) ((i + 1 >= COMP_CWORD)) || verb+=" ${COMP_WORDS[i + 1]}" ;;
+        key | cert | config | tenant | principal | policy | approval | model | audit | system | store) ((i + 1 >= COMP_CWORD)) || verb+=" ${COMP_WORDS[i + 1]}" ;;
         esac
         break
     done

@@ -22,7 +22,7 @@ static t_pg pg;
 
 static cm_store *open_at(const char *conninfo)
 {
-    cm_store_postgres o = {.conninfo = conninfo, .create = true};
+    cm_store_postgres o = {.conninfo = conninfo, .create = true, .patience_s = 60};
     cm_store *s = NULL;
     cm_err e = cm_store_open_postgres(&s, &o);
 
