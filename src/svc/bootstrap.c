@@ -10,9 +10,8 @@ enum { ARENA = 1 << 20 };
 static cm_err row_key(const cm_row_keys *keys, cm_key_runner runner, cm_view tenant,
                       uint64_t version, cm_view kek)
 {
-    cm_keyop op = {.code = CM_KEYOP_ROW_KEY,
-                   .bind = {.tenant = tenant, .kek_version = version},
-                   .kek = kek};
+    cm_keyop op = {
+        .code = CM_KEYOP_ROW_KEY, .bind = {.tenant = tenant, .kek_version = version}, .kek = kek};
     cm_err e = runner.run(runner.self, &op);
 
     if (cm_ok(e))
@@ -70,12 +69,25 @@ static cm_err make_system(cm_store *s, cm_arena *a, cm_key_runner runner, cm_vie
     return cm_txn_commit(ending);
 }
 
+cm_err cm_boot_row_key(const cm_row_keys *keys, cm_key_runner runner, cm_view tenant,
+                       const cm_msg *kek)
+{
+    uint64_t wanted = cm_msg_number(kek, M_KekRecord_row_key_version, 1);
+    const cm_msg_value *all = &kek->v[M_KekRecord_versions];
+
+    for (size_t i = 0; all->set && i < all->n; i++)
+        if (cm_msg_number(all->msgs[i], M_KekVersion_version, 0) == wanted)
+            return row_key(keys, runner, tenant, wanted,
+                           cm_msg_view(all->msgs[i], M_KekVersion_sealed));
+    return CM_FAIL(SVC_RECORD);
+}
+
 cm_err cm_boot_rows(cm_store *s, const cm_row_keys *keys, cm_key_runner runner, bool *fresh)
 {
     CM_AUTO(cm_arena_free_ptr) cm_arena *a = NULL;
     CM_AUTO(cm_buf_free) cm_buf value = {.max = 1 << 16};
     CM_AUTO(cm_buf_free) cm_buf sealed = {.max = 1 << 16};
-    uint64_t version, wanted;
+    uint64_t version;
     cm_path p;
     cm_msg *m;
     cm_err e;
@@ -93,15 +105,8 @@ cm_err cm_boot_rows(cm_store *s, const cm_row_keys *keys, cm_key_runner runner, 
     }
     CM_TRY(e);
     CM_TRY(cm_svc_record(&m, a, &cm_message_KekRecord, cm_buf_view(&value)));
-    wanted = cm_msg_number(m, M_KekRecord_row_key_version, 1);
     *fresh = false;
-    for (size_t i = 0; i < m->v[M_KekRecord_versions].n; i++) {
-        const cm_msg *v = m->v[M_KekRecord_versions].msgs[i];
-
-        if (cm_msg_number(v, M_KekVersion_version, 0) == wanted)
-            return row_key(keys, runner, CM_LIT(""), wanted, cm_msg_view(v, M_KekVersion_sealed));
-    }
-    return CM_FAIL(SVC_RECORD);
+    return cm_boot_row_key(keys, runner, CM_LIT(""), m);
 }
 
 cm_err cm_bootstrap_due(cm_svc *s, bool *due)
@@ -123,7 +128,6 @@ cm_err cm_bootstrap_due(cm_svc *s, bool *due)
 }
 
 /* ---- the first tenant ---- */
-
 
 static cm_err one_text(cm_call *c, cm_msg *m, size_t field, const char *text)
 {
@@ -197,8 +201,8 @@ static cm_err administrator(cm_call *c, const cm_bootstrap_options *o)
     if (o->spki.n && o->spki.n != sizeof hash)
         return CM_FAIL(SVC_CREDENTIAL);
     if (o->spki.n)
-        CM_TRY(credential(c, &kept[n++], CM_CREDENTIAL_CERT, o->spki, cm_view_of(NULL, 0),
-                          o->admin));
+        CM_TRY(
+            credential(c, &kept[n++], CM_CREDENTIAL_CERT, o->spki, cm_view_of(NULL, 0), o->admin));
     return cm_svc_new_principal(c, o->admin, kept, n, 0, &r);
 }
 

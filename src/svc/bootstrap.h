@@ -19,7 +19,11 @@ typedef struct {
 /** The system's row key into keys: the sealed KEK is read from the store, or made and written when
  * the store is new (*fresh then: cm_bootstrap() is still to come). That one row has no entry in the
  * log: the log is sealed with what it leads to. */
-CM_MUST cm_err cm_boot_rows(cm_store *s, const cm_row_keys *keys, cm_key_runner runner, bool *fresh);
+CM_MUST cm_err cm_boot_rows(cm_store *s, const cm_row_keys *keys, cm_key_runner runner,
+                            bool *fresh);
+/** A tenant's row key into keys, out of its KEK record (svc/list_records.h). */
+CM_MUST cm_err cm_boot_row_key(const cm_row_keys *keys, cm_key_runner runner, cm_view tenant,
+                               const cm_msg *kek);
 /** Whether cm_bootstrap() is still to come. */
 CM_MUST cm_err cm_bootstrap_due(cm_svc *s, bool *due);
 

@@ -1,0 +1,305 @@
+/* One round of the scheduler. */
+#include "svc/scheduler.h"
+
+#include "audit/counter.h"
+#include "svc/keyrec_int.h"
+
+enum { ARENA = 4 << 20, DUE = 32, TENANTS = 256, PRUNE = 64 };
+#define SECOND_NS 1000000000u
+
+void cm_scheduler_init(cm_scheduler *s, cm_svc *svc, cm_key_runner runner, cm_view me)
+{
+    *s = (cm_scheduler){.svc = svc, .runner = runner};
+    cm_lease_init(&s->lease, "scheduler", me, (uint64_t)CM_SCHEDULER_TERM_S * SECOND_NS);
+}
+
+void cm_scheduler_done(cm_scheduler *s)
+{
+    /* Whoever comes next waits a term when this fails. */
+    if (cm_failed(cm_lease_release(&s->lease, s->svc->o.store)))
+        s->lease.held = false;
+}
+
+/* ---- one change ---- a call that nobody made, in an arena of its own */
+
+static cm_err plan(cm_scheduler *s, cm_call *c, cm_arena *a, cm_view tenant)
+{
+    struct cm_call_state *st;
+
+    *c = (cm_call){.svc = s->svc, .arena = a};
+    CM_TRY(cm_arena_get(a, &st, sizeof *st));
+    memset(st, 0, sizeof *st);
+    c->state = st;
+    st->call = c;
+    st->tenant = tenant;
+    st->now = s->svc->o.now_ms(s->svc->o.now_arg);
+    st->unit = (cm_unit){.expects = st->expects, .writes = st->writes, .bumps = st->bumps};
+    return cm_svc_expect(c, cm_path_view(&s->lease.fence), s->lease.token); /* V-51 */
+}
+
+static cm_err commit(cm_call *c, const char *what)
+{
+    struct cm_call_state *st = c->state;
+    cm_err e;
+
+    CM_TRY(cm_random(c->svc->o.crypt, st->id, sizeof st->id));
+    st->entry = (cm_audit_entry){
+        .time_ms = st->now,
+        .id = CM_VIEW(st->id),
+        .tenant = st->tenant,
+        .op = cm_view_str(what),
+        .resource = st->resource,
+        .key_version = st->key_version,
+        .decision = CM_AUDIT_ALLOW,
+    };
+    st->unit.entry = &st->entry;
+    e = cm_committer_commit(c->svc->o.committer, &st->unit);
+    for (size_t i = 0; i < st->unit.writes_n; i++)
+        cm_svc_forget(c->svc, st->writes[i].key);
+    for (size_t i = 0; cm_failed(e) && i < st->unit.expects_n; i++)
+        cm_svc_forget(c->svc, st->expects[i].key);
+    return e;
+}
+
+/* ---- what can be due ---- */
+
+static cm_err destroy(cm_call *c, cm_msg *r)
+{
+    for (size_t i = 0; i < r->v[M_KeyRecord_versions].n; i++) {
+        cm_msg *v = r->v[M_KeyRecord_versions].msgs[i];
+
+        cm_set_number(v, M_SealedVersion_state, CM_STATE_DESTROYED);
+        cm_set_view(v, M_SealedVersion_sealed, cm_view_of(NULL, 0));
+    }
+    cm_set_number(r, M_KeyRecord_destroy_at_ms, 0);
+    cm_set_number(r, M_KeyRecord_next_rotation_ms, 0);
+    cm_set_number(r, M_KeyRecord_destroyed, true);
+    CM_TRY(cm_keyrec_put(c, c->state->keyspace, c->state->key, r, c->state->row->version + 1));
+    return commit(c, "DestroyDue");
+}
+
+static cm_err activate(cm_call *c, cm_msg *r, bool *any)
+{
+    for (size_t i = 0; i < r->v[M_KeyRecord_versions].n; i++) {
+        cm_msg *v = r->v[M_KeyRecord_versions].msgs[i];
+
+        if (cm_msg_number(v, M_SealedVersion_state, 0) == CM_STATE_PRE_ACTIVE &&
+            cm_keyrec_state(r, v, c->state->now) == CM_STATE_ACTIVE) {
+            cm_set_number(v, M_SealedVersion_state, CM_STATE_ACTIVE);
+            c->state->key_version = cm_msg_number(v, M_SealedVersion_version, 0);
+            *any = true;
+        }
+    }
+    if (!*any)
+        return CM_OKAY;
+    CM_TRY(cm_keyrec_put(c, c->state->keyspace, c->state->key, r, c->state->row->version + 1));
+    return commit(c, "ActivateDue");
+}
+
+static cm_err rotate(cm_scheduler *s, cm_call *c)
+{
+    cm_err e;
+
+    CM_TRY(cm_msg_new(&c->answer, c->arena, &cm_message_Key));
+    CM_TRY(cm_do_rotate_key(c));
+    c->state->op.result = s->runner.run(s->runner.self, &c->state->op);
+    e = cm_do_rotate_key_made(c);
+    cm_keyop_done_with(&c->state->op);
+    CM_TRY(e);
+    return commit(c, "RotateDue");
+}
+
+/* V-52: the record says what is due, not the schedule's row, which only leads here. */
+static cm_err act(cm_scheduler *s, cm_call *c, cm_scheduler_round_of *out)
+{
+    struct cm_call_state *st = c->state;
+    const cm_svc_row *row;
+    uint64_t at;
+    bool any = false;
+    cm_msg *r;
+
+    CM_TRY(cm_svc_key_path(c, &st->resource, st->tenant, st->keyspace, st->key));
+    CM_TRY(cm_svc_read(c, &row, st->resource, &cm_message_KeyRecord));
+    st->row = row;
+    st->key_record = row->msg;
+    CM_TRY(cm_keyrec_copy(c, &r, row->msg, 0));
+    at = cm_msg_number(r, M_KeyRecord_destroy_at_ms, 0);
+    if (at) {
+        if (at > st->now)
+            return CM_OKAY;
+        CM_TRY(destroy(c, r));
+        out->destroyed++;
+        return CM_OKAY;
+    }
+    CM_TRY(activate(c, r, &any));
+    out->activated += any;
+    at = cm_msg_number(r, M_KeyRecord_next_rotation_ms, 0);
+    if (any || at == 0 || at > st->now)
+        return CM_OKAY;
+    CM_TRY(rotate(s, c));
+    out->rotated++;
+    return CM_OKAY;
+}
+
+/* ---- rows to look at ---- */
+
+typedef struct {
+    cm_arena *arena;
+    uint64_t now;
+    cm_view *keys, *values;
+    uint64_t *versions;
+    size_t n, max;
+} rows;
+
+static cm_err take(void *arg, const cm_store_row *row)
+{
+    rows *l = arg;
+
+    CM_TRY(cm_arena_copy(l->arena, &l->keys[l->n], row->key));
+    CM_TRY(cm_arena_copy(l->arena, &l->values[l->n], row->value));
+    l->versions[l->n++] = row->version;
+    return CM_OKAY;
+}
+
+static cm_err list(cm_scheduler *s, cm_arena *a, rows *l, const cm_path *from, const cm_path *to,
+                   size_t max)
+{
+    *l = (rows){.arena = a, .max = max};
+    CM_TRY(cm_arena_get(a, &l->keys, max * sizeof *l->keys));
+    CM_TRY(cm_arena_get(a, &l->values, max * sizeof *l->values));
+    CM_TRY(cm_arena_get(a, &l->versions, max * sizeof *l->versions));
+    return cm_store_scan(s->svc->o.store, cm_path_view(from), cm_path_view(to), max, take, l);
+}
+
+static void one_due(cm_scheduler *s, cm_view tenant, cm_view value, cm_scheduler_round_of *out)
+{
+    CM_AUTO(cm_arena_free_ptr) cm_arena *a = NULL;
+    cm_call c = {.svc = NULL};
+    cm_msg *due;
+    cm_err e = cm_arena_new(&a, ARENA);
+
+    if (cm_ok(e))
+        e = plan(s, &c, a, tenant);
+    if (cm_ok(e))
+        e = cm_svc_record(&due, a, &cm_message_DueRecord, value);
+    if (cm_ok(e)) {
+        c.state->keyspace = cm_msg_view(due, M_DueRecord_keyspace);
+        c.state->key = cm_msg_view(due, M_DueRecord_key);
+        e = act(s, &c, out);
+    }
+    if (c.state)
+        cm_svc_release(c.state);
+    out->failed += cm_failed(e);
+}
+
+/* Everything of a tenant whose time has come, a bounded part of it. */
+static cm_err due_of_tenant(cm_scheduler *s, cm_arena *a, cm_view tenant, uint64_t now,
+                            cm_scheduler_round_of *out)
+{
+    cm_path from, to;
+    rows l;
+
+    cm_path_init(&from);
+    cm_path_add(&from, tenant);
+    cm_path_add_str(&from, "due");
+    to = from;
+    cm_path_add_u64(&to, now + 1);
+    CM_TRY(list(s, a, &l, &from, &to, DUE));
+    for (size_t i = 0; i < l.n; i++)
+        one_due(s, tenant, l.values[i], out);
+    return CM_OKAY;
+}
+
+/* Counters that begin again anyway. No entry: nothing is decided by removing them. */
+static cm_err prune(cm_scheduler *s, cm_arena *a, cm_view tenant, const char *kind,
+                    cm_scheduler_round_of *out)
+{
+    cm_path from, to;
+    cm_call c;
+    rows l;
+
+    cm_path_init(&from);
+    cm_path_add(&from, tenant);
+    cm_path_add_str(&from, kind);
+    to = from;
+    cm_path_end(&to);
+    CM_TRY(list(s, a, &l, &from, &to, PRUNE));
+    CM_TRY(plan(s, &c, a, tenant));
+    for (size_t i = 0; i < l.n && c.state->unit.expects_n < CM_CALL_EXPECTS; i++) {
+        cm_counter n;
+
+        if (cm_failed(cm_counter_get(&n, l.values[i])) || !cm_counter_over(&n, c.state->now))
+            continue;
+        CM_TRY(cm_svc_expect(&c, l.keys[i], l.versions[i]));
+        CM_TRY(cm_svc_remove(&c, l.keys[i]));
+    }
+    if (c.state->unit.writes_n == 0)
+        return CM_OKAY;
+    CM_TRY(cm_committer_commit(s->svc->o.committer, &c.state->unit));
+    out->pruned += c.state->unit.writes_n;
+    return CM_OKAY;
+}
+
+static cm_err ready(cm_scheduler *s, cm_view tenant, cm_view value, cm_arena *a)
+{
+    const cm_row_keys *k = &s->svc->o.row_keys;
+    cm_msg *m;
+
+    if (k->known(k->self, tenant))
+        return CM_OKAY;
+    CM_TRY(cm_svc_record(&m, a, &cm_message_KekRecord, value));
+    return cm_boot_row_key(k, s->runner, tenant, m);
+}
+
+static cm_err one_tenant(cm_scheduler *s, cm_view key, cm_view value, cm_scheduler_round_of *out)
+{
+    static const char *const counters[] = {"nonce", "rate", "budget", "approval-uses"};
+    CM_AUTO(cm_arena_free_ptr) cm_arena *a = NULL;
+    CM_AUTO(cm_buf_free) cm_buf tenant = {.max = CM_PATH_MAX};
+
+    CM_TRY(cm_arena_new(&a, ARENA));
+    CM_TRY(cm_path_nth(&tenant, key, 2));
+    CM_TRY(ready(s, cm_buf_view(&tenant), value, a));
+    CM_TRY(due_of_tenant(s, a, cm_buf_view(&tenant), s->svc->o.now_ms(s->svc->o.now_arg), out));
+    for (size_t i = 0; i < CM_COUNT(counters); i++)
+        CM_TRY(prune(s, a, cm_buf_view(&tenant), counters[i], out));
+    return CM_OKAY;
+}
+
+/* All tenants, a page after another. */
+static cm_err all_tenants(cm_scheduler *s, cm_scheduler_round_of *out)
+{
+    cm_path from, to;
+    rows l;
+
+    cm_path_init(&from);
+    cm_path_add_str(&from, "boot");
+    cm_path_add_str(&from, "tenant");
+    to = from;
+    cm_path_end(&to);
+    do {
+        CM_AUTO(cm_arena_free_ptr) cm_arena *a = NULL;
+
+        CM_TRY(cm_arena_new(&a, (size_t)4 * ARENA));
+        CM_TRY(list(s, a, &l, &from, &to, TENANTS));
+        for (size_t i = 0; i < l.n; i++)
+            out->failed += cm_failed(one_tenant(s, l.keys[i], l.values[i], out));
+        if (l.n && l.keys[l.n - 1].n < CM_PATH_MAX) {
+            memcpy(from.b, l.keys[l.n - 1].p, l.keys[l.n - 1].n);
+            from.b[l.keys[l.n - 1].n] = 0;
+            from.n = l.keys[l.n - 1].n + 1;
+        }
+    } while (l.n == TENANTS);
+    return CM_OKAY;
+}
+
+cm_err cm_scheduler_round(cm_scheduler *s, uint64_t mono_ns, cm_scheduler_round_of *out)
+{
+    cm_err e = cm_lease_keep(&s->lease, s->svc->o.store, mono_ns);
+
+    *out = (cm_scheduler_round_of){.leader = false};
+    if (!cm_lease_held(&s->lease, mono_ns))
+        return cm_is(e, CM_STORE_LEASED) ? CM_OKAY : e;
+    out->leader = true;
+    return all_tenants(s, out);
+}

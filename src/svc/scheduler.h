@@ -1,0 +1,35 @@
+#ifndef CM_SVC_SCHEDULER_H
+#define CM_SVC_SCHEDULER_H
+/*
+ * What happens to keys as time goes by: pre-active versions become active, keys rotate, destruction
+ * that was pending is done, counters whose time is over are removed. One node of a store does it:
+ * whoever holds the lease (store/lease.h), and every change names the lease's fence among the rows
+ * it expects, so that a leader that was asleep changes nothing (V-51). Each change is one unit with
+ * its log entry; what is done twice finds nothing to do (V-52). Blocking: for a thread of its own.
+ */
+#include "store/lease.h"
+#include "svc/bootstrap.h"
+
+typedef struct {
+    cm_svc *svc;
+    cm_key_runner runner;
+    cm_lease lease;
+} cm_scheduler;
+
+enum { CM_SCHEDULER_TERM_S = 15 };
+
+typedef struct {
+    bool leader;
+    size_t activated, rotated, destroyed, pruned, failed;
+} cm_scheduler_round_of;
+
+/** me: 16 random bytes of this process. */
+void cm_scheduler_init(cm_scheduler *s, cm_svc *svc, cm_key_runner runner, cm_view me);
+/** One round: keeps the lease, does a bounded part of what is due, and says what. Call it every
+ * third of a term. mono_ns: a clock that never goes back; what is due goes by the service's wall
+ * clock. Failures of single keys are counted and tried again next time. */
+CM_MUST cm_err cm_scheduler_round(cm_scheduler *s, uint64_t mono_ns, cm_scheduler_round_of *out);
+/** Gives the lease back. */
+void cm_scheduler_done(cm_scheduler *s);
+
+#endif
