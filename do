@@ -262,7 +262,8 @@ do_docs() {
     "$CLI" help --man docs/man --completions docs/completions --markdown docs/cli.md || return 1
     "$CLI" config reference --out docs/config.md --force || return 1
     "$CLI" config schema --out docs/config.schema.json --force || return 1
-    say 'docs/man, docs/completions and docs/cli.md are up to date'
+    build/main/kms-docs docs || return 1
+    say 'docs/man, docs/completions, docs/cli.md and the references of the server are up to date'
 }
 
 do_bench() {
@@ -305,7 +306,8 @@ do_fuzz() {
 regenerated() {
     local folder
     do_docs || return 1
-    for folder in docs/man docs/completions docs/cli.md docs/config.md docs/config.schema.json; do
+    for folder in docs/man docs/completions docs/cli.md docs/config.md docs/config.schema.json \
+        docs/openapi.json docs/kms.proto docs/kms-api.md; do
         git diff --exit-code -- "$folder" || return 1
         [ -z "$(git ls-files --others --exclude-standard -- "$folder")" ] ||
             { say "not committed: $folder"; return 1; }
