@@ -72,7 +72,7 @@ static void operation(cm_json_writer *w, const cm_op *op)
 
     for (size_t i = 0; i <= n; i++)
         method[i] = (char)(op->method[i] >= 'A' && op->method[i] <= 'Z' ? op->method[i] + 32
-                                                                       : op->method[i]);
+                                                                        : op->method[i]);
     cm_json_begin_object(w, method);
     cm_json_put_text(w, "operationId", cm_view_str(op->name));
     cm_json_put_text(w, "description", cm_view_str(op->doc));

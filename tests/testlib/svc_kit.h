@@ -75,9 +75,11 @@ void t_who_done(t_who *w);
 /** The raw public key as base64, static per thread. */
 const char *t_public_base64(const t_who *w);
 
-/** Method and path with query, where each "~" becomes the tenant of w; body JSON or NULL. The answer
- * stays until t_answer_free(). Any thread. */
+/** Method and path with query, where each "~" becomes the tenant of w; body JSON or NULL. The
+ * answer stays until t_answer_free(). Any thread. */
 t_answer t_ask(t_svc *t, t_who *w, const char *method, const char *path, const char *body);
+/** An operation whatever is missing from its request: for what is refused before that matters. */
+t_answer t_ask_bare(t_svc *t, t_who *w, const cm_op *op, const char *path);
 void t_answer_free(t_answer *a);
 /** The same, and that it succeeds or fails for the reason. JSON in a static buffer per thread. */
 const char *t_ok(t_svc *t, t_who *w, const char *method, const char *path, const char *body);
@@ -86,7 +88,7 @@ void t_fails(t_svc *t, t_who *w, const char *method, const char *path, const cha
 /** A member of a flat JSON object as text; static per thread. "" when absent. */
 const char *t_member(const char *json, const char *name);
 uint64_t t_number(const char *json, const char *name);
-/** printf into a static buffer per thread (one of eight). */
+/** printf into a static buffer per thread (one of sixteen). */
 const char *t_f(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /** From now on these bytes, and their base64 and hex, must not be in the database. Copied. */
