@@ -394,7 +394,7 @@ static cm_err authenticate(cm_call *c)
         }
         if (bearer(c->http.request, &token))
             return token.n > 4 && memcmp(token.p, "cmk_", 4) == 0 ? by_api_key(c, token)
-                                                                   : by_token(c, token);
+                                                                  : by_token(c, token);
     }
     if (c->peer.cert_spki.n == 32)
         return by_certificate(c);

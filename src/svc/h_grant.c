@@ -136,7 +136,8 @@ static cm_err tags_of(cm_call *c, cm_ask *ask)
     if (cm_failed(e))
         return cm_is(e, CM_STORE_NO_ROW) ? CM_OKAY : e;
     if (row->msg->v[M_KeyRecord_tags].set)
-        ask->tags = (cm_views){row->msg->v[M_KeyRecord_tags].views, row->msg->v[M_KeyRecord_tags].n};
+        ask->tags =
+            (cm_views){row->msg->v[M_KeyRecord_tags].views, row->msg->v[M_KeyRecord_tags].n};
     return CM_OKAY;
 }
 

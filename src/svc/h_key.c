@@ -55,8 +55,8 @@ static cm_err new_key(cm_call *c, cm_keyop_code code)
     if (!cm_is(e, CM_STORE_NO_ROW))
         return cm_ok(e) ? CM_FAIL(SVC_KEYSPACE_KIND) : e;
     cm_svc_want(c, code);
-    st->op.bind = (cm_key_binding){
-        .tenant = st->tenant, .path = st->resource, .version = 1, .type = t->type};
+    st->op.bind =
+        (cm_key_binding){.tenant = st->tenant, .path = st->resource, .version = 1, .type = t->type};
     return cm_svc_kek(c, &st->op.bind.kek_version, &st->op.kek);
 }
 
@@ -144,8 +144,8 @@ cm_err cm_do_create_key_made(cm_call *c)
     CM_TRY(st->op.result);
     CM_TRY(cm_svc_new_msg(c, &r, &cm_message_KeyRecord));
     CM_TRY(cm_arena_get(c->arena, &versions, sizeof *versions));
-    CM_TRY(sealed_version(c, &versions[0], 1,
-                          number(c->request, M_CreateKeyRequest_activate_at_ms)));
+    CM_TRY(
+        sealed_version(c, &versions[0], 1, number(c->request, M_CreateKeyRequest_activate_at_ms)));
     cm_set_number(r, M_KeyRecord_type, t->type);
     cm_set_msgs(r, M_KeyRecord_versions, versions, 1);
     cm_set_number(r, M_KeyRecord_min_decrypt_version, 1);
@@ -227,8 +227,7 @@ static cm_err show_row(cm_call *c, cm_msg *item, cm_view key, const cm_msg *reco
 
 cm_err cm_do_list_keys(cm_call *c)
 {
-    cm_svc_page page = {
-        .record = &cm_message_KeyRecord, .item = &cm_message_Key, .show = show_row};
+    cm_svc_page page = {.record = &cm_message_KeyRecord, .item = &cm_message_Key, .show = show_row};
     cm_path under;
 
     cm_path_init(&under);

@@ -17,8 +17,7 @@ cm_err cm_do_create_keyspace(cm_call *c)
     const cm_msg *q = c->request;
     cm_view type = cm_msg_view(q, M_CreateModelKeyspaceRequest_type), path;
     cm_view model = cm_msg_view(q, M_CreateModelKeyspaceRequest_model);
-    const cm_key_type_info *t =
-        type.n ? cm_key_type_by_name(type) : cm_key_type_of(CM_KEY_AES_256);
+    const cm_key_type_info *t = type.n ? cm_key_type_by_name(type) : cm_key_type_of(CM_KEY_AES_256);
     const cm_svc_row *row;
     cm_msg *r;
     cm_err e;

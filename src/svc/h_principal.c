@@ -140,8 +140,8 @@ cm_err cm_svc_new_principal(cm_call *c, cm_view name, cm_msg **kept, size_t kept
         return cm_ok(e) ? CM_FAIL(SVC_EXISTS) : e;
     CM_TRY(cm_arena_get(c->arena, &salt, CM_AUDIT_SALT));
     CM_TRY(cm_random(c->svc->o.crypt, salt, CM_AUDIT_SALT));
-    CM_TRY(cm_audit_blind(c->svc->o.crypt, blind, cm_view_of(salt, CM_AUDIT_SALT), "principal",
-                          name));
+    CM_TRY(
+        cm_audit_blind(c->svc->o.crypt, blind, cm_view_of(salt, CM_AUDIT_SALT), "principal", name));
     CM_TRY(cm_arena_copy(c->arena, &b, CM_VIEW(blind)));
     CM_TRY(blinded(c, b));
     CM_TRY(cm_svc_new_msg(c, &r, &cm_message_PrincipalRecord));
@@ -171,8 +171,8 @@ cm_err cm_do_create_principal(cm_call *c)
     CM_TRY(cm_arena_get(c->arena, &kept, (n + 1) * sizeof *kept));
     for (size_t i = 0; i < n; i++)
         CM_TRY(add_credential(c, list->msgs[i], name, &kept[i]));
-    CM_TRY(cm_svc_new_principal(c, name, kept, n, cm_msg_number(q, M_CreatePrincipalRequest_rate, 0),
-                                &r));
+    CM_TRY(cm_svc_new_principal(c, name, kept, n,
+                                cm_msg_number(q, M_CreatePrincipalRequest_rate, 0), &r));
     return show(c, c->answer, name, r);
 }
 

@@ -67,8 +67,8 @@ static cm_err list_rows(cm_call *c, work *w)
         from.n = at.n + 1;
     }
     CM_TRY(cm_arena_get(c->arena, &l.keys, BATCH * sizeof *l.keys));
-    CM_TRY(cm_store_scan(c->svc->o.store, cm_path_view(&from), cm_path_view(&to), BATCH, collect,
-                         &l));
+    CM_TRY(
+        cm_store_scan(c->svc->o.store, cm_path_view(&from), cm_path_view(&to), BATCH, collect, &l));
     w->keys = l.keys;
     w->n = l.n;
     w->last = l.n < BATCH;
@@ -214,8 +214,7 @@ static cm_err add_kek(cm_call *c, work *w)
     for (size_t i = 0; i < old->n; i++) {
         uint64_t have = cm_msg_number(old->msgs[i], M_KekVersion_version, 0);
 
-        if (have == w->newest ||
-            have == cm_msg_number(row->msg, M_KekRecord_row_key_version, 1))
+        if (have == w->newest || have == cm_msg_number(row->msg, M_KekRecord_row_key_version, 1))
             list[n++] = old->msgs[i];
     }
     if (n >= KEKS)
@@ -285,8 +284,8 @@ static cm_err list_tenants(cm_call *c, work *w)
         from.n = at.n + 1;
     }
     CM_TRY(cm_arena_get(c->arena, &l.keys, BATCH * sizeof *l.keys));
-    CM_TRY(cm_store_scan(c->svc->o.store, cm_path_view(&from), cm_path_view(&to), BATCH, collect,
-                         &l));
+    CM_TRY(
+        cm_store_scan(c->svc->o.store, cm_path_view(&from), cm_path_view(&to), BATCH, collect, &l));
     w->keys = l.keys;
     w->n = l.n;
     w->last = l.n < BATCH;
@@ -333,8 +332,7 @@ static cm_err proceed_root(cm_call *c, work *w)
             CM_TRY(cm_svc_part(c, &tenant, w->keys[w->key], 2));
             cm_svc_want(c, CM_KEYOP_RESEAL);
             st->op.bind.tenant = tenant;
-            st->op.bind.kek_version =
-                cm_msg_number(all->msgs[w->version], M_KekVersion_version, 0);
+            st->op.bind.kek_version = cm_msg_number(all->msgs[w->version], M_KekVersion_version, 0);
             st->op.kek = cm_msg_view(all->msgs[w->version], M_KekVersion_sealed);
             return CM_OKAY;
         }

@@ -103,7 +103,7 @@ cm_err cm_keyrec_use(cm_call *c, cm_keyop_code code, unsigned can, unsigned use,
     if (!v)
         return CM_FAIL(SVC_NO_VERSION);
     if (number(v, M_SealedVersion_version) < number(record, M_KeyRecord_min_decrypt_version))
-        return CM_FAIL(SVC_MIN_VERSION); /* V-32 */
+        return CM_FAIL(SVC_MIN_VERSION);                                         /* V-32 */
     CM_TRY(cm_key_state_allows(cm_keyrec_state(record, v, c->state->now), use)); /* V-31 */
     cm_svc_want(c, code);
     return cm_keyrec_bind(c, record, v);

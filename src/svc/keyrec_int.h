@@ -23,7 +23,8 @@ cm_err cm_keyrec_use(cm_call *c, cm_keyop_code code, unsigned can, unsigned use,
 /* One of the day's decryptions. */
 cm_err cm_keyrec_budget(cm_call *c, const cm_msg *record);
 /* The record as the interface shows it. */
-cm_err cm_keyrec_show(cm_call *c, cm_msg *out, cm_view keyspace, cm_view name, const cm_msg *record);
+cm_err cm_keyrec_show(cm_call *c, cm_msg *out, cm_view keyspace, cm_view name,
+                      const cm_msg *record);
 /* A copy of a record in the call's arena, to change; its versions are copies, too. */
 cm_err cm_keyrec_copy(cm_call *c, cm_msg **out, const cm_msg *record, size_t room);
 /* Writes the record and the scheduler's row for what is next due of it. */

@@ -21,10 +21,9 @@ enum {
     CM_FIELD_EVIDENCE = 18,
 };
 
-#define CM_MESSAGE_INDEX(m, number, name, type, flags, max, count, values, sub, doc) \
-    M_##m##_##name,
-#define CM_MESSAGE_DECLARE(m, doc)                                                          \
-    enum { CM_FIELDS_##m(CM_MESSAGE_INDEX, m) M_##m##_n };                                  \
+#define CM_MESSAGE_INDEX(m, number, name, type, flags, max, count, values, sub, doc) M_##m##_##name,
+#define CM_MESSAGE_DECLARE(m, doc)                         \
+    enum { CM_FIELDS_##m(CM_MESSAGE_INDEX, m) M_##m##_n }; \
     extern const cm_message cm_message_##m;
 
 CM_MESSAGES_ADMIN(CM_MESSAGE_DECLARE)

@@ -92,8 +92,8 @@ const size_t cm_ops_n = CM_COUNT(cm_ops);
 
 const char *cm_perm_name(cm_perm p)
 {
-    static const char *const names[] = {"none", "use", "read", "manage", "export", "admin",
-                                        "audit"};
+    static const char *const names[] = {"none",   "use",   "read", "manage",
+                                        "export", "admin", "audit"};
 
     return (size_t)p < CM_COUNT(names) ? names[p] : "none";
 }

@@ -111,9 +111,8 @@ static void nothing(cm_decision *out, const cm_grant *near, const char *why, con
                        "Grant \"%.*s\" would allow \"%.*s\" to %.*s, but %s.", TEXT(near->name),
                        TEXT(a->principal), TEXT(a->action), why);
     else
-        (void)snprintf(out->sentence, sizeof out->sentence,
-                       "No grant allows \"%.*s\" to %.*s%s.", TEXT(a->principal), TEXT(a->action),
-                       a->on_key ? " with this key" : "");
+        (void)snprintf(out->sentence, sizeof out->sentence, "No grant allows \"%.*s\" to %.*s%s.",
+                       TEXT(a->principal), TEXT(a->action), a->on_key ? " with this key" : "");
 }
 
 void cm_policy_decide(cm_decision *out, const cm_grant *grants, size_t n, const cm_ask *ask)

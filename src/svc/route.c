@@ -28,8 +28,7 @@ static bool match_part(cm_view route, cm_view given, cm_view *value)
     for (close = 1; route.p[close] != '}'; close++)
         ;
     route = cm_view_sub(route, close + 1, route.n - close - 1); /* "" or ":sign" */
-    if (given.n <= route.n ||
-        !cm_view_eq(cm_view_sub(given, given.n - route.n, route.n), route))
+    if (given.n <= route.n || !cm_view_eq(cm_view_sub(given, given.n - route.n, route.n), route))
         return false;
     *value = cm_view_sub(given, 0, given.n - route.n);
     return true;

@@ -400,3 +400,63 @@ cm_err cm_svc_keep(cm_call *c, cm_view *v)
 {
     return cm_arena_copy(c->arena, v, *v);
 }
+
+/* ---- answers outlive the rows they were made of ---- */
+
+static cm_err detach_value(cm_arena *a, const cm_field *f, cm_msg_value *v)
+{
+    bool many = f->flags & CM_FF_REPEATED, text = f->type == CM_F_TEXT || f->type == CM_F_BYTES;
+    cm_view *views;
+
+    if (f->type == CM_F_MSG) {
+        for (size_t i = 0; i < (many ? v->n : 1); i++)
+            CM_TRY(cm_svc_detach(a, many ? v->msgs[i] : v->msg));
+        return CM_OKAY;
+    }
+    if (!many)
+        return text ? cm_arena_copy(a, &v->view, v->view) : CM_OKAY;
+    if (!text)
+        return CM_OKAY;
+    CM_TRY(cm_arena_get(a, &views, v->n * sizeof *views));
+    for (size_t i = 0; i < v->n; i++)
+        CM_TRY(cm_arena_copy(a, &views[i], v->views[i]));
+    v->views = views;
+    return CM_OKAY;
+}
+
+/* Messages nest as deep as their types say, which is fixed. Those of rows are copied first. */
+static cm_err own(cm_arena *a, cm_msg **m)
+{
+    cm_msg *copy;
+
+    CM_TRY(cm_msg_new(&copy, a, (*m)->type));
+    for (size_t i = 0; i < copy->type->n; i++)
+        copy->v[i] = (*m)->v[i];
+    *m = copy;
+    return CM_OKAY;
+}
+
+cm_err cm_svc_detach(cm_arena *a, cm_msg *m)
+{
+    for (size_t i = 0; i < m->type->n; i++) {
+        const cm_field *f = &m->type->fields[i];
+        cm_msg_value *v = &m->v[i];
+
+        if (!v->set)
+            continue;
+        if (f->type == CM_F_MSG && (f->flags & CM_FF_REPEATED)) {
+            cm_msg **list;
+
+            CM_TRY(cm_arena_get(a, &list, v->n * sizeof *list));
+            for (size_t k = 0; k < v->n; k++) {
+                list[k] = v->msgs[k];
+                CM_TRY(own(a, &list[k]));
+            }
+            v->msgs = list;
+        } else if (f->type == CM_F_MSG) {
+            CM_TRY(own(a, &v->msg));
+        }
+        CM_TRY(detach_value(a, f, v));
+    }
+    return CM_OKAY;
+}

@@ -378,8 +378,8 @@ static go refuse(struct cm_call_state *st, cm_err e)
     settle(st, false, SIZE_MAX);
     if (!ours_to_log(e) || c->op->auth == CM_AUTH_NONE || st->stage == CM_AT_REFUSAL ||
         (st->who.how == CM_BY_NONE && /* V-13 */
-         cm_failed(cm_quota_local(c->svc->quota, CM_LIT("unknown callers"), UNKNOWN_LOGGED,
-                                  st->now, &ignored))) ||
+         cm_failed(cm_quota_local(c->svc->quota, CM_LIT("unknown callers"), UNKNOWN_LOGGED, st->now,
+                                  &ignored))) ||
         cm_is(e, CM_STORE_CONFLICT)) {
         end(st, e);
         return WAIT;
@@ -474,7 +474,13 @@ static go ready_to_commit(struct cm_call_state *st)
 {
     cm_call *c = st->call;
     go next;
-    cm_err e;
+    cm_err e = CM_OKAY;
+
+    /* Results of key operations are the call's own already. */
+    if (c->op->finish == NULL || c->op->audit == CM_LEAF_CHANGE)
+        e = cm_svc_detach(c->arena, c->answer);
+    if (cm_failed(e))
+        return fail(st, e);
 
     /* Nothing but what is public was read; or a stream goes on, whose beginning was logged. */
     if (c->op->audit == CM_LEAF_OFF || st->resumed) {

@@ -68,7 +68,8 @@ typedef struct {
 /** What was asked in HTTP's terms: for message signatures. Views borrow. */
 typedef struct {
     cm_view method, authority, path, query;
-    const struct cm_http_request *request; /* headers and body; NULL: no credentials but the peer's */
+    const struct cm_http_request
+        *request; /* headers and body; NULL: no credentials but the peer's */
 } cm_svc_http;
 
 typedef struct cm_call {

@@ -134,7 +134,7 @@ struct cm_call_state {
 
     bool want_op; /* the key operation in op is to be executed, then finish follows */
     cm_keyop op;
-    cm_view loading; /* tenant whose row key is on its way */
+    cm_view loading;       /* tenant whose row key is on its way */
     const cm_svc_row *row; /* the handlers' own: the row they change */
     uint64_t number;       /* the handlers' own */
     size_t at, left;
@@ -145,8 +145,8 @@ struct cm_call_state {
 
 /* A path of typed parts, in the call's arena. */
 cm_err cm_svc_path(cm_call *c, cm_view *out, const cm_view *parts, size_t n);
-#define CM_PATH(c, out, ...)                                                \
-    cm_svc_path((c), (out), (const cm_view[]){__VA_ARGS__},                 \
+#define CM_PATH(c, out, ...)                                \
+    cm_svc_path((c), (out), (const cm_view[]){__VA_ARGS__}, \
                 sizeof((const cm_view[]){__VA_ARGS__}) / sizeof(cm_view))
 cm_err cm_svc_key_path(cm_call *c, cm_view *out, cm_view tenant, cm_view keyspace, cm_view name);
 
@@ -169,6 +169,8 @@ cm_err cm_svc_remove(cm_call *c, cm_view key);
 cm_err cm_svc_bump(cm_call *c, cm_view key, uint64_t by, uint64_t max, uint64_t until);
 void cm_svc_forget(cm_svc *s, cm_view key);
 void cm_svc_release(struct cm_call_state *st);
+/* Copies into a what a message borrows from elsewhere. */
+cm_err cm_svc_detach(cm_arena *a, cm_msg *m);
 void cm_svc_rows_init(cm_svc *s);
 void cm_svc_rows_done(cm_svc *s);
 /* Decodes a record of a row into a. SVC_RECORD. */

@@ -338,7 +338,7 @@ static void run_call(t_svc *t, t_who *w, wire_request *r, cm_arena *a, t_answer 
     memcpy(out->detail, c.detail, sizeof out->detail);
     out->retry_after_ms = c.retry_after_ms;
     if (cm_ok(c.result))
-        must(cm_msg_to_json(&out->json, c.answer), "answer");
+        must(cm_msg_to_json(&out->json, c.answer), c.op->name);
 }
 
 static t_answer ask(t_svc *t, t_who *w, const char *method, const char *path, const char *body,
