@@ -71,6 +71,21 @@ static cm_err make_root(kmsd *d, const struct init *o)
     return put_shares(&b, o->shares_file);
 }
 
+/* What auditors verify with, beside the store: nobody has to ask the server for it. */
+static cm_err write_log_keys(kmsd *d)
+{
+    CM_AUTO(cm_buf_free) cm_buf answer = {.max = CM_KEYMSG_PACKET};
+    cm_keyctl_status s;
+    char path[4096];
+    int n = snprintf(path, sizeof path, "%s/log.vkeys", d->v->data);
+
+    if (n < 0 || (size_t)n >= sizeof path)
+        return CM_FAIL(TOO_BIG);
+    CM_TRY(cm_keeper_ask(d->signer, CM_KEYMSG_STATUS, (cm_view){0}, &answer, INIT_MS));
+    CM_TRY(cm_keyctl_get_status(&s, cm_buf_view(&answer)));
+    return cm_os_spit(path, s.log_keys, 0644, true);
+}
+
 /* ---- the store ----------------------------------------------------------------------------- */
 
 static void root_path(cm_path *p)
@@ -170,6 +185,7 @@ cm_err kmsd_init(kmsd *d, const struct init *o)
     CM_TRY(kmsd_signer_new(d));
     CM_TRY(make_root(d, o));
     CM_TRY(write_root(d));
+    CM_TRY(write_log_keys(d));
     CM_TRY(bootstrap(d, o));
     CM_LOG(d->log, INFO, "initialized", cm_log_number("shares", o->shares),
            cm_log_number("need", o->need));
