@@ -34,7 +34,7 @@ struct arguments {
 
 #ifdef __SANITIZE_ADDRESS__
 /* A leak checker traces its own process, which the sandbox refuses. */
-const char *__asan_default_options(void);
+__attribute__((visibility("default"))) const char *__asan_default_options(void);
 const char *__asan_default_options(void)
 {
     return "detect_leaks=0";
