@@ -36,12 +36,12 @@ static void ready(reactor *re, cm_conn *c, cm_http_request *r)
 
     cm_json_begin_object(&w, NULL);
     cm_json_put_bool(&w, "ready", ok);
-    cm_json_put_text(&w, "keyd", cm_view_str(kmsd_keyd_name(d)));
+    cm_json_put_text(&w, "keyd", cm_view_str(cm_kmsd_keyd_name(d)));
     cm_json_put_bool(&w, "draining", draining);
     cm_json_put_text(&w, "log", cm_view_str(cm_err_name(log)));
     cm_json_end_object(&w);
     if (cm_ok(cm_json_finish(&w)))
-        kmsd_answer_json(c, r, ok ? 200 : 503, cm_buf_view(&b));
+        cm_kmsd_answer_json(c, r, ok ? 200 : 503, cm_buf_view(&b));
 }
 
 /* The second number of statm: pages. */
@@ -98,7 +98,7 @@ static void metrics(reactor *re, cm_conn *c, cm_http_request *r)
     if (cm_ok(e))
         answer_text(c, r, 200, CM_LIT("text/plain; version=0.0.4"), cm_buf_view(&b));
     else
-        kmsd_answer_error(re, c, r, e, NULL, 0);
+        cm_kmsd_answer_error(re, c, r, e, NULL, 0);
 }
 
 /* ---- unsealing ----------------------------------------------------------------------------- */
@@ -110,14 +110,14 @@ static void status(reactor *re, cm_conn *c, cm_http_request *r)
     const kmsd *d = re->d;
 
     cm_json_begin_object(&w, NULL);
-    cm_json_put_text(&w, "keyd", cm_view_str(kmsd_keyd_name(d)));
+    cm_json_put_text(&w, "keyd", cm_view_str(cm_kmsd_keyd_name(d)));
     cm_json_put_bool(&w, "serving", atomic_load(&d->svc) != NULL);
     cm_json_put_u64(&w, "shares_have", d->shares_have);
     cm_json_put_u64(&w, "shares_need", d->shares_need);
     cm_json_put_u64(&w, "pid", (uint64_t)getpid());
     cm_json_end_object(&w);
     if (cm_ok(cm_json_finish(&w)))
-        kmsd_answer_json(c, r, 200, cm_buf_view(&b));
+        cm_kmsd_answer_json(c, r, 200, cm_buf_view(&b));
 }
 
 /* {"share": "..."} or {"passphrase": "..."}. The answer says that it was handed on; status shows
@@ -138,7 +138,7 @@ static cm_err unseal(kmsd *d, cm_view body)
         secret = cm_json_get(root, "passphrase");
     }
     CM_TRY(cm_json_string(secret, &v));
-    return kmsd_keyd_unseal(d, kind, v);
+    return cm_kmsd_keyd_unseal(d, kind, v);
 }
 
 static void take_unseal(reactor *re, cm_conn *c, cm_http_request *r)
@@ -146,9 +146,9 @@ static void take_unseal(reactor *re, cm_conn *c, cm_http_request *r)
     cm_err e = unseal(re->d, r->body);
 
     if (cm_failed(e))
-        kmsd_answer_error(re, c, r, e, NULL, 0);
+        cm_kmsd_answer_error(re, c, r, e, NULL, 0);
     else
-        kmsd_answer_json(c, r, 202, CM_LIT("{}"));
+        cm_kmsd_answer_json(c, r, 202, CM_LIT("{}"));
 }
 
 /* ---- routes -------------------------------------------------------------------------------- */
@@ -163,7 +163,7 @@ static const struct {
     {"POST", "/admin/unseal", true, take_unseal},
 };
 
-bool kmsd_admin_request(reactor *re, cm_conn *c, cm_http_request *r)
+bool cm_kmsd_admin_request(reactor *re, cm_conn *c, cm_http_request *r)
 {
     bool admin = (uintptr_t)cm_conn_listener(c) == LISTENER_ADMIN;
 
@@ -175,6 +175,6 @@ bool kmsd_admin_request(reactor *re, cm_conn *c, cm_http_request *r)
         }
     if (admin)
         return false;
-    kmsd_answer_error(re, c, r, CM_FAIL(KMSD_NO_ROUTE), NULL, 0);
+    cm_kmsd_answer_error(re, c, r, CM_FAIL(KMSD_NO_ROUTE), NULL, 0);
     return true;
 }

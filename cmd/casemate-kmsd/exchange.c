@@ -47,10 +47,10 @@ static void give(struct exchange *x)
         cm_arena_free(x->arena);
         cm_free(x);
     }
-    kmsd_reactor_quiet(r);
+    cm_kmsd_reactor_quiet(r);
 }
 
-void kmsd_exchanges_free(reactor *r)
+void cm_kmsd_exchanges_free(reactor *r)
 {
     while (r->spare) {
         struct exchange *x = r->spare;
@@ -70,7 +70,7 @@ static void respond(cm_conn *c, cm_http_request *r, const cm_http_response *a)
     cm_conn_answered(c);
 }
 
-void kmsd_answer_json(cm_conn *c, cm_http_request *r, int status, cm_view body)
+void cm_kmsd_answer_json(cm_conn *c, cm_http_request *r, int status, cm_view body)
 {
     const cm_http_header type = {CM_LIT("content-type"), CM_LIT("application/json")};
     const cm_http_response a = {.status = status, .headers = &type, .headers_n = 1, .body = body};
@@ -78,7 +78,7 @@ void kmsd_answer_json(cm_conn *c, cm_http_request *r, int status, cm_view body)
     respond(c, r, &a);
 }
 
-int kmsd_status(cm_err e)
+int cm_kmsd_status(cm_err e)
 {
     /* Full queues and spent budgets are the client's to wait for; so says 429. */
     return cm_err_class(e) == CM_CLASS_EXHAUSTED ? 429 : cm_err_http(e);
@@ -102,12 +102,12 @@ static cm_err error_body(cm_buf *b, cm_err e, const char *detail)
     return cm_json_finish(&w);
 }
 
-void kmsd_answer_error(reactor *re, cm_conn *c, cm_http_request *r, cm_err e, const char *detail,
-                       uint32_t retry_ms)
+void cm_kmsd_answer_error(reactor *re, cm_conn *c, cm_http_request *r, cm_err e, const char *detail,
+                          uint32_t retry_ms)
 {
     CM_AUTO(cm_buf_free) cm_buf body = {.max = 4096};
     cm_http_header h[HEADERS] = {{CM_LIT("content-type"), CM_LIT("application/json")}};
-    cm_http_response a = {.status = kmsd_status(e), .headers = h, .headers_n = 1};
+    cm_http_response a = {.status = cm_kmsd_status(e), .headers = h, .headers_n = 1};
     char seconds[16];
 
     (void)re;
@@ -136,9 +136,9 @@ static void answer_rest(struct exchange *x)
     else if (cm_ok(e))
         e = cm_buf_append(&body, CM_LIT("{}"));
     if (cm_ok(e))
-        kmsd_answer_json(x->conn, x->http, 200, cm_buf_view(&body));
+        cm_kmsd_answer_json(x->conn, x->http, 200, cm_buf_view(&body));
     else
-        kmsd_answer_error(x->r, x->conn, x->http, e, call->detail, call->retry_after_ms);
+        cm_kmsd_answer_error(x->r, x->conn, x->http, e, call->detail, call->retry_after_ms);
 }
 
 /* ---- counting ------------------------------------------------------------------------------ */
@@ -147,7 +147,7 @@ static void trace(const struct exchange *x, uint64_t end_ns)
 {
     cm_span s = {.parent = x->parent,
                  .name = x->call.op->name,
-                 .end_ns = kmsd_now_ms(NULL) * 1000000,
+                 .end_ns = cm_kmsd_now_ms(NULL) * 1000000,
                  .failed = cm_err_class(x->call.result) == CM_CLASS_INTERNAL ||
                            cm_err_class(x->call.result) == CM_CLASS_IO};
 
@@ -188,7 +188,7 @@ static void finish(struct exchange *x)
     if (x->http) {
         x->http->user = NULL;
         if (x->grpc)
-            kmsd_grpc_answer(x);
+            cm_kmsd_grpc_answer(x);
         else
             answer_rest(x);
     }
@@ -201,7 +201,7 @@ static void came_back(cm_loop_task *t)
 
     /* Of a stream there may be more, as long as somebody listens. */
     if (x->grpc && x->call.more && cm_ok(x->call.result) && x->http)
-        kmsd_grpc_piece(x);
+        cm_kmsd_grpc_piece(x);
     else
         finish(x);
 }
@@ -307,7 +307,7 @@ static cm_err prepare_rest(struct exchange *x, char detail[160])
 static cm_err begin(struct exchange *x, const cm_http_request *r, char detail[160])
 {
     CM_TRY(prepare(x, r));
-    return x->grpc ? kmsd_grpc_prepare(x, detail) : prepare_rest(x, detail);
+    return x->grpc ? cm_kmsd_grpc_prepare(x, detail) : prepare_rest(x, detail);
 }
 
 static cm_err not_open(const kmsd *d)
@@ -317,7 +317,7 @@ static cm_err not_open(const kmsd *d)
     return atomic_load(&d->svc) ? CM_OKAY : CM_FAIL(KMSD_SEALED);
 }
 
-void kmsd_request(void *self, cm_conn *c, cm_http_request *r)
+void cm_kmsd_request(void *self, cm_conn *c, cm_http_request *r)
 {
     reactor *re = self;
     struct exchange *x = NULL;
@@ -325,13 +325,13 @@ void kmsd_request(void *self, cm_conn *c, cm_http_request *r)
     cm_err e;
 
     r->user = NULL;
-    if (re->index == 0 && kmsd_admin_request(re, c, r))
+    if (re->index == 0 && cm_kmsd_admin_request(re, c, r))
         return;
     e = not_open(re->d);
     if (cm_ok(e))
         e = take(&x, re);
     if (cm_failed(e)) {
-        kmsd_refuse(re, c, r, e, "", KMSD_RETRY_MS);
+        cm_kmsd_refuse(re, c, r, e, "", KMSD_RETRY_MS);
         return;
     }
     x->conn = c;
@@ -340,7 +340,7 @@ void kmsd_request(void *self, cm_conn *c, cm_http_request *r)
     e = begin(x, r, detail);
     if (cm_failed(e)) {
         cm_metric_add(re->shard, KM_UNROUTED, 0, 0, 1);
-        kmsd_refuse(re, c, r, e, detail, 0);
+        cm_kmsd_refuse(re, c, r, e, detail, 0);
         give(x);
         return;
     }
@@ -348,7 +348,7 @@ void kmsd_request(void *self, cm_conn *c, cm_http_request *r)
     cm_svc_run(&x->call);
 }
 
-void kmsd_cancelled(void *self, cm_conn *c, cm_http_request *r)
+void cm_kmsd_cancelled(void *self, cm_conn *c, cm_http_request *r)
 {
     const reactor *re = self;
     struct exchange *x;
@@ -360,6 +360,6 @@ void kmsd_cancelled(void *self, cm_conn *c, cm_http_request *r)
     if (x) {
         x->http = NULL;
         x->conn = NULL;
-        kmsd_grpc_cancelled(x);
+        cm_kmsd_grpc_cancelled(x);
     }
 }

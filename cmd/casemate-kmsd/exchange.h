@@ -19,17 +19,17 @@ struct exchange {
 };
 
 /* HTTP status of an error. */
-int kmsd_status(cm_err e);
+int cm_kmsd_status(cm_err e);
 /* Answer a request that no call was begun for, in its own protocol. */
-void kmsd_refuse(reactor *re, cm_conn *c, cm_http_request *r, cm_err e, const char *detail,
-                 uint32_t retry_ms);
+void cm_kmsd_refuse(reactor *re, cm_conn *c, cm_http_request *r, cm_err e, const char *detail,
+                    uint32_t retry_ms);
 
 /* ---- grpc.c ---- */
-CM_MUST cm_err kmsd_grpc_prepare(struct exchange *x, char detail[160]);
+CM_MUST cm_err cm_kmsd_grpc_prepare(struct exchange *x, char detail[160]);
 /* The last, or only, message and the status. */
-void kmsd_grpc_answer(struct exchange *x);
+void cm_kmsd_grpc_answer(struct exchange *x);
 /* One message of a stream; then the call goes on. */
-void kmsd_grpc_piece(struct exchange *x);
-void kmsd_grpc_cancelled(struct exchange *x);
+void cm_kmsd_grpc_piece(struct exchange *x);
+void cm_kmsd_grpc_cancelled(struct exchange *x);
 
 #endif

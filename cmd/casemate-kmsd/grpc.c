@@ -8,7 +8,7 @@ enum { MESSAGE_MAX = 32 << 20, BACKLOG_MAX = 1 << 20, LOOK_AGAIN_MS = 20 };
 
 /* ---- in ------------------------------------------------------------------------------------ */
 
-cm_err kmsd_grpc_prepare(struct exchange *x, char detail[160])
+cm_err cm_kmsd_grpc_prepare(struct exchange *x, char detail[160])
 {
     cm_msg_fault fault = {.why = NULL};
     cm_view message;
@@ -70,7 +70,7 @@ static cm_err end_stream(struct exchange *x, cm_err e)
     return cm_grpc_end(x->http, e, cm_ok(e) ? NULL : text_of(text, e, x->call.detail));
 }
 
-void kmsd_grpc_answer(struct exchange *x)
+void cm_kmsd_grpc_answer(struct exchange *x)
 {
     CM_AUTO(cm_buf_free) cm_buf m = {.max = MESSAGE_MAX};
     cm_err e = x->call.result;
@@ -120,7 +120,7 @@ static cm_err send_piece(struct exchange *x)
     return cm_grpc_send(x->http, cm_buf_view(&m));
 }
 
-void kmsd_grpc_piece(struct exchange *x)
+void cm_kmsd_grpc_piece(struct exchange *x)
 {
     answered(x, send_piece(x));
     x->pause.fire = go_on;
@@ -128,17 +128,17 @@ void kmsd_grpc_piece(struct exchange *x)
 }
 
 /* A stream that pauses ends at its next turn. */
-void kmsd_grpc_cancelled(struct exchange *x)
+void cm_kmsd_grpc_cancelled(struct exchange *x)
 {
     if (x->pause.next)
         cm_loop_after(x->r->loop, &x->pause, 0);
 }
 
-void kmsd_refuse(reactor *re, cm_conn *c, cm_http_request *r, cm_err e, const char *detail,
-                 uint32_t retry_ms)
+void cm_kmsd_refuse(reactor *re, cm_conn *c, cm_http_request *r, cm_err e, const char *detail,
+                    uint32_t retry_ms)
 {
     if (!r->grpc) {
-        kmsd_answer_error(re, c, r, e, detail, retry_ms);
+        cm_kmsd_answer_error(re, c, r, e, detail, retry_ms);
         return;
     }
     (void)cm_failed(fail(r, e, detail, retry_ms));

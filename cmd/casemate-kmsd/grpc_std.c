@@ -2,7 +2,7 @@
 #include "exchange.h"
 #include "wire/grpc.h"
 
-cm_err kmsd_grpc_table(kmsd *d)
+cm_err cm_kmsd_grpc_table(kmsd *d)
 {
     cm_grpc_method *m = NULL;
 
@@ -28,7 +28,7 @@ static void told(void *self, cm_http_request *r)
     cm_conn_answered(r->user);
 }
 
-bool kmsd_grpc_begins(void *self, cm_conn *c, cm_http_request *r)
+bool cm_kmsd_grpc_begins(void *self, cm_conn *c, cm_http_request *r)
 {
     reactor *re = self;
     const kmsd *d = re->d;
@@ -45,7 +45,7 @@ bool kmsd_grpc_begins(void *self, cm_conn *c, cm_http_request *r)
     return true;
 }
 
-void kmsd_grpc_body(void *self, cm_conn *c, cm_http_request *r, cm_view bytes, bool last)
+void cm_kmsd_grpc_body(void *self, cm_conn *c, cm_http_request *r, cm_view bytes, bool last)
 {
     reactor *re = self;
 

@@ -163,26 +163,28 @@ static cm_err bootstrap(kmsd *d, const struct init *o)
         CM_TRY(read_spki(d, spki, o->admin_cert));
         b.spki = CM_VIEW(spki);
     }
-    CM_TRY(kmsd_service_make(d, &svc));
-    e = cm_bootstrap(svc, kmsd_key_runner(d), &b);
+    CM_TRY(cm_kmsd_service_make(d, &svc));
+    e = cm_bootstrap(svc, cm_kmsd_key_runner(d), &b);
     /* The committer calls the service: it ends first. */
     cm_committer_free(d->committer);
+    cm_kmsd_anchor_close(d);
     d->committer = NULL;
     cm_svc_free(svc);
     return e;
 }
 
-cm_err kmsd_init(kmsd *d, const struct init *o)
+cm_err cm_kmsd_init(kmsd *d, const struct init *o)
 {
     int fd = -1;
     pid_t pid;
 
-    CM_TRY(kmsd_store_open(d, true));
+    CM_TRY(cm_kmsd_store_open(d, true));
     CM_TRY(absent(d));
-    CM_TRY(kmsd_spawner_start(d));
-    CM_TRY(kmsd_spawner_keyd(d, &fd, 1, &pid));
+    d->accept_rollback = true; /* there is nothing to roll back */
+    CM_TRY(cm_kmsd_spawner_start(d));
+    CM_TRY(cm_kmsd_spawner_keyd(d, &fd, 1, &pid));
     atomic_store(&d->signer_fd, fd);
-    CM_TRY(kmsd_signer_new(d));
+    CM_TRY(cm_kmsd_signer_new(d));
     CM_TRY(make_root(d, o));
     CM_TRY(write_root(d));
     CM_TRY(write_log_keys(d));

@@ -13,6 +13,6 @@ struct init {
 
 /* A new root, the first tenant and its administrator, in a store that has none.
  * KMSD_ROOT_EXISTS. */
-CM_MUST cm_err kmsd_init(kmsd *d, const struct init *o);
+CM_MUST cm_err cm_kmsd_init(kmsd *d, const struct init *o);
 
 #endif

@@ -20,7 +20,7 @@ static void set_state(kmsd *d, keyd_state s)
     CM_LOG(d->log, INFO, "keyd", cm_log_str("state", names[s]));
 }
 
-const char *kmsd_keyd_name(const kmsd *d)
+const char *cm_kmsd_keyd_name(const kmsd *d)
 {
     static const char *const names[] = {"down", "sealed", "open"};
 
@@ -47,7 +47,7 @@ static void start(kmsd *d)
     int fds[KMSD_REACTORS + 1];
     unsigned n = d->reactors + 1;
     pid_t pid = -1;
-    cm_err e = kmsd_spawner_keyd(d, fds, n, &pid);
+    cm_err e = cm_kmsd_spawner_keyd(d, fds, n, &pid);
 
     if (cm_failed(e)) {
         CM_LOG(d->log, ERROR, "keyd_not_started", cm_log_err(e));
@@ -59,7 +59,7 @@ static void start(kmsd *d)
     for (unsigned i = 0; i < d->reactors; i++)
         hand_out(&d->reactor[i].keys_fd, fds[i]);
     hand_out(&d->signer_fd, fds[n - 1]);
-    kmsd_keys_sync(&d->reactor[0]);
+    cm_kmsd_keys_sync(&d->reactor[0]);
 }
 
 static void start_timer(cm_timer *t)
@@ -67,7 +67,7 @@ static void start_timer(cm_timer *t)
     start((kmsd *)(void *)((char *)t - offsetof(kmsd, keyd_timer)));
 }
 
-void kmsd_keyd_begin(kmsd *d)
+void cm_kmsd_keyd_begin(kmsd *d)
 {
     d->keyd_timer.fire = start_timer;
     d->keyd_pause_ms = PAUSE_FIRST_MS;
@@ -82,7 +82,7 @@ static void opened(kmsd *d)
 
     set_state(d, KEYD_OPEN);
     d->keyd_pause_ms = PAUSE_FIRST_MS;
-    e = kmsd_service_open(d);
+    e = cm_kmsd_service_open(d);
     if (cm_failed(e))
         CM_LOG(d->log, ERROR, "service_failed", cm_log_err(e));
 }
@@ -123,10 +123,10 @@ static void ask(kmsd *d, cm_keymsg_kind kind, void (*done)(cm_keyctl *c))
                              .answer = {.max = CM_KEYMSG_PACKET}};
     cm_keeper_control(d->reactor[0].keys, &d->control);
     cm_keeper_flush(d->reactor[0].keys);
-    kmsd_keys_sync(&d->reactor[0]);
+    cm_kmsd_keys_sync(&d->reactor[0]);
 }
 
-cm_err kmsd_keyd_unseal(kmsd *d, cm_unseal_kind kind, cm_view secret)
+cm_err cm_kmsd_keyd_unseal(kmsd *d, cm_unseal_kind kind, cm_view secret)
 {
     cm_keyctl_unseal u = {.boot = cm_buf_view(&d->boot), .kind = kind};
 
@@ -171,10 +171,10 @@ static void unseal_by_itself(kmsd *d)
     if (d->v->unseal.method == CM_CONFIG_UNSEAL_FILE)
         e = read_passphrase(d, &secret);
     if (cm_ok(e))
-        e = kmsd_keyd_unseal(d,
-                             d->v->unseal.method == CM_CONFIG_UNSEAL_FILE ? CM_UNSEAL_PASSPHRASE
-                                                                          : CM_UNSEAL_KEYFILE,
-                             cm_buf_view(&secret));
+        e = cm_kmsd_keyd_unseal(d,
+                                d->v->unseal.method == CM_CONFIG_UNSEAL_FILE ? CM_UNSEAL_PASSPHRASE
+                                                                             : CM_UNSEAL_KEYFILE,
+                                cm_buf_view(&secret));
     if (cm_failed(e))
         CM_LOG(d->log, ERROR, "unseal_failed", cm_log_err(e));
 }
@@ -197,7 +197,7 @@ static void asked(cm_keyctl *c)
         unseal_by_itself(d);
 }
 
-void kmsd_keyd_changed(kmsd *d)
+void cm_kmsd_keyd_changed(kmsd *d)
 {
     if (cm_keeper_connection(d->reactor[0].keys)) {
         if (!d->control_busy)

@@ -23,7 +23,7 @@ static void flush(cm_loop_task *t)
 
     r->keys_flushing = false;
     cm_keeper_flush(r->keys);
-    kmsd_keys_sync(r);
+    cm_kmsd_keys_sync(r);
 }
 
 static void flush_later(reactor *r)
@@ -53,7 +53,7 @@ static void ready(cm_loop_io *io, uint32_t events)
 
 static void tick(cm_timer *t)
 {
-    kmsd_keys_sync((reactor *)(void *)((char *)t - offsetof(reactor, keys_tick)));
+    cm_kmsd_keys_sync((reactor *)(void *)((char *)t - offsetof(reactor, keys_tick)));
 }
 
 static void watch(reactor *r)
@@ -70,7 +70,7 @@ static void watch(reactor *r)
             r->keys_io.fd = -1;
         r->keys_events = events;
         if (r->index == 0)
-            kmsd_keyd_changed(r->d);
+            cm_kmsd_keyd_changed(r->d);
     } else if (connection && events != r->keys_events) {
         r->keys_events = events;
         if (cm_failed(cm_loop_change(r->loop, &r->keys_io, events)))
@@ -78,7 +78,7 @@ static void watch(reactor *r)
     }
 }
 
-void kmsd_keys_sync(reactor *r)
+void cm_kmsd_keys_sync(reactor *r)
 {
     uint64_t now = cm_loop_now(r->loop), due;
 
@@ -89,7 +89,7 @@ void kmsd_keys_sync(reactor *r)
         cm_wheel_set(cm_loop_timers(r->loop), &r->keys_tick, CM_MAX(due, now + 1));
 }
 
-cm_err kmsd_keys_init(reactor *r)
+cm_err cm_kmsd_keys_init(reactor *r)
 {
     cm_keeper_options o = {.connect = next_socket,
                            .arg = &r->keys_fd,
@@ -106,7 +106,7 @@ cm_err kmsd_keys_init(reactor *r)
     return CM_OKAY;
 }
 
-void kmsd_keys_done(reactor *r)
+void cm_kmsd_keys_done(reactor *r)
 {
     int fd = atomic_exchange(&r->keys_fd, -1);
 

@@ -80,6 +80,8 @@ struct kmsd {
     cm_grpc_method *grpc_methods;
     cm_store *store;
     cm_rowseal *rows;
+    struct cm_anchor *anchor;
+    bool accept_rollback; /* the operator has decided to go on with this store */
     cm_gate *gate;
     cm_tls *tls[CM_CONFIG_LISTENERS];
 
@@ -112,78 +114,83 @@ struct kmsd {
 
 /* ---- metrics: behind those of the server ---- */
 enum { KM_REQUESTS = CM_SM_COUNT, KM_SECONDS, KM_UNROUTED, KM_KEYD_STARTS, KM_RELOADS, KM_COUNT };
-CM_MUST cm_err kmsd_metrics_new(kmsd *d);
+CM_MUST cm_err cm_kmsd_metrics_new(kmsd *d);
 
 /* ---- reactor.c ---- */
-CM_MUST cm_err kmsd_reactor_init(kmsd *d, unsigned index);
-CM_MUST cm_err kmsd_reactor_listen(reactor *r);
-CM_MUST cm_err kmsd_reactor_start(reactor *r);
-void kmsd_reactor_order(reactor *r, unsigned orders);
-void kmsd_reactor_done(reactor *r);
+CM_MUST cm_err cm_kmsd_reactor_init(kmsd *d, unsigned index);
+CM_MUST cm_err cm_kmsd_reactor_listen(reactor *r);
+CM_MUST cm_err cm_kmsd_reactor_start(reactor *r);
+void cm_kmsd_reactor_order(reactor *r, unsigned orders);
+void cm_kmsd_reactor_done(reactor *r);
 /* A call has ended: a drained reactor without calls stops. */
-void kmsd_reactor_quiet(reactor *r);
-cm_server_limits kmsd_limits(const kmsd *d);
+void cm_kmsd_reactor_quiet(reactor *r);
+cm_server_limits cm_kmsd_limits(const kmsd *d);
+
+/* ---- anchor.c ---- */
+/* STORE_ROLLBACK, STORE_ANCHOR: what stands outside the store does not fit it. */
+CM_MUST cm_err cm_kmsd_anchor_open(kmsd *d, cm_audit_anchor *out);
+void cm_kmsd_anchor_close(kmsd *d);
 
 /* ---- keys.c: keyd's connection of a reactor ---- */
-CM_MUST cm_err kmsd_keys_init(reactor *r);
-void kmsd_keys_done(reactor *r);
+CM_MUST cm_err cm_kmsd_keys_init(reactor *r);
+void cm_kmsd_keys_done(reactor *r);
 /* Look at the connection again: after something may have changed it. */
-void kmsd_keys_sync(reactor *r);
+void cm_kmsd_keys_sync(reactor *r);
 
 /* ---- spawner.c ---- */
 /* Forks the process that starts keyd; before threads and sandbox. */
-CM_MUST cm_err kmsd_spawner_start(kmsd *d);
+CM_MUST cm_err cm_kmsd_spawner_start(kmsd *d);
 /* A new keyd, with a socket for each reactor and one for signing; the one before is ended. */
-CM_MUST cm_err kmsd_spawner_keyd(kmsd *d, int *fds, unsigned n, pid_t *pid);
-void kmsd_spawner_stop(kmsd *d);
+CM_MUST cm_err cm_kmsd_spawner_keyd(kmsd *d, int *fds, unsigned n, pid_t *pid);
+void cm_kmsd_spawner_stop(kmsd *d);
 
 /* ---- keyd.c: its state, on the main thread ---- */
 /* Start it for the first time. */
-void kmsd_keyd_begin(kmsd *d);
+void cm_kmsd_keyd_begin(kmsd *d);
 /* The main thread's connection came or went. */
-void kmsd_keyd_changed(kmsd *d);
+void cm_kmsd_keyd_changed(kmsd *d);
 /* Open it with what somebody brought. KEYD busy: BAD_ARGUMENT. done() as in cm_keyctl. */
-CM_MUST cm_err kmsd_keyd_unseal(kmsd *d, cm_unseal_kind kind, cm_view secret);
-const char *kmsd_keyd_name(const kmsd *d);
+CM_MUST cm_err cm_kmsd_keyd_unseal(kmsd *d, cm_unseal_kind kind, cm_view secret);
+const char *cm_kmsd_keyd_name(const kmsd *d);
 
 /* ---- service.c ---- */
 /* create: make a database, and do not look for a root in it. */
-CM_MUST cm_err kmsd_store_open(kmsd *d, bool create);
+CM_MUST cm_err cm_kmsd_store_open(kmsd *d, bool create);
 /* The keeper that waits: of the committer's thread, and of --init. */
-CM_MUST cm_err kmsd_signer_new(kmsd *d);
-cm_key_runner kmsd_key_runner(kmsd *d);
+CM_MUST cm_err cm_kmsd_signer_new(kmsd *d);
+cm_key_runner cm_kmsd_key_runner(kmsd *d);
 /* Rows, committer and the service over them. */
-CM_MUST cm_err kmsd_service_make(kmsd *d, cm_svc **svc);
+CM_MUST cm_err cm_kmsd_service_make(kmsd *d, cm_svc **svc);
 /* keyd is unsealed: open what is sealed, once. */
-CM_MUST cm_err kmsd_service_open(kmsd *d);
-void kmsd_service_close(kmsd *d);
-uint64_t kmsd_now_ms(void *arg);
+CM_MUST cm_err cm_kmsd_service_open(kmsd *d);
+void cm_kmsd_service_close(kmsd *d);
+uint64_t cm_kmsd_now_ms(void *arg);
 
 /* ---- exchange.c: HTTP to operations and back ---- */
-void kmsd_request(void *self, cm_conn *c, cm_http_request *r);
-void kmsd_cancelled(void *self, cm_conn *c, cm_http_request *r);
-void kmsd_exchanges_free(reactor *r);
+void cm_kmsd_request(void *self, cm_conn *c, cm_http_request *r);
+void cm_kmsd_cancelled(void *self, cm_conn *c, cm_http_request *r);
+void cm_kmsd_exchanges_free(reactor *r);
 /* Answer with an error as JSON. detail may be NULL. */
-void kmsd_answer_error(reactor *re, cm_conn *c, cm_http_request *r, cm_err e, const char *detail,
-                       uint32_t retry_ms);
-void kmsd_answer_json(cm_conn *c, cm_http_request *r, int status, cm_view body);
+void cm_kmsd_answer_error(reactor *re, cm_conn *c, cm_http_request *r, cm_err e, const char *detail,
+                          uint32_t retry_ms);
+void cm_kmsd_answer_json(cm_conn *c, cm_http_request *r, int status, cm_view body);
 
 /* ---- admin.c ---- */
 /* Whether the path is one of the admin listener's own; then it is answered. */
-bool kmsd_admin_request(reactor *re, cm_conn *c, cm_http_request *r);
+bool cm_kmsd_admin_request(reactor *re, cm_conn *c, cm_http_request *r);
 /* What `kind` of listener a connection came through. */
 enum { LISTENER_API, LISTENER_ADMIN, LISTENER_METRICS };
 
 /* ---- grpc_std.c ---- */
-CM_MUST cm_err kmsd_grpc_table(kmsd *d);
-bool kmsd_grpc_begins(void *self, cm_conn *c, cm_http_request *r);
-void kmsd_grpc_body(void *self, cm_conn *c, cm_http_request *r, cm_view bytes, bool last);
+CM_MUST cm_err cm_kmsd_grpc_table(kmsd *d);
+bool cm_kmsd_grpc_begins(void *self, cm_conn *c, cm_http_request *r);
+void cm_kmsd_grpc_body(void *self, cm_conn *c, cm_http_request *r, cm_view bytes, bool last);
 
 /* ---- tls.c ---- */
-CM_MUST cm_err kmsd_tls_load(kmsd *d, const cm_config_values *v, bool reload);
+CM_MUST cm_err cm_kmsd_tls_load(kmsd *d, const cm_config_values *v, bool reload);
 
 /* ---- reload.c ---- */
-CM_MUST cm_err kmsd_config_load(cm_config **out, const char *path);
-void kmsd_reload(kmsd *d);
+CM_MUST cm_err cm_kmsd_config_load(cm_config **out, const char *path);
+void cm_kmsd_reload(kmsd *d);
 
 #endif

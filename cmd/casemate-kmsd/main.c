@@ -15,7 +15,7 @@
 
 struct arguments {
     const char *config;
-    bool check, init, help, version;
+    bool check, init, accept_rollback, help, version;
     struct init first;
 };
 
@@ -32,6 +32,9 @@ static const char usage[] =
     "    --admin-cert FILE   their client certificate (PEM), if they have one\n"
     "    --shares M/N        recovery shares: any M of N open the root key\n"
     "    --shares-file FILE  where the shares go instead of standard output\n"
+    "  --accept-rollback   go on with a store that is older than the one last seen: once, when "
+    "the\n"
+    "                      newer one is lost for good\n"
     "  --version, --help\n"
     "\n"
     "SIGTERM: finish what is under way, then leave. SIGHUP: take over the configuration's marked\n"
@@ -80,6 +83,7 @@ static bool flag(struct arguments *a, const char *name)
         bool *to;
     } flags[] = {{"--check", &a->check},
                  {"--init", &a->init},
+                 {"--accept-rollback", &a->accept_rollback},
                  {"--help", &a->help},
                  {"--version", &a->version}};
 
@@ -111,7 +115,7 @@ static void drain(kmsd *d)
     cm_notify(d->notify_socket, "STOPPING=1");
     atomic_store(&d->draining, true);
     for (unsigned i = 1; i < d->reactors; i++)
-        kmsd_reactor_order(&d->reactor[i], ORDER_DRAIN);
+        cm_kmsd_reactor_order(&d->reactor[i], ORDER_DRAIN);
 }
 
 static void got_signal(void *arg, int signo)
@@ -119,7 +123,7 @@ static void got_signal(void *arg, int signo)
     kmsd *d = arg;
 
     if (signo == SIGHUP) {
-        kmsd_reload(d);
+        cm_kmsd_reload(d);
         return;
     }
     d->signals++;
@@ -127,7 +131,7 @@ static void got_signal(void *arg, int signo)
         drain(d);
     else if (d->signals == 2)
         for (unsigned i = 0; i < d->reactors; i++)
-            kmsd_reactor_order(&d->reactor[i], ORDER_STOP);
+            cm_kmsd_reactor_order(&d->reactor[i], ORDER_STOP);
     else
         _exit(128 + signo);
 }
@@ -163,7 +167,7 @@ static cm_err start_log(kmsd *d)
                         .level = (cm_log_level)d->v->log.level,
                         .form = (cm_log_form)d->v->log.format,
                         .program = "casemate-kmsd",
-                        .now_ms = kmsd_now_ms};
+                        .now_ms = cm_kmsd_now_ms};
 
     return cm_log_new(&d->log, &o);
 }
@@ -245,10 +249,10 @@ static cm_err start_reactors(kmsd *d)
 
     d->reactors = (unsigned)CM_MIN(n, (uint64_t)KMSD_REACTORS - 1) + 1;
     for (unsigned i = 0; i < d->reactors; i++)
-        CM_TRY(kmsd_reactor_init(d, i));
+        CM_TRY(cm_kmsd_reactor_init(d, i));
     d->reactor[0].thread = pthread_self();
     for (unsigned i = 0; i < d->reactors; i++)
-        CM_TRY(kmsd_reactor_listen(&d->reactor[i]));
+        CM_TRY(cm_kmsd_reactor_listen(&d->reactor[i]));
     return CM_OKAY;
 }
 
@@ -256,13 +260,13 @@ static cm_err prepare(kmsd *d)
 {
     raise_file_limit(d);
     CM_TRY(cm_crypt_new(&d->crypt, CM_PROFILE_DEFAULT));
-    CM_TRY(kmsd_metrics_new(d));
-    CM_TRY(kmsd_grpc_table(d));
+    CM_TRY(cm_kmsd_metrics_new(d));
+    CM_TRY(cm_kmsd_grpc_table(d));
     CM_TRY(start_gate(d));
-    CM_TRY(kmsd_tls_load(d, d->v, false));
-    CM_TRY(kmsd_store_open(d, false));
+    CM_TRY(cm_kmsd_tls_load(d, d->v, false));
+    CM_TRY(cm_kmsd_store_open(d, false));
     CM_TRY(start_reactors(d));
-    CM_TRY(kmsd_spawner_start(d));
+    CM_TRY(cm_kmsd_spawner_start(d));
     CM_TRY(enter_sandbox(d));
     return start_trace(d);
 }
@@ -270,9 +274,9 @@ static cm_err prepare(kmsd *d)
 static cm_err serve(kmsd *d, const sigset_t *signals)
 {
     CM_TRY(cm_loop_signals(d->reactor[0].loop, signals, got_signal, d));
-    kmsd_keyd_begin(d);
+    cm_kmsd_keyd_begin(d);
     for (unsigned i = 1; i < d->reactors; i++)
-        CM_TRY(kmsd_reactor_start(&d->reactor[i]));
+        CM_TRY(cm_kmsd_reactor_start(&d->reactor[i]));
     return cm_loop_run(d->reactor[0].loop);
 }
 
@@ -280,14 +284,14 @@ static void stop(kmsd *d)
 {
     for (unsigned i = 1; i < d->reactors; i++)
         if (d->reactor[i].thread) {
-            kmsd_reactor_order(&d->reactor[i], ORDER_STOP);
+            cm_kmsd_reactor_order(&d->reactor[i], ORDER_STOP);
             (void)pthread_join(d->reactor[i].thread, NULL);
         }
     /* Calls that were cut off end here: the committer finishes what it was given. */
-    kmsd_service_close(d);
+    cm_kmsd_service_close(d);
     for (unsigned i = 0; i < d->reactors; i++)
-        kmsd_reactor_done(&d->reactor[i]);
-    kmsd_spawner_stop(d);
+        cm_kmsd_reactor_done(&d->reactor[i]);
+    cm_kmsd_spawner_stop(d);
     for (size_t i = 0; i < CM_CONFIG_LISTENERS; i++)
         cm_tls_free(d->tls[i]);
     cm_gate_free_ptr(&d->gate);
@@ -310,18 +314,19 @@ static cm_err run(kmsd *d, const struct arguments *a)
 
     block_signals(&signals);
     d->config_path = a->config;
+    d->accept_rollback = a->accept_rollback;
     d->notify_socket = getenv("NOTIFY_SOCKET");
     d->spawner = -1;
-    CM_TRY(kmsd_config_load(&d->config, a->config));
+    CM_TRY(cm_kmsd_config_load(&d->config, a->config));
     d->v = cm_config_of(d->config);
     CM_TRY(start_log(d));
     if (a->check) {
         CM_TRY(cm_crypt_new(&d->crypt, CM_PROFILE_DEFAULT));
-        return kmsd_tls_load(d, d->v, false);
+        return cm_kmsd_tls_load(d, d->v, false);
     }
     if (a->init) {
         CM_TRY(cm_crypt_new(&d->crypt, CM_PROFILE_DEFAULT));
-        return kmsd_init(d, &a->first);
+        return cm_kmsd_init(d, &a->first);
     }
     CM_LOG(d->log, INFO, "starting", cm_log_str("version", CM_CONFIG_VERSION));
     e = prepare(d);

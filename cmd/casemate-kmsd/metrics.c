@@ -14,7 +14,7 @@ static cm_err op_names(kmsd *d)
     return CM_OKAY;
 }
 
-cm_err kmsd_metrics_new(kmsd *d)
+cm_err cm_kmsd_metrics_new(kmsd *d)
 {
     CM_TRY(op_names(d));
     CM_TRY(cm_alloc_array(&d->table, KM_COUNT, sizeof *d->table));

@@ -10,7 +10,7 @@ static uint64_t now_s(void)
     return cm_os_now();
 }
 
-cm_server_limits kmsd_limits(const kmsd *d)
+cm_server_limits cm_kmsd_limits(const kmsd *d)
 {
     const cm_config_values *v = d->v;
     unsigned n = CM_MAX(d->reactors - 1, 1u);
@@ -37,7 +37,7 @@ static void refused(void *self, cm_view address, cm_err why, const char *detail)
 
 /* ---- orders from the main thread ---- */
 
-void kmsd_reactor_quiet(reactor *r)
+void cm_kmsd_reactor_quiet(reactor *r)
 {
     if (r->drained && r->calls == 0)
         cm_loop_stop(r->loop);
@@ -48,14 +48,14 @@ static void drained(void *self)
     reactor *r = self;
 
     r->drained = true;
-    kmsd_reactor_quiet(r);
+    cm_kmsd_reactor_quiet(r);
 }
 
 static void obey(cm_loop_task *t)
 {
     reactor *r = (reactor *)(void *)((char *)t - offsetof(reactor, order));
     unsigned orders = atomic_exchange(&r->orders, 0);
-    cm_server_limits l = kmsd_limits(r->d);
+    cm_server_limits l = cm_kmsd_limits(r->d);
 
     if (orders & ORDER_LIMITS)
         cm_server_set_limits(r->server, &l);
@@ -65,7 +65,7 @@ static void obey(cm_loop_task *t)
         cm_loop_stop(r->loop);
 }
 
-void kmsd_reactor_order(reactor *r, unsigned orders)
+void cm_kmsd_reactor_order(reactor *r, unsigned orders)
 {
     /* Who finds none waiting posts the task; it takes all that came by then. */
     if (atomic_fetch_or(&r->orders, orders) == 0)
@@ -74,22 +74,22 @@ void kmsd_reactor_order(reactor *r, unsigned orders)
 
 /* ---- beginning and end ---- */
 
-cm_err kmsd_reactor_init(kmsd *d, unsigned index)
+cm_err cm_kmsd_reactor_init(kmsd *d, unsigned index)
 {
     reactor *r = &d->reactor[index];
     const cm_config_values *v = d->v;
     cm_server_options o = {
         .now_s = now_s,
-        .limits = kmsd_limits(d),
+        .limits = cm_kmsd_limits(d),
         .http = {.head_max = v->limits.head,
                  .body_max = v->limits.body,
                  .streams_max = (unsigned)v->limits.streams,
                  .resets_max = (unsigned)v->limits.resets},
         .gate = index ? d->gate : NULL,
-        .handler = {.request = kmsd_request,
-                    .cancelled = kmsd_cancelled,
-                    .begins = kmsd_grpc_begins,
-                    .piece = kmsd_grpc_body,
+        .handler = {.request = cm_kmsd_request,
+                    .cancelled = cm_kmsd_cancelled,
+                    .begins = cm_kmsd_grpc_begins,
+                    .piece = cm_kmsd_grpc_body,
                     .refused = refused,
                     .drained = drained,
                     .self = r},
@@ -104,7 +104,7 @@ cm_err kmsd_reactor_init(kmsd *d, unsigned index)
     o.shard = r->shard;
     CM_TRY(cm_grpc_std_new(&r->std, &d->grpc));
     CM_TRY(cm_server_new(&r->server, &o));
-    return kmsd_keys_init(r);
+    return cm_kmsd_keys_init(r);
 }
 
 static cm_err listen_at(reactor *r, const char *address, cm_tls *tls, bool local, uintptr_t kind)
@@ -140,7 +140,7 @@ static cm_err listen_admin(reactor *r)
     return CM_OKAY;
 }
 
-cm_err kmsd_reactor_listen(reactor *r)
+cm_err cm_kmsd_reactor_listen(reactor *r)
 {
     const cm_config_values *v = r->d->v;
 
@@ -166,11 +166,11 @@ static void *run(void *arg)
     (void)pthread_setname_np(pthread_self(), name);
     r->result = cm_loop_run(r->loop);
     if (atomic_fetch_sub(&r->d->undrained, 1) == 1)
-        kmsd_reactor_order(&r->d->reactor[0], ORDER_STOP);
+        cm_kmsd_reactor_order(&r->d->reactor[0], ORDER_STOP);
     return NULL;
 }
 
-cm_err kmsd_reactor_start(reactor *r)
+cm_err cm_kmsd_reactor_start(reactor *r)
 {
     atomic_fetch_add(&r->d->undrained, 1);
     if (pthread_create(&r->thread, NULL, run, r) != 0) {
@@ -180,13 +180,13 @@ cm_err kmsd_reactor_start(reactor *r)
     return CM_OKAY;
 }
 
-void kmsd_reactor_done(reactor *r)
+void cm_kmsd_reactor_done(reactor *r)
 {
     if (!r->d)
         return;
-    kmsd_keys_done(r);
+    cm_kmsd_keys_done(r);
     cm_server_free_ptr(&r->server);
     cm_grpc_std_free(r->std);
-    kmsd_exchanges_free(r);
+    cm_kmsd_exchanges_free(r);
     cm_loop_free_ptr(&r->loop);
 }

@@ -17,7 +17,7 @@ static void print_faults(const cm_config_faults *f, const char *path, cm_view te
         (void)cm_failed(cm_os_write(STDERR_FILENO, b.p, b.n));
 }
 
-cm_err kmsd_config_load(cm_config **out, const char *path)
+cm_err cm_kmsd_config_load(cm_config **out, const char *path)
 {
     CM_AUTO(cm_buf_free) cm_buf text = {.max = CM_CONFIG_FILE_MAX + 1};
     cm_config_faults f = {.n = 0};
@@ -33,7 +33,7 @@ cm_err kmsd_config_load(cm_config **out, const char *path)
 static void audit(kmsd *d, cm_view diff)
 {
     uint8_t digest[32], id[16];
-    cm_audit_entry entry = {.time_ms = kmsd_now_ms(NULL),
+    cm_audit_entry entry = {.time_ms = cm_kmsd_now_ms(NULL),
                             .id = CM_VIEW(id),
                             .op = CM_LIT("ReloadConfig"),
                             .resource = CM_LIT("config"),
@@ -84,7 +84,7 @@ static void apply(kmsd *d, const cm_config_values *v)
     if (d->trace)
         cm_trace_set_one_in(d->trace, (unsigned)v->trace.one_in);
     for (unsigned i = 0; i < d->reactors; i++)
-        kmsd_reactor_order(&d->reactor[i], ORDER_LIMITS);
+        cm_kmsd_reactor_order(&d->reactor[i], ORDER_LIMITS);
 }
 
 static cm_err reload(kmsd *d, cm_buf *diff)
@@ -92,15 +92,15 @@ static cm_err reload(kmsd *d, cm_buf *diff)
     CM_AUTO(cm_config_free_ptr) cm_config *next = NULL;
     bool restart;
 
-    CM_TRY(kmsd_config_load(&next, d->config_path));
+    CM_TRY(cm_kmsd_config_load(&next, d->config_path));
     CM_TRY(cm_config_diff(diff, d->config, next, &restart));
     /* Listeners stay as they are; their certificates are taken from the new file. */
-    CM_TRY(kmsd_tls_load(d, cm_config_of(next), true));
+    CM_TRY(cm_kmsd_tls_load(d, cm_config_of(next), true));
     apply(d, cm_config_of(next));
     return CM_OKAY;
 }
 
-void kmsd_reload(kmsd *d)
+void cm_kmsd_reload(kmsd *d)
 {
     CM_AUTO(cm_buf_free) cm_buf diff = {.max = 256 << 10};
     cm_err e;

@@ -10,7 +10,7 @@
 
 enum { SIGN_MS = 5000, SIGN_TRIES = 2, KEY_MS = 30000 };
 
-uint64_t kmsd_now_ms(void *arg)
+uint64_t cm_kmsd_now_ms(void *arg)
 {
     struct timespec t;
 
@@ -49,7 +49,7 @@ static cm_err open_postgres(kmsd *d)
     return cm_store_open_postgres(&d->store, &o);
 }
 
-cm_err kmsd_store_open(kmsd *d, bool create)
+cm_err cm_kmsd_store_open(kmsd *d, bool create)
 {
     cm_path p;
     uint64_t version;
@@ -85,7 +85,7 @@ static cm_err next_socket(void *arg, int *fd)
     return CM_OKAY;
 }
 
-cm_err kmsd_signer_new(kmsd *d)
+cm_err cm_kmsd_signer_new(kmsd *d)
 {
     cm_keeper_options o = {.connect = next_socket, .arg = &d->signer_fd, .fd = -1};
 
@@ -122,13 +122,14 @@ static cm_err sign_log(void *self, cm_buf *lines, cm_view text)
 
 static cm_err start_committer(kmsd *d)
 {
-    const cm_committer_options o = {.store = d->store,
-                                    .crypt = d->crypt,
-                                    .signer = {.sign = sign_log, .self = d},
-                                    .origin = d->v->origin,
-                                    .now_ms = kmsd_now_ms,
-                                    .depth = (unsigned)d->v->limits.commits};
+    cm_committer_options o = {.store = d->store,
+                              .crypt = d->crypt,
+                              .signer = {.sign = sign_log, .self = d},
+                              .origin = d->v->origin,
+                              .now_ms = cm_kmsd_now_ms,
+                              .depth = (unsigned)d->v->limits.commits};
 
+    CM_TRY(cm_kmsd_anchor_open(d, &o.anchor));
     return cm_committer_new(&d->committer, &o);
 }
 
@@ -141,7 +142,7 @@ static cm_err run_key(void *self, cm_keyop *op)
     return cm_keeper_run(d->signer, op, KEY_MS);
 }
 
-cm_key_runner kmsd_key_runner(kmsd *d)
+cm_key_runner cm_kmsd_key_runner(kmsd *d)
 {
     return (cm_key_runner){.run = run_key, .self = d};
 }
@@ -159,7 +160,7 @@ static cm_err open_rows(kmsd *d)
 
     CM_TRY(cm_rowseal_new(&d->rows, d->crypt));
     keys = row_keys(d);
-    CM_TRY(cm_boot_rows(d->store, &keys, kmsd_key_runner(d), &fresh));
+    CM_TRY(cm_boot_rows(d->store, &keys, cm_kmsd_key_runner(d), &fresh));
     sealer = cm_rowseal_sealer(d->rows);
     cm_store_unseal(d->store, &sealer);
     return CM_OKAY;
@@ -167,12 +168,15 @@ static cm_err open_rows(kmsd *d)
 
 /* ---- the service --------------------------------------------------------------------------- */
 
-cm_err kmsd_service_make(kmsd *d, cm_svc **svc)
+cm_err cm_kmsd_service_make(kmsd *d, cm_svc **svc)
 {
-    cm_svc_options o = {
-        .store = d->store, .crypt = d->crypt, .now_ms = kmsd_now_ms, .version = CM_CONFIG_VERSION};
+    cm_svc_options o = {.store = d->store,
+                        .crypt = d->crypt,
+                        .now_ms = cm_kmsd_now_ms,
+                        .version = CM_CONFIG_VERSION};
 
-    CM_TRY(kmsd_signer_new(d));
+    o.address_rate = d->v->limits.address_calls;
+    CM_TRY(cm_kmsd_signer_new(d));
     (void)cm_keeper_tick(d->signer, cm_os_monotonic_ns() / 1000000);
     if (!d->rows)
         CM_TRY(open_rows(d));
@@ -189,7 +193,7 @@ static cm_err open_service(kmsd *d)
     bool due = true;
     cm_err e;
 
-    CM_TRY(kmsd_service_make(d, &svc));
+    CM_TRY(cm_kmsd_service_make(d, &svc));
     e = cm_bootstrap_due(svc, &due);
     if (cm_ok(e) && due)
         e = CM_FAIL(KMSD_NO_ROOT);
@@ -201,7 +205,7 @@ static cm_err open_service(kmsd *d)
     return CM_OKAY;
 }
 
-cm_err kmsd_service_open(kmsd *d)
+cm_err cm_kmsd_service_open(kmsd *d)
 {
     if (atomic_load(&d->svc))
         return CM_OKAY;
@@ -211,12 +215,13 @@ cm_err kmsd_service_open(kmsd *d)
     return CM_OKAY;
 }
 
-void kmsd_service_close(kmsd *d)
+void cm_kmsd_service_close(kmsd *d)
 {
     cm_svc *svc = atomic_load(&d->svc);
     int fd = atomic_exchange(&d->signer_fd, -1);
 
     cm_committer_free(d->committer);
+    cm_kmsd_anchor_close(d);
     d->committer = NULL;
     cm_svc_free(svc);
     cm_keeper_free_ptr(&d->signer);

@@ -125,7 +125,7 @@ static cm_err find_program(const kmsd *d, char path[4200])
     return CM_FAIL(NO_FILE);
 }
 
-cm_err kmsd_spawner_start(kmsd *d)
+cm_err cm_kmsd_spawner_start(kmsd *d)
 {
     char path[4200], threads[32];
     const char *args[4] = {NULL};
@@ -181,7 +181,7 @@ static cm_err receive(int sock, struct answer *a, int *fds, unsigned n)
     return CM_OKAY;
 }
 
-cm_err kmsd_spawner_keyd(kmsd *d, int *fds, unsigned n, pid_t *pid)
+cm_err cm_kmsd_spawner_keyd(kmsd *d, int *fds, unsigned n, pid_t *pid)
 {
     struct order o = {.sockets = n};
     struct answer a = {.pid = -1};
@@ -193,7 +193,7 @@ cm_err kmsd_spawner_keyd(kmsd *d, int *fds, unsigned n, pid_t *pid)
     return CM_OKAY;
 }
 
-void kmsd_spawner_stop(kmsd *d)
+void cm_kmsd_spawner_stop(kmsd *d)
 {
     if (d->spawner_pid <= 0)
         return;

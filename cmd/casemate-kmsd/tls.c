@@ -69,7 +69,7 @@ static cm_err load_one(kmsd *d, size_t i, const cm_config_listener *l, bool relo
     return complain(d, l->address, e);
 }
 
-cm_err kmsd_tls_load(kmsd *d, const cm_config_values *v, bool reload)
+cm_err cm_kmsd_tls_load(kmsd *d, const cm_config_values *v, bool reload)
 {
     for (size_t i = 0; i < v->listeners_n; i++) {
         if (v->listeners[i].tls == CM_CONFIG_TLS_OFF || (reload && !d->tls[i]))

@@ -59,7 +59,7 @@ typedef struct {
     } keyd;
     struct {
         uint64_t connections, handshakes, address_connections, address_rate, address_burst,
-            addresses;
+            address_calls, addresses;
         uint64_t handshake_time, request_time, body_rate, idle_time, write_time, drain_time;
         uint64_t head, body, streams, resets, commits;
     } limits;

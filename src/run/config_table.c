@@ -102,6 +102,8 @@ const struct key cm_config_keys[] = {
      .doc = "New connections a second of one address; 0: any number."},
     {"limits.address_burst", NUMBER(1, 1000000, "2000"), AT(limits.address_burst),
      .doc = "New connections of one address that may come at once."},
+    {"limits.address_calls", NUMBER(1, 10000000, "20000"), AT(limits.address_calls),
+     .doc = "Calls a second of one address before it is known who asks."},
     {"limits.addresses", NUMBER(256, 10000000, "65536"), AT(limits.addresses),
      .doc = "Addresses that are remembered; beyond, new ones are refused."},
     {"limits.handshake_time", TIME(100, 600 * S, "10s"), AT(limits.handshake_time),

@@ -141,6 +141,14 @@ static cm_err key_of(cm_rowseal *r, cm_key32 *out, cm_view tenant)
     return found ? CM_OKAY : CM_FAIL(STORE_LOCKED);
 }
 
+cm_err cm_rowseal_derive(cm_rowseal *r, cm_key32 *out, cm_view tenant, cm_view label)
+{
+    CM_AUTO(cm_key32_wipe) cm_key32 k;
+
+    CM_TRY(key_of(r, &k, tenant));
+    return cm_hkdf_expand(r->crypt, CM_SHA512, out->b, sizeof out->b, CM_VIEW(k.b), label);
+}
+
 /* D-7: length of the tenant, tenant, key, version. The key's own first component is the tenant
  * too; saying it once more keeps the binding whatever becomes of paths. */
 static cm_err aad_of(cm_buf *aad, cm_view tenant, cm_view key, uint64_t version)

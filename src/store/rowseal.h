@@ -24,6 +24,8 @@ bool cm_rowseal_known(void *self, cm_view tenant);
 /** Keep a tenant's key of 32 bytes: copied. A tenant keeps the first one: CRYPT_BAD_KEY for
  * another. STORE_TENANTS past CM_ROWSEAL_TENANTS. */
 CM_MUST cm_err cm_rowseal_add(void *self, cm_view tenant, cm_view key);
+/** A key for another purpose, derived from a tenant's (HKDF-Expand-SHA512). STORE_LOCKED. */
+CM_MUST cm_err cm_rowseal_derive(cm_rowseal *r, cm_key32 *out, cm_view tenant, cm_view label);
 /** Wipe every key: the store is sealed again. */
 void cm_rowseal_forget(cm_rowseal *r);
 /** STORE_LOCKED for a tenant whose key is not there. */

@@ -185,7 +185,7 @@ static cm_svc_session *session_of(cm_call *c, const uint8_t id[CM_SESSION_ID])
             session_free(x);
             continue;
         }
-        if (memcmp(x->id, id, CM_SESSION_ID) == 0)
+        if (cm_view_eq(CM_VIEW(x->id), cm_view_of(id, CM_SESSION_ID)))
             return cm_ct_equal(c->peer.exporter, CM_VIEW(x->exporter)) ? x : NULL; /* V-8 */
         p = &x->next;
     }
@@ -371,7 +371,7 @@ static bool bearer(const cm_http_request *r, cm_view *token)
     cm_view v;
 
     if (r == NULL || !cm_http_header_of(r, "authorization", &v) || v.n < 8 ||
-        memcmp(v.p, "Bearer ", 7) != 0)
+        !cm_view_eq(cm_view_sub(v, 0, 7), CM_LIT("Bearer ")))
         return false;
     *token = cm_view_sub(v, 7, v.n - 7);
     return true;
@@ -393,8 +393,9 @@ static cm_err authenticate(cm_call *c)
                                                    : by_signature(c, &s, &m);
         }
         if (bearer(c->http.request, &token))
-            return token.n > 4 && memcmp(token.p, "cmk_", 4) == 0 ? by_api_key(c, token)
-                                                                  : by_token(c, token);
+            return token.n > 4 && cm_view_eq(cm_view_sub(token, 0, 4), CM_LIT("cmk_"))
+                       ? by_api_key(c, token)
+                       : by_token(c, token);
     }
     if (c->peer.cert_spki.n == 32)
         return by_certificate(c);

@@ -100,7 +100,7 @@ cm_err cm_do_import_wrapped(cm_call *c)
     CM_TRY(cm_keyrec_bind(c, row->msg, v));
     st->op.bind.path = path;
     st->op.type2 = type;
-    st->op.context = name; /* what the new key is sealed for */
+    st->op.more = name; /* what the new key is sealed for */
     st->op.n = 1;
     st->op.data = cm_msg_view(c->request, M_ImportWrappedRequest_wrapped);
     return CM_OKAY;

@@ -113,7 +113,7 @@ cm_err cm_network_parse(cm_network *out, cm_view text)
     while (slash < text.n && text.p[slash] != '/')
         slash++;
     CM_TRY(cm_address_parse(n.b, cm_view_sub(text, 0, slash)));
-    width = memcmp(n.b, MAPPED, sizeof MAPPED) == 0 ? 32 : 128;
+    width = cm_view_eq(cm_view_of(n.b, sizeof MAPPED), CM_VIEW(MAPPED)) ? 32 : 128;
     if (slash < text.n) {
         if (cm_failed(cm_dec_u64(&bits, cm_view_sub(text, slash + 1, text.n - slash - 1))) ||
             bits > width)

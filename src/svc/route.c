@@ -120,12 +120,11 @@ const cm_op *cm_svc_route(cm_view method, cm_view path, cm_arena *a, cm_msg **re
 
 const cm_op *cm_svc_op_by_name(cm_view name)
 {
-    static const char service[] = "casemate.kms.v1.Kms/";
     cm_view prefix = CM_LIT("casemate.kms.v1.Kms/");
 
     if (name.n && name.p[0] == '/')
         name = cm_view_sub(name, 1, name.n - 1);
-    if (name.n > prefix.n && memcmp(name.p, service, prefix.n) == 0)
+    if (name.n > prefix.n && cm_view_eq(cm_view_sub(name, 0, prefix.n), prefix))
         name = cm_view_sub(name, prefix.n, name.n - prefix.n);
     for (size_t i = 0; i < cm_ops_n; i++)
         if (cm_view_eq(cm_view_str(cm_ops[i].name), name))

@@ -19,7 +19,7 @@ port=$((20000 + RANDOM % 20000))
 trap 'kill "$server" 2>/dev/null || true; wait 2>/dev/null || true' EXIT
 
 start() {
-    casemate serve --dir "$dir" --listen "127.0.0.1:$port" --shares-file "$WORK/shares" "$@" \
+    casemate serve --dir "$dir" --listen "127.0.0.1:$port" --shares-file "$WORK/shares" \
         >"$WORK/log" 2>&1 &
     server=$!
     for _ in $(seq 200); do

@@ -116,6 +116,11 @@ def complexity(tree):
     return found
 
 
+# One row a line, however long: what people and merges find their way by.
+TABLES = ("include/casemate/reasons.h", "src/svc/list_admin.h", "src/svc/list_keys.h",
+          "src/svc/list_records.h", "src/svc/ops.c")
+
+
 def length(tree):
     found = []
     for name in tree.files():
@@ -125,7 +130,7 @@ def length(tree):
                 found.append(f"{name}: {lines} lines, over {FILE_LINES}")
     for name in tree.under(*C_TOPS):
         for number, line in numbered(tree, name):
-            if len(line) > 100 and "http" not in line and name != "include/casemate/reasons.h":
+            if len(line) > 100 and "http" not in line and name not in TABLES:
                 found.append(f"{name}:{number}: {len(line)} columns, over 100")
     return found
 
