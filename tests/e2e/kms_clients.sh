@@ -107,11 +107,13 @@ else
 fi
 
 # ---- gRPC for Python, whose TLS knows no post-quantum group: through the proxy
-if python3 -c 'import grpc, google.protobuf' 2>/dev/null; then
+python=/usr/bin/python3 # packages of the distribution belong to this one
+[ -x "$python" ] || python=python3
+if "$python" -c 'import grpc, google.protobuf' 2>/dev/null; then
     casemate proxy --listen "unix:$WORK/proxy.sock" --to "https://127.0.0.1:$port" --ca "$dir/ca.crt" >"$WORK/proxy.log" 2>&1 &
     proxy=$!
     for _ in $(seq 50); do [ -S "$WORK/proxy.sock" ] && break; sleep 0.1; done
-    python3 "$CASEMATE_SOURCE/tests/e2e/kms_grpc.py" "unix:$WORK/proxy.sock" "$token" ||
+    "$python" "$CASEMATE_SOURCE/tests/e2e/kms_grpc.py" "unix:$WORK/proxy.sock" "$token" ||
         die "gRPC: $(tail -3 "$WORK/proxy.log" "$WORK/log")"
 else
     echo 'SKIP: no gRPC for Python'
