@@ -164,17 +164,6 @@ void t_svc_restart(t_svc *t)
     start(t);
 }
 
-t_svc *t_svc_second(const t_svc *first)
-{
-    t_svc *t;
-
-    must(cm_alloc(&t, sizeof *t), "memory");
-    *t = *first;
-    t->secrets_n = 0;
-    start(t);
-    return t;
-}
-
 void t_svc_done(t_svc *t)
 {
     stop(t);

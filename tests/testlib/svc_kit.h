@@ -65,8 +65,6 @@ typedef struct {
 t_svc *t_svc_new(void);
 /** Stop everything and start it again over the same database. */
 void t_svc_restart(t_svc *t);
-/** A second service over the same database file. */
-t_svc *t_svc_second(const t_svc *t);
 void t_svc_done(t_svc *t);
 
 /** A new identity with an ML-DSA-65 key; free with t_who_done(). */
