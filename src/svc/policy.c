@@ -165,34 +165,33 @@ static const char *lists_wrong(const cm_grant *g)
     return NULL;
 }
 
-static bool demands(const cm_grant *g)
+static const char *resource_wrong(const cm_grant *g)
 {
-    return g->approvals || g->rate || g->min_tier || g->measurements.n || g->pq;
+    if (g->key.n && !g->keyspace.n)
+        return "resource_key";
+    return g->tag.n && g->keyspace.n ? "resource_tag" : NULL;
 }
 
-static const char *conditions_wrong(const cm_grant *g)
+/* A denial that needs proof of something good would be a hole. */
+static bool hollow_denial(const cm_grant *g)
 {
-    const char *wrong = NULL;
+    return g->deny && (g->approvals || g->rate || g->min_tier || g->measurements.n || g->pq);
+}
 
-    if (g->not_after_ms && g->not_after_ms < g->not_before_ms)
+cm_err cm_policy_check(const cm_grant *g, const char **why)
+{
+    const char *wrong = lists_wrong(g);
+
+    if (resource_wrong(g))
+        wrong = resource_wrong(g);
+    else if (g->not_after_ms && g->not_after_ms < g->not_before_ms)
         wrong = "conditions.not_after_ms";
     else if (g->approvals > g->approvers.n)
         wrong = "conditions.approvals";
     else if (g->day_from > 1440 || g->day_to > 1440)
         wrong = "conditions.day_to";
-    else if (g->deny && demands(g)) /* a denial that needs proof of something good is a hole */
+    else if (hollow_denial(g))
         wrong = "conditions";
-    return wrong;
-}
-
-cm_err cm_policy_check(const cm_grant *g, const char **why)
-{
-    const char *wrong = conditions_wrong(g);
-
-    if (wrong == NULL)
-        wrong = g->tag.n && g->keyspace.n ? "resource_tag" : lists_wrong(g);
-    if (g->key.n && !g->keyspace.n)
-        wrong = "resource_key";
     if (wrong == NULL)
         return CM_OKAY;
     *why = wrong;

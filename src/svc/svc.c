@@ -214,7 +214,7 @@ static cm_err rows_ready(struct cm_call_state *st)
     return CM_OKAY;
 }
 
-/* ---- the log entry ---- */
+/* ---- the log entry ---- one for each decision (V-12) */
 
 static void fill_entry(struct cm_call_state *st, cm_audit_decision d, cm_err why)
 {

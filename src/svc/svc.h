@@ -12,7 +12,7 @@
  * and only then is answered. A conflict with another node starts it anew at step 1.
  *
  * Every decision on a call whose maker is known leaves an entry in the log, whether it was allowed
- * or not; refusals of unknown callers are logged up to a rate (spec/kms.md, V-10 to V-14).
+ * or not; refusals of unknown callers are logged up to a rate (spec/kms.md, V-12, V-13).
  */
 #include "audit/commit.h"
 #include "keys/keyop.h"

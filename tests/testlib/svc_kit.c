@@ -260,9 +260,10 @@ static void sign_request(t_svc *t, t_who *w, wire_request *r)
     cm_httpsig_message m;
     char nonce[33];
 
-    (void)snprintf(nonce, sizeof nonce, "%016llx%016llx",
-                   (unsigned long long)__atomic_add_fetch(&w->counter, 1, __ATOMIC_RELAXED),
-                   (unsigned long long)(uintptr_t)r);
+    if (!w->session[0])
+        (void)snprintf(nonce, sizeof nonce, "%016llx%016llx",
+                       (unsigned long long)__atomic_add_fetch(&w->counter, 1, __ATOMIC_RELAXED),
+                       (unsigned long long)(uintptr_t)r);
     if (w->exporter.n && w->key && !w->session[0]) {
         r->channel.max = 256;
         must(cm_session_channel(&r->channel, t->crypt, w->exporter), "channel");

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "svc/names.h"
 #include "svc/policy.h"
 
 static uint64_t seed = 88172645463325252u;
@@ -212,12 +213,33 @@ static void test_networks(void **state)
         assert_true(cm_ok(cm_network_parse(&n, cm_view_str(good[i]))));
 }
 
+/* V-4: three parts and back, one text each; `a:b`, c and a, `b:c` have two. */
+static void test_seed_names(void **state)
+{
+    static const char *const bad[] = {"", "a:b", "a:b:c:d", "a:b:c\\", "a:\\x:c", "a::c", "::"};
+    CM_AUTO(cm_buf_free) cm_buf one = {.max = 64};
+    CM_AUTO(cm_buf_free) cm_buf two = {.max = 64};
+    const cm_view x[3] = {CM_LIT("a:b"), CM_LIT("c"), CM_LIT("k\\")};
+    const cm_view y[3] = {CM_LIT("a"), CM_LIT("b:c"), CM_LIT("k\\")};
+    cm_seed_name s;
+
+    (void)state;
+    assert_true(cm_ok(cm_svc_seed_text(&one, x)) && cm_ok(cm_svc_seed_text(&two, y)));
+    assert_false(cm_view_eq(cm_buf_view(&one), cm_buf_view(&two)));
+    assert_true(cm_ok(cm_svc_seed_name(&s, cm_buf_view(&one))));
+    for (size_t i = 0; i < 3; i++)
+        assert_true(cm_view_eq(cm_view_of(s.part[i], s.n[i]), x[i]));
+    for (size_t i = 0; i < CM_COUNT(bad); i++)
+        assert_true(cm_is(cm_svc_seed_name(&s, cm_view_str(bad[i])), CM_SVC_NAME));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_against_naive),
         cmocka_unit_test(test_star),
         cmocka_unit_test(test_networks),
+        cmocka_unit_test(test_seed_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

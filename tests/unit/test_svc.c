@@ -165,6 +165,38 @@ static void test_defects(void **state)
     t_svc_done(t);
 }
 
+/* V-2: a record of another format is not read. */
+static void test_formats(void **state)
+{
+    t_svc *t = t_svc_new();
+    cm_committer *c = t->committer;
+    uint64_t version;
+    cm_path p;
+    cm_buf b = {.max = 1 << 16};
+    cm_store_write w;
+    cm_unit u;
+    uint8_t *last;
+
+    (void)state;
+    (void)t_ok(t, &t->admin, "POST", "/v1/tenants/~/keys/k", "{\"type\":\"AES-256\"}");
+    cm_path_init(&p);
+    cm_path_add_str(&p, "acme");
+    cm_path_add_str(&p, "key");
+    cm_path_add_str(&p, "default");
+    cm_path_add_str(&p, "k");
+    assert_true(cm_ok(cm_store_get(t->store, cm_path_view(&p), &b, &version)));
+    last = b.p + b.n - 1; /* field 15 is the last one */
+    assert_int_equal(*last, 1);
+    *last = 2;
+    w = (cm_store_write){cm_path_view(&p), version + 1, cm_buf_view(&b)};
+    u = (cm_unit){.writes = &w, .writes_n = 1};
+    assert_true(cm_ok(cm_committer_commit(c, &u)));
+    t_svc_restart(t);
+    t_fails(t, &t->admin, "GET", "/v1/tenants/~/keys/k", NULL, CM_SVC_RECORD);
+    cm_buf_free(&b);
+    t_svc_done(t);
+}
+
 /* V-20, V-31, V-32, V-34, V-40: grants, states, versions, export. */
 static void test_rules(void **state)
 {
@@ -195,13 +227,87 @@ static void test_rules(void **state)
     t_svc_done(t);
 }
 
+/* V-8, V-5: a session holds on its connection; a bad proof is not replaced by a weaker one. */
+static void test_sessions(void **state)
+{
+    static const uint8_t here[32] = {1}, elsewhere[32] = {2};
+    static const char again[] = "/v1/tenants/~/sessions";
+    t_svc *t = t_svc_new();
+    t_who me = t->admin, bob;
+    uint8_t id[CM_SESSION_ID];
+    const char *json;
+
+    (void)state;
+    t_fails(t, &t->admin, "POST", again, NULL, CM_SVC_SESSION); /* no TLS */
+    me.exporter = CM_VIEW(here);
+    json = t_ok(t, &me, "POST", again, "{\"seconds\":60}");
+    (void)snprintf(me.session, sizeof me.session, "%s", t_member(json, "session"));
+    assert_true(cm_session_id_of(id, cm_view_str(me.session)));
+    assert_true(
+        cm_ok(cm_session_key(&me.session_key, t->crypt, me.exporter, id, cm_view_str(me.keyid))));
+    me.counter = 0;
+    (void)t_ok(t, &me, "POST", "/v1/tenants/~/keys/s", "{\"type\":\"AES-256\"}");
+    (void)t_ok(t, &me, "POST", "/v1/tenants/~/keys/s:encrypt", "{}");
+    me.counter--;
+    t_fails(t, &me, "POST", "/v1/tenants/~/keys/s:encrypt", "{}", CM_SESSION_REPLAY);
+    t_fails(t, &me, "DELETE", "/v1/tenants/~/keys/s", NULL, CM_SVC_NEEDS_SIGNATURE); /* V-9 */
+    me.exporter = CM_VIEW(elsewhere);
+    t_fails(t, &me, "POST", "/v1/tenants/~/keys/s:encrypt", "{}", CM_SVC_SESSION);
+    me.exporter = CM_VIEW(here);
+    t->now_ms += 61000;
+    t_fails(t, &me, "POST", "/v1/tenants/~/keys/s:encrypt", "{}", CM_SVC_SESSION);
+    /* A certificate alone serves; with a bad signature beside it, it does not. */
+    (void)t_ok(t, &t->admin, "POST", "/v1/tenants/~/principals",
+               "{\"principal\":\"bob\",\"credentials\":[{\"kind\":\"certificate\",\"spki_sha256\":"
+               "\"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"}]}");
+    t_grant(t, &t->admin, "g", "bob", "\"Encrypt\"", "");
+    bob = (t_who){.spki = CM_VIEW(here)};
+    (void)snprintf(bob.tenant, sizeof bob.tenant, "acme");
+    (void)t_ok(t, &bob, "POST", "/v1/tenants/~/keys/s:encrypt", "{}");
+    bob = t_who_new(t, "acme");
+    bob.spki = CM_VIEW(here);
+    t_fails(t, &bob, "POST", "/v1/tenants/~/keys/s:encrypt", "{}", CM_SVC_UNAUTHENTIC);
+    t_who_done(&bob);
+    t_svc_done(t);
+}
+
+/* V-26, V-27, V-15, V-63: what the system may, and what is left of a person. */
+static void test_system(void **state)
+{
+    t_svc *t = t_svc_new();
+    t_who bob = t_principal(t, &t->admin, "acme", "bob"), local = {.local = true};
+    t_answer a;
+
+    (void)state;
+    (void)snprintf(local.tenant, sizeof local.tenant, "acme");
+    (void)t_ok(t, &t->admin, "POST", "/v1/tenants/~/keys/k", "{\"type\":\"AES-256\"}");
+    t_fails(t, &local, "POST", "/v1/tenants/~/keys/k:encrypt", "{}", CM_SVC_DENIED);
+    t_fails(t, &local, "GET", "/v1/tenants/~/keys/k", NULL, CM_SVC_DENIED);
+    t_fails(t, &t->admin, "PATCH", "/v1/tenants/~", "{\"rate\":5}", CM_SVC_DENIED);
+    (void)t_ok(t, &local, "PATCH", "/v1/tenants/~", "{\"suspended\":true}");
+    t_fails(t, &t->admin, "POST", "/v1/tenants/~/keys/k:encrypt", "{}", CM_SVC_DISABLED);
+    (void)t_ok(t, &local, "PATCH", "/v1/tenants/~", "{\"suspended\":false}");
+    (void)t_ok(t, &t->admin, "POST", "/v1/tenants/~/keys/k:encrypt", "{}");
+    (void)t_ok(t, &t->admin, "POST", "/v1/tenants/~:erasePersonalData", "{\"principal\":\"bob\"}");
+    t_fails(t, &bob, "POST", "/v1/tenants/~/keys/k:encrypt", "{}", CM_SVC_UNAUTHENTIC);
+    t_fails(t, &t->admin, "GET", "/v1/tenants/~/principals/bob", NULL, CM_SVC_NO_PRINCIPAL);
+    a = t_ask(t, &t->admin, "GET", "/v1/tenants/~/log/entries?count=1000", NULL);
+    assert_true(cm_ok(a.result));
+    assert_null(memmem(a.json.p, a.json.n, "bob", 3));
+    assert_null(memmem(a.json.p, a.json.n, "\"system\"", 8)); /* V-63 */
+    t_answer_free(&a);
+    t_who_done(&bob);
+    t_svc_done(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_first_run),       cmocka_unit_test(test_signs),
         cmocka_unit_test(test_encrypts),        cmocka_unit_test(test_cross_tenant),
         cmocka_unit_test(test_names_are_typed), cmocka_unit_test(test_defects),
-        cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_rules),           cmocka_unit_test(test_sessions),
+        cmocka_unit_test(test_system),          cmocka_unit_test(test_formats),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

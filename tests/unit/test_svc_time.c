@@ -1,4 +1,5 @@
-/* What takes time or many: the schedule with two who would lead, rotation, budgets, pages, models. */
+/* What takes time or many: the schedule with two who would lead, rotation, budgets, pages, models.
+ */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,13 +22,29 @@ static cm_err run(void *self, cm_keyop *op)
     return op->result;
 }
 
-/* V-50 to V-52: one leader; what is due is done once, by whoever leads; the log says so. */
+typedef struct {
+    t_svc *t;
+    cm_lease *lease;
+} robbery;
+
+/* While the leader waits for a new key, another finds its lease expired and takes it. */
+static cm_err run_robbed(void *self, cm_keyop *op)
+{
+    robbery *r = self;
+
+    (void)cm_is(cm_lease_keep(r->lease, r->t->store, 10 * SECOND), CM_STORE_LEASED);
+    (void)cm_is(cm_lease_keep(r->lease, r->t->store, 60 * SECOND), CM_STORE_LEASED);
+    return run(r->t->ring, op);
+}
+
+/* V-50, V-51, V-52: one leader; what is due is done once, by whoever leads; the log says so. */
 static void test_schedule(void **state)
 {
     static const uint8_t a[16] = {1}, b[16] = {2};
     t_svc *t = t_svc_new();
     cm_scheduler one, two;
     cm_scheduler_round_of r, s;
+    robbery thief;
     uint64_t before;
 
     (void)state;
@@ -61,10 +78,17 @@ static void test_schedule(void **state)
     assert_string_equal(t_member(t_ok(t, &t->admin, "GET", KEY "d", NULL), "state"), "destroyed");
     (void)t_ok(t, &t->admin, "POST", KEY "p:encrypt", "{}");
     (void)t_ok(t, &t->admin, "DELETE", KEY "d", NULL);
-    /* The other takes over when the leader is silent for a term. */
-    assert_true(cm_ok(cm_scheduler_round(&two, 4 * SECOND, &s)));
-    assert_true(cm_ok(cm_scheduler_round(&two, 60 * SECOND, &s)));
-    assert_true(s.leader);
+    /* V-51: a leader that slept through a takeover changes nothing: its fence is old. */
+    (void)t_ok(t, &t->admin, "POST", KEY "late", "{\"type\":\"AES-256\",\"rotation_days\":1}");
+    t->now_ms += 2 * (uint64_t)DAY_MS;
+    thief = (robbery){t, &two.lease};
+    one.runner = (cm_key_runner){run_robbed, &thief};
+    assert_true(cm_ok(cm_scheduler_round(&one, 4 * SECOND, &r)));
+    assert_true(r.failed > 0 && r.rotated == 0);
+    assert_int_equal(t_number(t_ok(t, &t->admin, "GET", KEY "late", NULL), "version"), 1);
+    assert_true(cm_ok(cm_scheduler_round(&two, 61 * SECOND, &s)));
+    assert_true(s.leader && s.rotated > 0);
+    assert_int_equal(t_number(t_ok(t, &t->admin, "GET", KEY "late", NULL), "version"), 2);
     cm_scheduler_done(&two);
     t_svc_done(t);
 }

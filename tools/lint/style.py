@@ -19,6 +19,9 @@ BANNED = {
 }
 BANNED_WORDS = {word: why for words, why in BANNED.items() for word in words.split()}
 BANNED_CALL = re.compile(r"\b(" + "|".join(BANNED_WORDS) + r")\s*\(")
+# One row a line, whatever its length.
+TABLES = ("include/casemate/reasons.h", "src/svc/list_admin.h", "src/svc/list_keys.h",
+          "src/svc/list_records.h", "src/svc/ops.c")
 LIMITS = {"lines": (60, 120), "paths": (15, 25)}
 FILE_LINES = 800
 C_TOPS = ("src", "cmd", "include", "tests", "bench")
