@@ -44,8 +44,8 @@ static void start_again(kmsd *d)
 
 static void start(kmsd *d)
 {
-    int fds[KMSD_REACTORS + 1];
-    unsigned n = d->reactors + 1;
+    int fds[KMSD_REACTORS + 2];
+    unsigned n = d->reactors + 2;
     pid_t pid = -1;
     cm_err e = cm_kmsd_spawner_keyd(d, fds, n, &pid);
 
@@ -58,7 +58,8 @@ static void start(kmsd *d)
     CM_LOG(d->log, INFO, "keyd_started", cm_log_number("pid", (uint64_t)pid));
     for (unsigned i = 0; i < d->reactors; i++)
         hand_out(&d->reactor[i].keys_fd, fds[i]);
-    hand_out(&d->signer_fd, fds[n - 1]);
+    hand_out(&d->signer_fd, fds[n - 2]);
+    hand_out(&d->chores_fd, fds[n - 1]);
     cm_kmsd_keys_sync(&d->reactor[0]);
 }
 

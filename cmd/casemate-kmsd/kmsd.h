@@ -27,7 +27,7 @@
 #include "svc/svc.h"
 #include "wire/grpc.h"
 
-enum { KMSD_REACTORS = 62, KMSD_RETRY_MS = 1000 };
+enum { KMSD_REACTORS = 61, KMSD_RETRY_MS = 1000 };
 
 typedef struct kmsd kmsd;
 
@@ -88,6 +88,8 @@ struct kmsd {
     cm_committer *committer;
     cm_keeper_client *signer; /* of the committer's thread */
     atomic_int signer_fd;
+    struct chores *chores;
+    atomic_int chores_fd;
     _Atomic(cm_svc *) svc; /* NULL until unsealed for the first time */
 
     reactor reactor[KMSD_REACTORS];
@@ -125,6 +127,13 @@ void cm_kmsd_reactor_done(reactor *r);
 /* A call has ended: a drained reactor without calls stops. */
 void cm_kmsd_reactor_quiet(reactor *r);
 cm_server_limits cm_kmsd_limits(const kmsd *d);
+
+/* ---- chores.c ---- */
+CM_MUST cm_err cm_kmsd_chores_start(kmsd *d, cm_svc *svc);
+/* Before the committer ends: a round under way is finished. */
+void cm_kmsd_chores_stop(kmsd *d);
+/* The socket to a new keyd that waits in a slot (atomic_int), for a keeper. KEEPER_DOWN. */
+CM_MUST cm_err cm_kmsd_next_socket(void *slot, int *fd);
 
 /* ---- anchor.c ---- */
 /* STORE_ROLLBACK, STORE_ANCHOR: what stands outside the store does not fit it. */

@@ -317,6 +317,8 @@ static cm_err run(kmsd *d, const struct arguments *a)
     d->accept_rollback = a->accept_rollback;
     d->notify_socket = getenv("NOTIFY_SOCKET");
     d->spawner = -1;
+    atomic_store(&d->signer_fd, -1);
+    atomic_store(&d->chores_fd, -1);
     CM_TRY(cm_kmsd_config_load(&d->config, a->config));
     d->v = cm_config_of(d->config);
     CM_TRY(start_log(d));

@@ -74,10 +74,9 @@ cm_err cm_kmsd_store_open(kmsd *d, bool create)
 
 /* ---- signing the log ----------------------------------------------------------------------- */
 
-static cm_err next_socket(void *arg, int *fd)
+cm_err cm_kmsd_next_socket(void *slot, int *fd)
 {
-    atomic_int *slot = arg;
-    int got = atomic_exchange(slot, -1);
+    int got = atomic_exchange((atomic_int *)slot, -1);
 
     if (got < 0)
         return CM_FAIL(KEEPER_DOWN);
@@ -87,7 +86,7 @@ static cm_err next_socket(void *arg, int *fd)
 
 cm_err cm_kmsd_signer_new(kmsd *d)
 {
-    cm_keeper_options o = {.connect = next_socket, .arg = &d->signer_fd, .fd = -1};
+    cm_keeper_options o = {.connect = cm_kmsd_next_socket, .arg = &d->signer_fd, .fd = -1};
 
     return d->signer ? CM_OKAY : cm_keeper_new(&d->signer, &o);
 }
@@ -201,6 +200,11 @@ static cm_err open_service(kmsd *d)
         cm_svc_free(svc);
         return e;
     }
+    e = cm_kmsd_chores_start(d, svc);
+    if (cm_failed(e)) {
+        cm_svc_free(svc);
+        return e;
+    }
     atomic_store(&d->svc, svc);
     return CM_OKAY;
 }
@@ -220,6 +224,7 @@ void cm_kmsd_service_close(kmsd *d)
     cm_svc *svc = atomic_load(&d->svc);
     int fd = atomic_exchange(&d->signer_fd, -1);
 
+    cm_kmsd_chores_stop(d);
     cm_committer_free(d->committer);
     cm_kmsd_anchor_close(d);
     d->committer = NULL;

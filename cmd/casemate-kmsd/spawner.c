@@ -15,7 +15,7 @@
 #include "base/os.h"
 #include "kmsd.h"
 
-enum { FDS_MAX = KMSD_REACTORS + 1 };
+enum { FDS_MAX = KMSD_REACTORS + 2 };
 
 struct order {
     uint32_t sockets;

@@ -119,6 +119,8 @@ else
     echo 'SKIP: no gRPC for Python'
 fi
 
+! grep -E 'chores_failed|service_failed' "$WORK/log" || die 'the scheduler fails'
+
 # ---- an old copy of the database, put back
 stop
 cp "$dir/kms.db" "$WORK/old.db"

@@ -1,0 +1,129 @@
+/* What falls due as time goes by (svc/scheduler.h), on a thread of its own: it may make keys for
+ * seconds, over a connection to keyd that nobody waits for. */
+#include <pthread.h>
+#include <time.h>
+
+#include "base/os.h"
+#include "kmsd.h"
+#include "svc/scheduler.h"
+
+enum { ROUND_S = CM_SCHEDULER_TERM_S / 3, KEY_MS = 60000, ME = 16 };
+
+struct chores {
+    kmsd *d;
+    pthread_t thread;
+    pthread_mutex_t lock; /* of stop */
+    pthread_cond_t wake;
+    bool stop;
+    cm_keeper_client *keys;
+    cm_scheduler scheduler;
+    uint8_t me[ME];
+};
+
+static cm_err run_key(void *self, cm_keyop *op)
+{
+    struct chores *h = self;
+
+    (void)cm_keeper_tick(h->keys, cm_os_monotonic_ns() / 1000000);
+    return cm_keeper_run(h->keys, op, KEY_MS);
+}
+
+static void round_once(struct chores *h)
+{
+    cm_scheduler_round_of r = {.leader = false};
+    cm_err e = cm_scheduler_round(&h->scheduler, cm_os_monotonic_ns(), &r);
+
+    if (cm_failed(e)) {
+        CM_LOG(h->d->log, WARNING, "chores_failed", cm_log_err(e));
+        return;
+    }
+    if (r.activated + r.rotated + r.destroyed + r.failed)
+        CM_LOG(h->d->log, INFO, "chores", cm_log_number("activated", r.activated),
+               cm_log_number("rotated", r.rotated), cm_log_number("destroyed", r.destroyed),
+               cm_log_number("failed", r.failed));
+}
+
+/* Until the next round; false: it is time to stop. */
+static bool pause_for(struct chores *h)
+{
+    struct timespec until;
+    bool stop;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += ROUND_S;
+    pthread_mutex_lock(&h->lock);
+    while (!h->stop && pthread_cond_timedwait(&h->wake, &h->lock, &until) == 0)
+        continue;
+    stop = h->stop;
+    pthread_mutex_unlock(&h->lock);
+    return !stop;
+}
+
+static void *work(void *arg)
+{
+    struct chores *h = arg;
+
+    do
+        round_once(h);
+    while (pause_for(h));
+    cm_scheduler_done(&h->scheduler);
+    return NULL;
+}
+
+static void chores_free(struct chores *h)
+{
+    cm_keeper_free_ptr(&h->keys);
+    pthread_cond_destroy(&h->wake);
+    pthread_mutex_destroy(&h->lock);
+    cm_free(h);
+}
+
+static cm_err prepare(struct chores *h, cm_svc *svc)
+{
+    cm_keeper_options o = {.connect = cm_kmsd_next_socket, .arg = &h->d->chores_fd, .fd = -1};
+
+    CM_TRY(cm_random(h->d->crypt, h->me, sizeof h->me));
+    CM_TRY(cm_keeper_new(&h->keys, &o));
+    cm_scheduler_init(&h->scheduler, svc, (cm_key_runner){.run = run_key, .self = h},
+                      CM_VIEW(h->me));
+    return pthread_create(&h->thread, NULL, work, h) == 0 ? CM_OKAY : CM_FAIL(NO_THREAD);
+}
+
+cm_err cm_kmsd_chores_start(kmsd *d, cm_svc *svc)
+{
+    pthread_condattr_t monotonic;
+    struct chores *h;
+    cm_err e;
+
+    CM_TRY(cm_alloc(&h, sizeof *h));
+    *h = (struct chores){.d = d};
+    pthread_mutex_init(&h->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&h->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    e = prepare(h, svc);
+    if (cm_failed(e))
+        chores_free(h);
+    else
+        d->chores = h;
+    return e;
+}
+
+void cm_kmsd_chores_stop(kmsd *d)
+{
+    struct chores *h = d->chores;
+    int fd;
+
+    if (h) {
+        pthread_mutex_lock(&h->lock);
+        h->stop = true;
+        pthread_cond_signal(&h->wake);
+        pthread_mutex_unlock(&h->lock);
+        pthread_join(h->thread, NULL);
+        chores_free(h);
+        d->chores = NULL;
+    }
+    fd = atomic_exchange(&d->chores_fd, -1);
+    cm_os_close_fd(&fd);
+}
