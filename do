@@ -24,7 +24,7 @@ export LC_ALL=C.UTF-8
 
 usage() {
     cat <<END
-./do up            build, then seal, inspect and reopen a small model as a tour
+./do up            build, then a tour: a small model sealed and reopened, a key server used
 ./do test          build and run every test (unit, known answers, faults, interop, end to end)
 ./do ci            all that CI runs: lint, both compilers, sanitizers, constant time, fuzzers
 ./do lint          layers, format, complexity, spec tags and the other rules of the house

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# tour.sh: seals, inspects, checks, attacks and reopens a small model in a temporary folder.
+# tour.sh: seals, inspects, checks, attacks and reopens a small model in a temporary folder; then
+# starts a key server, seals to a key that it holds, and checks a receipt of its log.
 # Needs casemate on PATH; ./do up runs it.
 set -euo pipefail
 self=$(command -v casemate) || {
@@ -77,6 +78,44 @@ fi
 [ ! -e attacked.gguf ] || fail 'an altered model was written'
 echo '    refused, and nothing stands under the name attacked.gguf'
 
+# ---- the same with a key that a server holds
+
+# free_port: one that nobody listens on.
+free_port() {
+    local port
+    while :; do
+        port=$((20000 + RANDOM % 20000))
+        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || break
+    done
+    echo "$port"
+}
+
+say '8. A key server starts: root key, authority, administrator, a tenant, all made here.'
+kms=$dir/kms
+casemate serve --dir "$kms" --listen "127.0.0.1:$(free_port)" --shares-file shares >serve.log 2>&1 &
+server=$!
+trap 'kill "$server" 2>/dev/null || true; wait; rm -rf "$dir"' EXIT
+export CASEMATE_SERVER=$kms/admin.json
+for _ in $(seq 150); do
+    casemate audit checkpoint --quiet >/dev/null 2>&1 && break
+    kill -0 "$server" 2>/dev/null || fail "the server did not start: $(tail -3 serve.log)"
+    sleep 0.2
+done
+show casemate system status || fail 'the server does not answer'
+
+say '9. A key that never leaves it; a model sealed to that key, and opened through it.'
+show casemate key create weights --type AES-256
+show casemate seal reopened.gguf --to-kms weights -o served.sealed
+show casemate open served.sealed -o served.gguf
+cmp reopened.gguf served.gguf || fail 'the model opened through the server differs'
+echo '    reopened.gguf and served.gguf are equal; only 32 bytes of key travelled'
+
+say '10. Every use is in a log that nobody can rewrite. An auditor checks one with public keys alone.'
+casemate key create releases --type ML-DSA-65 --quiet
+casemate key sign releases --data 'version 1.0' --json >answer.json
+sed 's/.*"receipt":"\([^"]*\)".*/\1/' answer.json | base64 -d >signed.tlog-proof
+show casemate audit verify --key kms/log.vkeys signed.tlog-proof || fail 'the receipt does not verify'
+
 near=$cli
 [ ! -x "$root/build/casemate" ] || near=$root/build/casemate
 cat <<END
@@ -86,5 +125,6 @@ ${bold}Yours to try${off}
   $near seal YOUR-MODEL --to ~/.config/casemate/identity.pub
   $near open YOUR-MODEL.sealed -o COPY
   $near exec --model YOUR-MODEL.sealed -- sha256sum {}
+  $near serve
   $near help
 END
