@@ -270,6 +270,12 @@ static int allow_memory(scmp_filter_ctx f)
 
 /* Threads, but no processes. The flags of clone3 lie in memory, where a filter can't see them: the
  * C library falls back to clone. */
+/* libseccomp's own macros leave a field out, which clang warns of. */
+static struct scmp_arg_cmp equal(unsigned arg, scmp_datum_t value)
+{
+    return (struct scmp_arg_cmp){arg, SCMP_CMP_EQ, value, 0};
+}
+
 static int allow_threads(scmp_filter_ctx f)
 {
     int bad = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
@@ -278,14 +284,12 @@ static int allow_threads(scmp_filter_ctx f)
     if (!bad)
         bad = seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
     if (!bad)
-        bad = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
-                               SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
+        bad = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1, equal(0, PR_SET_NAME));
     if (!bad) /* reading limits, not setting them */
-        bad = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2, SCMP_A0(SCMP_CMP_EQ, 0),
-                               SCMP_A2(SCMP_CMP_EQ, 0));
+        bad = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2, equal(0, 0), equal(2, 0));
     if (!bad) /* abort() */
         bad = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-                               SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+                               equal(0, (scmp_datum_t)getpid()));
     return bad;
 }
 
@@ -296,7 +300,7 @@ static int allow_sockets(scmp_filter_ctx f)
 
     for (size_t i = 0; !bad && i < CM_COUNT(families); i++)
         bad = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-                               SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]));
+                               equal(0, (scmp_datum_t)families[i]));
     return bad;
 }
 

@@ -129,7 +129,8 @@ static cm_err set_protocol(cm_tls_set *s)
         SSL_CTX_set_max_early_data(s->ctx, 0) != 1 ||
         SSL_CTX_set_recv_max_early_data(s->ctx, 0) != 1)
         return cm_tls_fail(CM_TLS_PROVIDER);
-    if (SSL_CTX_set1_groups_list(s->ctx, cm_tls_groups_of(s->policy)) != 1)
+    if (SSL_CTX_ctrl(s->ctx, SSL_CTRL_SET_GROUPS_LIST, 0,
+                     (char *)(uintptr_t)cm_tls_groups_of(s->policy)) != 1)
         return cm_tls_fail(CM_CRYPT_PROFILE);
     SSL_CTX_set_options(s->ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                     SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);

@@ -34,7 +34,7 @@ ok casemate seal raw.bin -r "$me"
 another bob
 ok casemate key new -t Ed25519 --out classic.pem --no-passphrase
 ok casemate key new -t X25519 --out old.pem --no-passphrase
-expect 2 'Name at least one public key (--to PUB), or --passphrase' casemate seal raw.bin -o x
+expect 2 'Name at least one public key (--to PUB)' casemate seal raw.bin -o x
 expect 2 'nothing to do' casemate rewrap raw.bin.sealed
 expect 2 'does not end in .sealed' casemate open raw.bin
 expect 2 'neither a file nor 6 digits or more of an id' casemate rewrap raw.bin.sealed --remove abc

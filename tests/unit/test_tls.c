@@ -501,8 +501,8 @@ static void options(void **state)
 static cm_err server_gets(const char *bytes, size_t n)
 {
     cm_tls_identity id;
-    cm_tls_options s = server_options(&id), k = client_options();
-    CM_AUTO(cm_tls_free_ptr) cm_tls *st = make(true, &s), *kt = make(false, &k);
+    cm_tls_options s = server_options(&id);
+    CM_AUTO(cm_tls_free_ptr) cm_tls *st = make(true, &s);
     CM_AUTO(t_tls_pair_done) t_tls_pair p = {0};
     cm_tls_state state;
 
