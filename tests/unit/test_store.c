@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "store/store.h"
+#include "store_kit.h"
 
 static cm_path path_of(const char *a, const char *b, uint64_t n)
 {
@@ -101,41 +101,6 @@ static void test_paths_have_a_limit(void **state)
 
 /* ---- a store ------------------------------------------------------------------------------- */
 
-/* Seals by turning bytes over and writing what it is bound to behind: enough to see both. */
-static cm_err flip(cm_buf *out, cm_view v)
-{
-    for (size_t i = 0; i < v.n; i++)
-        CM_TRY(cm_buf_byte(out, (uint8_t)~v.p[i]));
-    return CM_OKAY;
-}
-
-static cm_err toy_seal(void *self, cm_buf *out, cm_view tenant, cm_view key, uint64_t version,
-                       cm_view plain)
-{
-    (void)self;
-    CM_TRY(flip(out, plain));
-    CM_TRY(cm_buf_append(out, tenant));
-    CM_TRY(cm_buf_append(out, key));
-    return cm_buf_be64(out, version);
-}
-
-static cm_err toy_open(void *self, cm_buf *out, cm_view tenant, cm_view key, uint64_t version,
-                       cm_view sealed)
-{
-    CM_AUTO(cm_buf_free) cm_buf tail = {.max = 4096};
-
-    (void)self;
-    CM_TRY(cm_buf_append(&tail, tenant));
-    CM_TRY(cm_buf_append(&tail, key));
-    CM_TRY(cm_buf_be64(&tail, version));
-    if (sealed.n < tail.n ||
-        !cm_view_eq(cm_view_sub(sealed, sealed.n - tail.n, tail.n), cm_buf_view(&tail)))
-        return CM_FAIL(CRYPT_TAG);
-    return flip(out, cm_view_of(sealed.p, sealed.n - tail.n));
-}
-
-static const cm_store_sealer toy = {toy_seal, toy_open, NULL};
-
 struct dir {
     char name[64], file[96];
 };
@@ -169,21 +134,8 @@ static cm_store *open_store(const struct dir *d, bool create)
     cm_store *s = NULL;
 
     assert_true(cm_ok(cm_store_open_sqlite(&s, &o)));
-    cm_store_unseal(s, &toy);
+    cm_store_unseal(s, &t_toy_sealer);
     return s;
-}
-
-static cm_err put(cm_store *s, const cm_path *p, uint64_t version, const char *value)
-{
-    cm_store_write w = {cm_path_view(p), version, cm_view_str(value)};
-    CM_AUTO(cm_txn_abort_ptr) cm_txn *t = NULL;
-    cm_txn *mine;
-
-    CM_TRY(cm_txn_begin(&t, s));
-    CM_TRY(cm_txn_write(t, &w, 1));
-    mine = t;
-    t = NULL;
-    return cm_txn_commit(mine);
 }
 
 static void expect_row(cm_store *s, const cm_path *p, uint64_t version, const char *value)
@@ -206,14 +158,14 @@ static void test_rows_last(void **state)
     uint64_t v;
 
     assert_true(cm_is(cm_store_get(s, cm_path_view(&p), &b, &v), CM_STORE_NO_ROW));
-    assert_true(cm_ok(put(s, &p, 1, "one")));
-    assert_true(cm_ok(put(s, &p, 2, "two")));
+    assert_true(cm_ok(t_store_put(s, &p, 1, "one")));
+    assert_true(cm_ok(t_store_put(s, &p, 2, "two")));
     cm_store_close(s);
     assert_int_equal(stat(d->file, &st), 0);
     assert_int_equal(st.st_mode & 077, 0);
     s = open_store(d, false);
     expect_row(s, &p, 2, "two");
-    assert_true(cm_ok(put(s, &p, 0, "")));
+    assert_true(cm_ok(t_store_put(s, &p, 0, "")));
     assert_true(cm_is(cm_store_get(s, cm_path_view(&p), &b, &v), CM_STORE_NO_ROW));
     cm_store_close(s);
 }
@@ -225,10 +177,10 @@ static void test_writes_compare(void **state)
     cm_store *s = open_store(d, true);
     cm_path p = path_of("acme", "key", 1);
 
-    assert_true(cm_is(put(s, &p, 2, "x"), CM_STORE_CONFLICT));
-    assert_true(cm_ok(put(s, &p, 1, "one")));
-    assert_true(cm_is(put(s, &p, 1, "x"), CM_STORE_CONFLICT));
-    assert_true(cm_is(put(s, &p, 3, "x"), CM_STORE_CONFLICT));
+    assert_true(cm_is(t_store_put(s, &p, 2, "x"), CM_STORE_CONFLICT));
+    assert_true(cm_ok(t_store_put(s, &p, 1, "one")));
+    assert_true(cm_is(t_store_put(s, &p, 1, "x"), CM_STORE_CONFLICT));
+    assert_true(cm_is(t_store_put(s, &p, 3, "x"), CM_STORE_CONFLICT));
     expect_row(s, &p, 1, "one");
     cm_store_close(s);
 }
@@ -249,7 +201,7 @@ static void test_scans(void **state)
 
     for (uint64_t i = 0; i < 20; i++) {
         p = path_of("acme", i % 2 ? "odd" : "even", i);
-        assert_true(cm_ok(put(s, &p, 1, "v")));
+        assert_true(cm_ok(t_store_put(s, &p, 1, "v")));
     }
     cm_path_init(&from);
     cm_path_add_str(&from, "acme");
@@ -279,10 +231,10 @@ static void test_sealing(void **state)
     uint64_t v;
 
     assert_true(cm_ok(cm_store_open_sqlite(&s, &o)));
-    assert_true(cm_is(put(s, &secret, 1, "PLAINTEXT"), CM_STORE_LOCKED));
-    assert_true(cm_ok(put(s, &boot, 1, "open")));
-    cm_store_unseal(s, &toy);
-    assert_true(cm_ok(put(s, &secret, 1, "PLAINTEXT")));
+    assert_true(cm_is(t_store_put(s, &secret, 1, "PLAINTEXT"), CM_STORE_LOCKED));
+    assert_true(cm_ok(t_store_put(s, &boot, 1, "open")));
+    cm_store_unseal(s, &t_toy_sealer);
+    assert_true(cm_ok(t_store_put(s, &secret, 1, "PLAINTEXT")));
     expect_row(s, &boot, 1, "open");
     cm_store_close(s);
     snprintf(line, sizeof line, "! grep -q PLAINTEXT %s*", d->file);
@@ -337,7 +289,7 @@ static void *add_many(void *arg)
 
             if (cm_failed(e) && !cm_is(e, CM_STORE_NO_ROW))
                 return arg;
-            e = put(m->s, &p, v + 1, "x");
+            e = t_store_put(m->s, &p, v + 1, "x");
             if (cm_ok(e))
                 break;
             if (!cm_is(e, CM_STORE_CONFLICT))
