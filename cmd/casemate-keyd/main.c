@@ -32,6 +32,12 @@ struct arguments {
     bool no_sandbox, help, version;
 };
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+
 #ifdef __SANITIZE_ADDRESS__
 /* A leak checker traces its own process, which the sandbox refuses. */
 __attribute__((visibility("default"))) const char *__asan_default_options(void);

@@ -55,14 +55,11 @@ static void audit(kmsd *d, cm_view diff)
 
 static void log_diff(const kmsd *d, cm_view diff)
 {
-    const uint8_t *p = diff.p, *end = diff.p + diff.n;
+    for (size_t at = 0, n; at < diff.n; at += n + 1) {
+        const uint8_t *line = diff.p + at, *nl = memchr(line, '\n', diff.n - at);
 
-    while (p < end) {
-        const uint8_t *nl = memchr(p, '\n', (size_t)(end - p));
-        size_t n = (size_t)((nl ? nl : end) - p);
-
-        CM_LOG(d->log, INFO, "config_changed", cm_log_text("change", cm_view_of(p, n)));
-        p += n + 1;
+        n = nl ? (size_t)(nl - line) : diff.n - at;
+        CM_LOG(d->log, INFO, "config_changed", cm_log_text("change", cm_view_of(line, n)));
     }
 }
 

@@ -121,7 +121,8 @@ static cm_err watch_unit(cm_batch *b, const cm_unit *u)
 {
     uint32_t *r;
 
-    CM_TRY(grow(&b->ref, &b->refs_cap, b->refs + u->expects_n + u->writes_n + u->bumps_n,
+    /* One more: units that watch nothing have a place in the list too. */
+    CM_TRY(grow(&b->ref, &b->refs_cap, b->refs + u->expects_n + u->writes_n + u->bumps_n + 1,
                 sizeof *b->ref));
     r = b->ref + b->refs;
     for (size_t i = 0; i < u->expects_n; i++) {

@@ -98,7 +98,7 @@ static void run_list(cm_queue_item *i)
 }
 
 /* What these put off again waits for the next round, lest one busy peer keeps out the others. */
-static void run_later(cm_loop *l)
+void cm_loop_settle(cm_loop *l)
 {
     cm_queue_item *list = l->later;
 
@@ -210,7 +210,7 @@ cm_err cm_loop_run(cm_loop *l)
         serve_batch(l, CM_MAX(n, 0));
         run_list(cm_queue_take(&l->posted));
         cm_wheel_run(&l->wheel, l->now_ms);
-        run_later(l);
+        cm_loop_settle(l);
     }
     return CM_OKAY;
 }

@@ -46,6 +46,8 @@ void cm_loop_post(cm_loop *l, cm_loop_task *t);
 /** On the loop's thread: run t once all that is ready in this round has been served; what such a
  * task puts off itself waits for the next round. */
 void cm_loop_later(cm_loop *l, cm_loop_task *t);
+/** Runs what was put off so far, now: for the owner of such tasks, once the loop has stopped. */
+void cm_loop_settle(cm_loop *l);
 
 /** Monotonic milliseconds at the beginning of the round. */
 uint64_t cm_loop_now(const cm_loop *l);

@@ -200,6 +200,7 @@ void cm_server_free(cm_server *s)
     s->draining = s->drained = true;
     stop_listening(s);
     close_all(s, CM_FAIL(RUN_DRAINED));
+    cm_loop_settle(s->o.loop);
     cm_wheel_stop(cm_loop_timers(s->o.loop), &s->deadline);
     if (s->buffer)
         cm_wipe(s->buffer, READ_BUFFER);

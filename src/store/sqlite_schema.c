@@ -69,12 +69,14 @@ static cm_err step(sqlite3 *db, unsigned to)
     return cm_lite_run(db, pragma);
 }
 
-static cm_err step_whole(sqlite3 *db, unsigned to)
+/* All in one transaction: whoever is killed leaves the old schema or this one, and nobody meets a
+ * new file half-way and takes it for an old one. */
+static cm_err steps_from(sqlite3 *db, unsigned from)
 {
-    cm_err e;
+    cm_err e = cm_lite_run(db, "BEGIN IMMEDIATE");
 
-    CM_TRY(cm_lite_run(db, "BEGIN IMMEDIATE"));
-    e = step(db, to);
+    for (unsigned to = from + 1; cm_ok(e) && to <= CM_STORE_SCHEMA; to++)
+        e = step(db, to);
     if (cm_ok(e))
         e = cm_lite_run(db, "COMMIT");
     if (cm_failed(e) && !sqlite3_get_autocommit(db))
@@ -97,9 +99,7 @@ cm_err cm_lite_schema(sqlite3 *db, bool create, bool migrate)
         return CM_FAIL(NO_FILE);
     if (schema > 0 && schema < CM_STORE_SCHEMA && !migrate)
         return CM_FAIL(STORE_OLDER);
-    for (unsigned to = (unsigned)schema + 1; to <= CM_STORE_SCHEMA; to++)
-        CM_TRY(step_whole(db, to));
-    return CM_OKAY;
+    return schema == CM_STORE_SCHEMA ? CM_OKAY : steps_from(db, (unsigned)schema);
 }
 
 cm_err cm_lite_info(sqlite3 *db, cm_store_info *i)

@@ -222,7 +222,7 @@ cm_err cm_txn_write(cm_txn *t, const cm_store_write *w, size_t n)
         size_t at = i ? ends[i - 1] : 0;
 
         sealed[i] = w[i];
-        sealed[i].value = cm_view_of(raw.p + at, ends[i] - at);
+        sealed[i].value = ends[i] > at ? cm_view_of(raw.p + at, ends[i] - at) : (cm_view){0};
     }
     return t->s->ops->write(t->s->engine, sealed, n);
 }

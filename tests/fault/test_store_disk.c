@@ -245,11 +245,11 @@ static void test_power_fails(void **state)
 /* ---- kill -9 ------------------------------------------------------------------------------- */
 
 /* Writes transactions from first on, telling each that was acknowledged. */
-static void child(uint64_t first, int to)
+static void child(uint64_t first, const char *name, int to)
 {
     cm_store *s = NULL;
 
-    if (cm_failed(open_at(&s, "kill.db")))
+    if (cm_failed(open_at(&s, name)))
         _exit(1);
     for (uint64_t n = first;; n++) {
         if (cm_failed(write_txn(s, n)))
@@ -259,7 +259,7 @@ static void child(uint64_t first, int to)
     }
 }
 
-static uint64_t run_and_kill(uint64_t first, unsigned after_us)
+static uint64_t run_and_kill(uint64_t first, const char *name, unsigned after_us)
 {
     uint64_t n, acked = first;
     int p[2];
@@ -270,7 +270,7 @@ static uint64_t run_and_kill(uint64_t first, unsigned after_us)
     assert_true(pid >= 0);
     if (pid == 0) {
         close(p[0]);
-        child(first, p[1]);
+        child(first, name, p[1]);
     }
     close(p[1]);
     usleep(after_us);
@@ -289,7 +289,7 @@ static void test_kills(void **state)
 
     (void)state;
     for (unsigned i = 0; i < KILLS; i++) {
-        uint64_t acked = run_and_kill(next, 4000 + i * 7919 % 30000);
+        uint64_t acked = run_and_kill(next, "kill.db", 4000 + i * 7919 % 30000);
 
         assert_true(cm_ok(open_at(&s, "kill.db")));
         for (uint64_t n = next; n < acked; n++)
@@ -304,18 +304,33 @@ static void test_kills(void **state)
     cm_store_close(s);
 }
 
+/* D-13. Killed at any moment of the first opening: the next one makes a store that works. */
+static void test_kills_at_creation(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < KILLS; i++) {
+        char name[24];
+        cm_store *s = NULL;
+        uint64_t acked;
+
+        snprintf(name, sizeof name, "new-%u.db", i);
+        acked = run_and_kill(0, name, i * 250);
+        assert_true(cm_ok(open_at(&s, name)));
+        for (uint64_t n = 0; n < acked; n++)
+            assert_true(txn_there(s, n));
+        cm_store_close(s);
+    }
+}
+
 #define DISK_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        DISK_TEST(test_writes_fail),
-        DISK_TEST(test_disk_is_full),
-        DISK_TEST(test_flushes_fail),
-        DISK_TEST(test_nothing_after_a_failed_flush),
-        DISK_TEST(test_failed_checkpoint),
-        DISK_TEST(test_power_fails),
-        DISK_TEST(test_kills),
+        DISK_TEST(test_writes_fail),       DISK_TEST(test_disk_is_full),
+        DISK_TEST(test_flushes_fail),      DISK_TEST(test_nothing_after_a_failed_flush),
+        DISK_TEST(test_failed_checkpoint), DISK_TEST(test_power_fails),
+        DISK_TEST(test_kills_at_creation), DISK_TEST(test_kills),
     };
 
     badfs_install();

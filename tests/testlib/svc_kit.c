@@ -172,6 +172,8 @@ void t_svc_done(t_svc *t)
         free((void *)(uintptr_t)t->secret[i].p);
     cm_audit_local_free(t->signer);
     cm_audit_keys_done(&t->log_keys);
+    for (size_t i = 0; i < t->vkeys_n; i++)
+        cm_vkey_done(&t->vkeys[i]);
     cm_root_free(t->root);
     t_rmdir(t->dir);
     cm_crypt_free(t->crypt);
