@@ -14,6 +14,7 @@
 #include "cm_config.h"
 #include "codec/text.h"
 #include "keyd.h"
+#include "run/leakless.h"
 #include "run/sandbox.h"
 
 enum { SOCKETS_MAX = 64, SLOW_THREADS = 2, LISTEN_FDS_START = 3, WORKERS_MAX = 60 };
@@ -31,21 +32,6 @@ struct arguments {
     const char *credential;
     bool no_sandbox, help, version;
 };
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define __SANITIZE_ADDRESS__ 1
-#endif
-#endif
-
-#ifdef __SANITIZE_ADDRESS__
-/* A leak checker traces its own process, which the sandbox refuses. */
-__attribute__((visibility("default"))) const char *__asan_default_options(void);
-const char *__asan_default_options(void)
-{
-    return "detect_leaks=0";
-}
-#endif
 
 static const char usage[] =
     "usage: casemate-keyd [options]\n"

@@ -10,6 +10,7 @@
 #include "cm_config.h"
 #include "codec/text.h"
 #include "init.h"
+#include "run/leakless.h"
 #include "run/notify.h"
 #include "run/sandbox.h"
 
