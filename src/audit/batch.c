@@ -30,6 +30,7 @@ cm_err cm_batch_init(cm_batch *b, const cm_crypt *c, bool shared)
     CM_TRY(cm_random(c, &b->seed, sizeof b->seed));
     CM_TRY(cm_alloc_array(&b->table, FIRST_TABLE, sizeof *b->table));
     b->table_n = FIRST_TABLE;
+    cm_log_head_path(&b->head_path);
     return shared ? CM_OKAY : cm_alloc_array(&b->known, CM_BATCH_KNOWN, sizeof *b->known);
 }
 
@@ -225,11 +226,11 @@ cm_err cm_batch_read(cm_batch *b, cm_txn *t)
 {
     size_t n = 0;
 
-    if (b->slots > b->keys_cap) {
+    if (b->slots + 1 > b->keys_cap) {
         size_t cap = b->keys_cap;
 
-        CM_TRY(grow(&b->key, &cap, b->slots, sizeof *b->key));
-        CM_TRY(grow(&b->version, &b->keys_cap, b->slots, sizeof *b->version));
+        CM_TRY(grow(&b->key, &cap, b->slots + 1, sizeof *b->key));
+        CM_TRY(grow(&b->version, &b->keys_cap, b->slots + 1, sizeof *b->version));
     }
     for (size_t i = 0; i < b->slots; i++) {
         recall(&b->slot[i], known_of(b, &b->slot[i]));
@@ -237,7 +238,9 @@ cm_err cm_batch_read(cm_batch *b, cm_txn *t)
             b->key[n++] = b->slot[i].key;
         }
     }
-    CM_TRY(cm_txn_versions(t, b->key, n, b->version));
+    b->key[n] = cm_path_view(&b->head_path);
+    CM_TRY(cm_txn_versions(t, b->key, n + !b->known, b->version));
+    b->head_version = b->version[n];
     n = 0;
     for (size_t i = 0; i < b->slots; i++) {
         if (!b->slot[i].known) {

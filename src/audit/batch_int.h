@@ -39,6 +39,8 @@ typedef struct {
 
 typedef struct {
     cm_batch_known *known; /* by hash; NULL: other processes write to the store, too */
+    cm_path head_path;     /* looked at beside the units' rows then */
+    uint64_t head_version;
     cm_batch_slot *slot;
     size_t slots, slots_cap;
     uint32_t *table; /* slot number + 1 by hash */

@@ -46,18 +46,23 @@ static cm_err check_note(cm_committer *c, const cm_checkpoint *k)
 
 static cm_err read_note(cm_committer *c)
 {
-    cm_checkpoint k;
-    cm_note n;
+    uint64_t version;
     cm_path p;
     cm_err e;
 
     cm_log_note_path(&p);
-    e = cm_store_get(c->o.store, cm_path_view(&p), &c->note, &c->note_version);
-    if (cm_is(e, CM_STORE_NO_ROW)) {
-        c->note_version = 0;
+    e = cm_store_get(c->o.store, cm_path_view(&p), &c->note, &version);
+    return cm_is(e, CM_STORE_NO_ROW) ? CM_OKAY : e;
+}
+
+static cm_err accept_note(cm_committer *c)
+{
+    cm_checkpoint k;
+    cm_note n;
+
+    if (c->note.n == 0) {
         return CM_OKAY;
     }
-    CM_TRY(e);
     CM_TRY(cm_note_parse(&n, cm_buf_view(&c->note)));
     CM_TRY(cm_checkpoint_parse(&k, n.text));
     CM_TRY(check_signatures(&c->o, &n));
@@ -88,14 +93,17 @@ static cm_err check_anchor(cm_committer *c)
     return cm_view_eq(CM_VIEW(root), CM_VIEW(kept)) ? CM_OKAY : CM_FAIL(AUDIT_ROLLBACK);
 }
 
+/* The checkpoint before the head: other nodes go on meanwhile, and what they have signed is never
+ * ahead of the head that is read after it. */
 static cm_err read_log(cm_committer *c)
 {
     cm_log_view view;
 
+    CM_TRY(read_note(c));
     CM_TRY(cm_commit_reload(c));
     view = cm_log_view_store(c->o.store);
     cm_log_source_init(&c->source, &view, c->head.size);
-    CM_TRY(read_note(c));
+    CM_TRY(accept_note(c));
     CM_TRY(check_anchor(c));
     c->size = c->head.size;
     memcpy(c->root, c->head.root, 32);
@@ -283,6 +291,16 @@ cm_err cm_committer_commit(cm_committer *c, cm_unit *u)
     }
     (void)pthread_mutex_unlock(&w.lock);
     return u->result;
+}
+
+void cm_committer_suspect(cm_committer *c, cm_err e)
+{
+    (void)pthread_mutex_lock(&c->lock);
+    if (cm_ok(c->store_err)) {
+        c->store_err = e;
+        (void)pthread_cond_signal(&c->commit_wake);
+    }
+    (void)pthread_mutex_unlock(&c->lock);
 }
 
 cm_err cm_committer_health(cm_committer *c)

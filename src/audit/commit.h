@@ -93,6 +93,9 @@ CM_MUST cm_err cm_committer_commit(cm_committer *c, cm_unit *u);
 /** OK, or what the store or the signer last failed with: nothing is committed until they recover,
  * which is tried at growing intervals up to 2 s. Any thread. */
 CM_MUST cm_err cm_committer_health(cm_committer *c);
+/** A read of somebody's did not reach the store, with e: nothing is taken in before a write has
+ * succeeded, so that nobody else waits for it. Any thread. */
+void cm_committer_suspect(cm_committer *c, cm_err e);
 /** Append the newest signed checkpoint; STORE_NO_ROW before the first. Any thread. */
 CM_MUST cm_err cm_committer_checkpoint(cm_committer *c, cm_buf *note);
 /** Finishes what waits and signs it, then stops. */

@@ -197,19 +197,32 @@ static cm_err commit_rows(cm_committer *c, cm_txn **t)
     return cm_txn_commit(mine);
 }
 
+/* Nobody else writes any more: what other nodes have appended is read now. */
+static cm_err catch_up(cm_committer *c)
+{
+    if (c->batch.known || c->batch.head_version == c->head.version) {
+        return CM_OKAY;
+    }
+    CM_TRY(cm_commit_reload(c));
+    return c->batch.head_version == c->head.version ? CM_OKAY : CM_FAIL(STORE_CONFLICT);
+}
+
 /* The head's row and the note's are written at the version after the one known here, so who was
- * overtaken by another node finds a conflict. */
+ * overtaken by another node all the same finds a conflict. */
 static cm_err try_batch(cm_committer *c, cm_unit *units)
 {
     CM_AUTO(cm_txn_abort_ptr) cm_txn *t = NULL;
-    cm_log_head next = c->head;
-    uint64_t note_size = fetch_note(c);
     growth g = {.c = c};
+    cm_log_head next;
+    uint64_t note_size;
 
-    memcpy(g.versions, c->versions, sizeof g.versions);
     CM_TRY(cm_batch_begin(&c->batch, units));
     CM_TRY(cm_txn_begin(&t, c->o.store));
     CM_TRY(cm_batch_read(&c->batch, t));
+    CM_TRY(catch_up(c));
+    next = c->head;
+    note_size = fetch_note(c);
+    memcpy(g.versions, c->versions, sizeof g.versions);
     CM_TRY(cm_batch_judge(&c->batch, units, c->head.size, c->o.now_ms(c->o.now_arg)));
     CM_TRY(put_leaves(c, &g, &next));
     if (c->note_out.n > 0) {
@@ -355,7 +368,7 @@ static cm_unit *take(cm_committer *c)
 /* Waits for something to do; false: stop. With the lock held. */
 static bool wait_for_work(cm_committer *c)
 {
-    while (!c->queue.first && !c->stop) {
+    while (!c->queue.first && !c->stop && cm_ok(c->store_err)) {
         if (c->note_dirty && cm_os_monotonic_ns() >= c->note_at + note_ns) {
             return true;
         }
@@ -367,7 +380,7 @@ static bool wait_for_work(cm_committer *c)
         }
         c->idle = false;
     }
-    return c->queue.first != NULL;
+    return c->queue.first != NULL || cm_failed(c->store_err);
 }
 
 /* That rows can be written: the head's, as it is. */
@@ -389,11 +402,11 @@ static cm_err probe(cm_committer *c)
 
 /* A-32: closed. Whoever waits is refused; the store is tried until it works again. With the lock
  * held. */
-static void recover(cm_committer *c, cm_err e)
+static void recover(cm_committer *c)
 {
     uint64_t pause = retry_first_ns;
+    cm_err e;
 
-    c->store_err = e;
     while (cm_failed(c->store_err) && !c->stop) {
         cm_unit *units = take(c);
         uint64_t until = cm_os_monotonic_ns() + (units ? 0 : pause);
@@ -410,7 +423,7 @@ static void recover(cm_committer *c, cm_err e)
         (void)pthread_mutex_unlock(&c->lock);
         e = probe(c);
         (void)pthread_mutex_lock(&c->lock);
-        c->store_err = e;
+        c->store_err = overtaken(e) ? CM_OKAY : e;
         pause = CM_MIN(pause * 2, retry_last_ns);
     }
 }
@@ -435,9 +448,6 @@ static void work(cm_committer *c)
     (void)pthread_mutex_unlock(&c->lock);
     fail_all(units, e);
     (void)pthread_mutex_lock(&c->lock);
-    if (cm_failed(c->store_err)) {
-        recover(c, e);
-    }
 }
 
 void *cm_commit_run(void *arg)
@@ -446,7 +456,13 @@ void *cm_commit_run(void *arg)
 
     (void)pthread_mutex_lock(&c->lock);
     while (wait_for_work(c) || c->queue.first || !c->stop) {
-        work(c);
+        if (cm_failed(c->store_err) && !c->stop) {
+            recover(c);
+        } else if (c->queue.first || !c->stop) {
+            work(c);
+        } else {
+            break; /* closed to the end */
+        }
     }
     (void)pthread_mutex_unlock(&c->lock);
     return NULL;

@@ -14,6 +14,8 @@ typedef struct {
     cm_err (*commit)(void *self);
     void (*abort)(void *self);
     void (*close)(void *self);
+    void (*files)(void *self, void (*each)(void *arg, const char *path),
+                  void *arg); /* NULL: none */
     cm_err (*info)(void *self, cm_store_info *i);
     /* Within a transaction: rows as they lay in another store, none of which is here. */
     cm_err (*restore)(void *self, const cm_store_row *r, size_t n);

@@ -60,6 +60,14 @@ static bool again(patience *p)
     return true;
 }
 
+/* A connection that was found dead is made anew once, however short the time. */
+static patience read_patience(const engine *e)
+{
+    if (e->o.read_ms == 0)
+        return patience_of(e);
+    return (patience){cm_os_monotonic_ns() + UINT64_C(1000000) * PAUSE_MS, 1};
+}
+
 static cm_err connected(engine *e, cm_pg_link *l, patience *p)
 {
     cm_err err;
@@ -100,7 +108,7 @@ static void give_back(engine *e, cm_pg_link *l)
 static cm_err read_once(engine *e, const cm_pg_step *s, PGresult **r)
 {
     cm_pg_link *l = reader(e);
-    patience p = patience_of(e);
+    patience p = read_patience(e);
     cm_err err;
 
     do {
@@ -194,7 +202,7 @@ static cm_err scan_pages(engine *e, scan *s, cm_pg_link *l)
         {.text = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"},
         {.text = "SET LOCAL idle_in_transaction_session_timeout = '1h'"}};
     static const cm_pg_step end = {.text = "ROLLBACK"};
-    patience p = patience_of(e);
+    patience p = read_patience(e);
     cm_err err;
 
     do {
@@ -329,7 +337,11 @@ static cm_err writer_ready(engine *e)
 
 /* ---- writing ------------------------------------------------------------------------------- */
 
-static const char begin_text[] = "BEGIN ISOLATION LEVEL SERIALIZABLE";
+/* One writer at a time, in the order they came: what it reads, it can count on. LOCK TABLE takes no
+ * snapshot, so a transaction sees all that was committed while it waited. Without it writers of one
+ * log would find out at the end of their work that they have to begin anew (D-23). */
+static const char begin_text[] = "BEGIN ISOLATION LEVEL SERIALIZABLE",
+                  turn_text[] = "LOCK TABLE casemate_turn IN EXCLUSIVE MODE";
 
 static cm_err pg_begin(void *self)
 {
@@ -347,12 +359,12 @@ static cm_err pg_begin(void *self)
 /* A step of the transaction, BEGIN before the first. A server lost here has committed nothing. */
 static cm_err in_txn(engine *e, const cm_pg_step *s, PGresult **r)
 {
-    cm_pg_step steps[2] = {{.text = begin_text}, *s};
+    cm_pg_step steps[3] = {{.text = begin_text}, {.text = turn_text}, *s};
     bool first = !e->begun;
     cm_err err;
 
     e->begun = true;
-    err = cm_pg_round(&e->q, &e->writer, first ? steps : &steps[1], first ? 2 : 1, r, NULL);
+    err = cm_pg_round(&e->q, &e->writer, first ? steps : &steps[2], first ? 3 : 1, r, NULL);
     return cm_is(err, CM_STORE_UNREACHABLE) ? CM_FAIL(STORE_CONFLICT) : err;
 }
 
@@ -627,6 +639,15 @@ static void leave(engine *e)
         (void)!cm_failed(cm_pg_round(&e->q, &e->writer, &s, 1, NULL, NULL));
 }
 
+static void pg_files(void *self, void (*each)(void *arg, const char *path), void *arg)
+{
+    engine *e = self;
+
+    pthread_mutex_lock(&e->write);
+    cm_pg_files(&e->q, &e->writer, each, arg);
+    pthread_mutex_unlock(&e->write);
+}
+
 static void pg_close(void *self)
 {
     engine *e = self;
@@ -649,6 +670,8 @@ static cm_err open_links(engine *e, const cm_store_postgres *o)
     e->o.conninfo = e->conninfo;
     e->readers_n = o->readers ? CM_MIN(o->readers, (unsigned)READERS_MAX) : READERS;
     CM_TRY(cm_alloc_array(&e->readers, e->readers_n, sizeof *e->readers));
+    for (size_t i = 0; i < e->readers_n; i++)
+        e->readers[i].answer_ms = o->read_ms;
     CM_TRY(cm_pq_load(&e->q));
     CM_TRY(cm_pq_check_conninfo(&e->q, e->conninfo));
     CM_TRY(cm_pg_connect(&e->q, &e->writer, &e->o, true));
@@ -668,6 +691,7 @@ cm_err cm_store_open_postgres(cm_store **out, const cm_store_postgres *o)
         .commit = pg_commit,
         .abort = pg_abort,
         .close = pg_close,
+        .files = pg_files,
         .info = pg_info,
         .restore = pg_restore,
         .check = pg_check,

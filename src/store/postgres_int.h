@@ -12,6 +12,7 @@
     X(PQsocket)                  \
     X(PQisBusy)                  \
     X(PQconsumeInput)            \
+    X(PQconninfo)                \
     X(PQconninfoParse)           \
     X(PQconninfoFree)            \
     X(PQfreemem)                 \
@@ -73,12 +74,16 @@ typedef struct {
 typedef struct {
     PGconn *c; /* NULL: not connected */
     bool busy;
+    unsigned answer_ms; /* an answer is waited for; 0: default */
 } cm_pg_link;
 
 /** Connect, make or check the tables if schema, prepare. One try. */
 CM_MUST cm_err cm_pg_connect(const cm_pq *q, cm_pg_link *l, const cm_store_postgres *o,
                              bool schema);
 void cm_pg_close(const cm_pq *q, cm_pg_link *l);
+/** Files that the connection was made with. */
+void cm_pg_files(const cm_pq *q, const cm_pg_link *l, void (*each)(void *arg, const char *path),
+                 void *arg);
 /** All steps in one round trip; what follows a failed one is not done. The last step's result is
  * *last (to be cleared) unless NULL. A lost connection is closed: STORE_UNREACHABLE. *state keeps
  * the five letters of SQLSTATE of a failure unless NULL. */

@@ -135,7 +135,7 @@ static const struct {
  * What idles inside a transaction is dead and holds locks. */
 static const char settings[] =
     "SET statement_timeout = '10s'; SET lock_timeout = '8s'; "
-    "SET idle_in_transaction_session_timeout = '10s'; SET synchronous_commit = on; "
+    "SET idle_in_transaction_session_timeout = '3s'; SET synchronous_commit = on; "
     "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; "
     "SET client_min_messages = error";
 
@@ -146,6 +146,7 @@ static const char tables[] =
     "ALTER TABLE casemate_rows ALTER COLUMN v SET STORAGE EXTERNAL; "
     "CREATE TABLE IF NOT EXISTS casemate_writers (id bytea PRIMARY KEY, seq bigint NOT NULL, "
     "seen timestamptz NOT NULL); "
+    "CREATE TABLE IF NOT EXISTS casemate_turn (); "
     "CREATE TABLE IF NOT EXISTS casemate_meta (name text PRIMARY KEY, n bigint NOT NULL, "
     "b bytea NOT NULL); "
     "INSERT INTO casemate_meta (name, n, b) VALUES ('schema', 2, ''), ('generation', 0, ''), "
@@ -244,9 +245,18 @@ cm_err cm_pg_connect(const cm_pq *q, cm_pg_link *l, const cm_store_postgres *o, 
                                  "keepalives_interval", "keepalives_count",     "sslmode",
                                  "gssencmode",          "application_name",     "dbname",
                                  "client_encoding",     "target_session_attrs", NULL};
-    const char *const values[] = {"5",         "10000",       "10",         "5",
-                                  "3",         "verify-full", "disable",    "casemate",
-                                  o->conninfo, "UTF8",        "read-write", NULL};
+    const char *const values[] = {l->answer_ms ? "2" : "5",
+                                  "10000",
+                                  "10",
+                                  "5",
+                                  "3",
+                                  "verify-full",
+                                  "disable",
+                                  "casemate",
+                                  o->conninfo,
+                                  "UTF8",
+                                  "read-write",
+                                  NULL};
     PGconn *c = q->PQconnectdbParams(names, values, 1);
     cm_err e;
 
@@ -265,6 +275,20 @@ cm_err cm_pg_connect(const cm_pq *q, cm_pg_link *l, const cm_store_postgres *o, 
     }
     l->c = c;
     return CM_OKAY;
+}
+
+void cm_pg_files(const cm_pq *q, const cm_pg_link *l, void (*each)(void *arg, const char *path),
+                 void *arg)
+{
+    static const char *const names[] = {"passfile",    "sslcert", "sslkey",
+                                        "sslrootcert", "sslcrl",  "sslcrldir"};
+    PQconninfoOption *o = l->c ? q->PQconninfo(l->c) : NULL;
+
+    for (const PQconninfoOption *i = o; i && i->keyword; i++)
+        for (size_t n = 0; n < CM_COUNT(names); n++)
+            if (strcmp(i->keyword, names[n]) == 0 && i->val && i->val[0] == '/')
+                each(arg, i->val);
+    q->PQconninfoFree(o);
 }
 
 void cm_pg_close(const cm_pq *q, cm_pg_link *l)
@@ -355,7 +379,8 @@ static cm_err lost(const cm_pq *q, cm_pg_link *l)
 cm_err cm_pg_round(const cm_pq *q, cm_pg_link *l, const cm_pg_step *steps, size_t n,
                    PGresult **last, char state[6])
 {
-    uint64_t until = cm_os_monotonic_ns() + UINT64_C(1000000) * ANSWER_MS;
+    unsigned ms = l->answer_ms ? l->answer_ms : (unsigned)ANSWER_MS;
+    uint64_t until = cm_os_monotonic_ns() + UINT64_C(1000000) * ms;
     PGresult *result = NULL;
     char unwanted[6] = "";
     cm_err e = CM_OKAY;

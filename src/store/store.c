@@ -46,6 +46,12 @@ void cm_store_close_ptr(cm_store **s)
     *s = NULL;
 }
 
+void cm_store_files(cm_store *s, void (*each)(void *arg, const char *path), void *arg)
+{
+    if (s->ops->files)
+        s->ops->files(s->engine, each, arg);
+}
+
 bool cm_store_shared(const cm_store *s)
 {
     return s->ops->shared;

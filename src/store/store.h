@@ -36,6 +36,8 @@ typedef struct {
     bool migrate;
     unsigned readers;    /* connections for reading; 0: default, at most 64 */
     unsigned patience_s; /* how long a lost server is waited for; 0: default */
+    unsigned read_ms;    /* how long a read waits, for its answer or for a lost server, where a
+                          * thread that reads must not stop for long; 0: as long as a write */
 } cm_store_postgres;
 
 /** STORE_FOREIGN another program's file; STORE_NEWER, STORE_OLDER the schema is another; FILE_BUSY
@@ -48,6 +50,9 @@ CM_MUST cm_err cm_store_open_sqlite(cm_store **out, const cm_store_sqlite *o);
 CM_MUST cm_err cm_store_open_postgres(cm_store **out, const cm_store_postgres *o);
 void cm_store_close(cm_store *s);
 void cm_store_close_ptr(cm_store **s);
+/** Files that connections to a server are made with, each while each() runs: keys, certificates, a
+ * passfile. They may be absent. Nothing for a database in a file. */
+void cm_store_files(cm_store *s, void (*each)(void *arg, const char *path), void *arg);
 /** Whether other processes may write to the same rows. */
 bool cm_store_shared(const cm_store *s);
 
