@@ -77,6 +77,9 @@ static cm_err process_metrics(cm_buf *b, const kmsd *d)
                  atomic_load(&d->keyd) == KEYD_OPEN));
     CM_TRY(gauge(b, "casemate_log_lines_lost_total", "counter",
                  "Log lines that a slow reader made us lose.", cm_log_lost(d->log)));
+    CM_TRY(gauge(b, "casemate_leader", "gauge",
+                 "1: of all nodes of the store, this one does what falls due.",
+                 atomic_load(&d->leads)));
     if (d->trace)
         cm_trace_stats_of(d->trace, &t);
     CM_TRY(

@@ -33,6 +33,8 @@ static void round_once(struct chores *h)
     cm_scheduler_round_of r = {.leader = false};
     cm_err e = cm_scheduler_round(&h->scheduler, cm_os_monotonic_ns(), &r);
 
+    if (atomic_exchange(&h->d->leads, r.leader) != r.leader)
+        CM_LOG(h->d->log, INFO, "leader", cm_log_number("leads", r.leader));
     if (cm_failed(e)) {
         CM_LOG(h->d->log, WARNING, "chores_failed", cm_log_err(e));
         return;

@@ -182,9 +182,19 @@ static bool at_home(const struct exchange *x)
     return pthread_equal(pthread_self(), x->r->thread);
 }
 
+/* What may well work in a moment says so, whatever the protocol. */
+static void say_when(cm_call *c)
+{
+    cm_class k = cm_err_class(c->result);
+
+    if (c->retry_after_ms == 0 && (k == CM_CLASS_IO || k == CM_CLASS_EXHAUSTED))
+        c->retry_after_ms = KMSD_RETRY_MS;
+}
+
 static void finish(struct exchange *x)
 {
     count(x);
+    say_when(&x->call);
     if (x->http) {
         x->http->user = NULL;
         if (x->grpc)

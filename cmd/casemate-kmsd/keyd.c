@@ -77,15 +77,27 @@ void cm_kmsd_keyd_begin(kmsd *d)
 
 /* ---- opening ------------------------------------------------------------------------------- */
 
+/* What only a database that is away keeps from opening is tried until it is back. */
+static void open_service(cm_timer *t)
+{
+    kmsd *d = (kmsd *)(void *)((char *)t - offsetof(kmsd, service_timer));
+    cm_err e = CM_OKAY;
+
+    if (atomic_load(&d->keyd) == KEYD_OPEN && !atomic_load(&d->draining))
+        e = cm_kmsd_service_open(d);
+    if (cm_ok(e))
+        return;
+    CM_LOG(d->log, ERROR, "service_failed", cm_log_err(e));
+    if (cm_err_class(e) == CM_CLASS_IO || cm_is(e, CM_STORE_CONFLICT))
+        cm_loop_after(d->reactor[0].loop, &d->service_timer, KMSD_RETRY_MS);
+}
+
 static void opened(kmsd *d)
 {
-    cm_err e;
-
     set_state(d, KEYD_OPEN);
     d->keyd_pause_ms = PAUSE_FIRST_MS;
-    e = cm_kmsd_service_open(d);
-    if (cm_failed(e))
-        CM_LOG(d->log, ERROR, "service_failed", cm_log_err(e));
+    d->service_timer.fire = open_service;
+    open_service(&d->service_timer);
 }
 
 static void note_status(kmsd *d, const cm_keyctl_status *s)

@@ -27,7 +27,7 @@
 #include "svc/svc.h"
 #include "wire/grpc.h"
 
-enum { KMSD_REACTORS = 61, KMSD_RETRY_MS = 1000 };
+enum { KMSD_REACTORS = 61, KMSD_RETRY_MS = 1000, KMSD_LOG_KEYS = 3 };
 
 typedef struct kmsd kmsd;
 
@@ -85,10 +85,13 @@ struct kmsd {
     cm_gate *gate;
     cm_tls *tls[CM_CONFIG_LISTENERS];
 
+    cm_vkey log_keys[KMSD_LOG_KEYS]; /* while the committer is there */
+    size_t log_keys_n;
     cm_committer *committer;
     cm_keeper_client *signer; /* of the committer's thread */
     atomic_int signer_fd;
     struct chores *chores;
+    atomic_bool leads; /* of all nodes of the store, this one does the chores */
     atomic_int chores_fd;
     _Atomic(cm_svc *) svc; /* NULL until unsealed for the first time */
 
@@ -100,7 +103,7 @@ struct kmsd {
     pid_t spawner_pid;
     _Atomic int keyd; /* keyd_state, read by all */
     uint64_t keyd_pause_ms;
-    cm_timer keyd_timer;
+    cm_timer keyd_timer, service_timer;
     cm_keyctl control;
     bool control_busy;
     cm_buf control_body;

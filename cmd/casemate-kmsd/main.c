@@ -203,40 +203,87 @@ static cm_err start_gate(kmsd *d)
     return cm_gate_new(&d->gate, &l, seed);
 }
 
+enum { PATHS = CM_CONFIG_LISTENERS * (2 * CM_CONFIG_CERTIFICATES + 1) + 32, OWN = 8, NAME = 512 };
+
+struct paths {
+    const char *read[PATHS + 1], *write[2];
+    size_t n, own_n;
+    char own[OWN][NAME]; /* names that nobody else keeps */
+};
+
+static void readable(void *arg, const char *path)
+{
+    struct paths *p = arg;
+
+    if (path && p->n < PATHS && cm_os_exists(path))
+        p->read[p->n++] = path;
+}
+
+static void readable_copy(void *arg, const char *path)
+{
+    struct paths *p = arg;
+
+    if (p->own_n == OWN || strlen(path) >= NAME)
+        return;
+    snprintf(p->own[p->own_n], NAME, "%s", path);
+    readable(p, p->own[p->own_n++]);
+}
+
+/* A connection to the database is made anew when it breaks: by name, with the files that libpq
+ * looks for. */
+static void database_paths(const kmsd *d, struct paths *p)
+{
+    static const char *const system[] = {"/etc/hosts",     "/etc/resolv.conf", "/etc/nsswitch.conf",
+                                         "/etc/host.conf", "/etc/gai.conf",    "/etc/passwd",
+                                         "/etc/services"};
+    static const char *const own[] = {".pgpass", ".postgresql"};
+    const char *home = getenv("HOME");
+
+    if (!d->v->store.postgres)
+        return;
+    for (size_t i = 0; i < CM_COUNT(system); i++)
+        readable(p, system[i]);
+    for (size_t i = 0; home && home[0] == '/' && i < CM_COUNT(own); i++) {
+        char path[NAME];
+        int n = snprintf(path, sizeof path, "%s/%s", home, own[i]);
+
+        if (n > 0 && (size_t)n < sizeof path)
+            readable_copy(p, path);
+    }
+    cm_store_files(d->store, readable_copy, p);
+}
+
 /* Files that stay reachable: certificates and the configuration for a reload, the database. */
-static void collect_paths(const kmsd *d, const char **read, const char **write)
+static void collect_paths(const kmsd *d, struct paths *p)
 {
     const cm_config_values *v = d->v;
-    size_t n = 0;
 
-    read[n++] = d->config_path;
+    readable(p, d->config_path);
     for (size_t i = 0; i < v->listeners_n; i++) {
         for (size_t j = 0; j < v->listeners[i].certificates_n; j++) {
-            read[n++] = v->listeners[i].certificates[j].certificate;
-            read[n++] = v->listeners[i].certificates[j].key;
+            readable(p, v->listeners[i].certificates[j].certificate);
+            readable(p, v->listeners[i].certificates[j].key);
         }
-        if (v->listeners[i].client_ca)
-            read[n++] = v->listeners[i].client_ca;
+        readable(p, v->listeners[i].client_ca);
     }
-    if (v->unseal.method == CM_CONFIG_UNSEAL_FILE && v->unseal.file)
-        read[n++] = v->unseal.file;
-    read[n++] = "/proc/self";
-    read[n] = NULL;
-    write[0] = v->data;
-    write[1] = NULL;
+    if (v->unseal.method == CM_CONFIG_UNSEAL_FILE)
+        readable(p, v->unseal.file);
+    readable(p, "/proc/self");
+    database_paths(d, p);
+    p->write[0] = v->data;
 }
 
 static cm_err enter_sandbox(kmsd *d)
 {
-    const char *read[CM_CONFIG_LISTENERS * (2 * CM_CONFIG_CERTIFICATES + 1) + 4], *write[3];
+    struct paths p = {.n = 0};
     cm_sandbox_options o = {.profile = CM_SANDBOX_KMSD,
-                            .read = read,
-                            .write = write,
+                            .read = p.read,
+                            .write = p.write,
                             .best_effort = !d->v->sandbox,
                             .off = !d->v->sandbox};
     cm_err e;
 
-    collect_paths(d, read, write);
+    collect_paths(d, &p);
     e = cm_sandbox_enter(&o, &d->sandbox);
     CM_LOG(d->log, INFO, "sandbox", cm_log_str("in_force", cm_sandbox_text(d->sandbox)));
     if (cm_failed(e))

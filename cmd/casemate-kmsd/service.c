@@ -8,7 +8,13 @@
 #include "run/notify.h"
 #include "store/rowseal.h"
 
-enum { SIGN_MS = 5000, SIGN_TRIES = 2, KEY_MS = 30000 };
+enum {
+    SIGN_MS = 5000,
+    SIGN_TRIES = 2,
+    KEY_MS = 30000,
+    STORE_PATIENCE_S = 5, /* a database that restarts is back by then; clients wait no longer */
+    READ_MS = 3000,       /* a reactor stops at most so long for a server that was cut off */
+};
 
 uint64_t cm_kmsd_now_ms(void *arg)
 {
@@ -41,10 +47,13 @@ static cm_err open_sqlite(kmsd *d, bool create)
     return cm_store_open_sqlite(&d->store, &o);
 }
 
-static cm_err open_postgres(kmsd *d)
+static cm_err open_postgres(kmsd *d, bool create)
 {
     const cm_store_postgres o = {.conninfo = d->v->store.postgres,
-                                 .readers = (unsigned)d->v->store.readers};
+                                 .create = create,
+                                 .readers = (unsigned)d->v->store.readers,
+                                 .patience_s = STORE_PATIENCE_S,
+                                 .read_ms = READ_MS};
 
     return cm_store_open_postgres(&d->store, &o);
 }
@@ -53,7 +62,7 @@ cm_err cm_kmsd_store_open(kmsd *d, bool create)
 {
     cm_path p;
     uint64_t version;
-    cm_err e = d->v->store.postgres ? open_postgres(d) : open_sqlite(d, create);
+    cm_err e = d->v->store.postgres ? open_postgres(d, create) : open_sqlite(d, create);
 
     if (cm_failed(e)) {
         CM_LOG(d->log, ERROR, "store_failed", cm_log_err(e));
@@ -119,6 +128,30 @@ static cm_err sign_log(void *self, cm_buf *lines, cm_view text)
     return e;
 }
 
+/* keyd has the log's keys from the root; a log that others signed is another root's. */
+static cm_err load_log_keys(kmsd *d)
+{
+    CM_AUTO(cm_buf_free) cm_buf answer = {.max = CM_KEYMSG_PACKET};
+    cm_keyctl_status s;
+    cm_view rest;
+
+    if (d->log_keys_n)
+        return CM_OKAY;
+    CM_TRY(cm_keeper_ask(d->signer, CM_KEYMSG_STATUS, (cm_view){0}, &answer, SIGN_MS));
+    CM_TRY(cm_keyctl_get_status(&s, cm_buf_view(&answer)));
+    rest = s.log_keys;
+    while (rest.n && d->log_keys_n < KMSD_LOG_KEYS) {
+        const uint8_t *nl = memchr(rest.p, '\n', rest.n);
+        size_t n = nl ? (size_t)(nl - rest.p) : rest.n;
+
+        CM_TRY(cm_vkey_parse(&d->log_keys[d->log_keys_n], d->crypt, cm_view_sub(rest, 0, n)));
+        d->log_keys_n++;
+        n += nl != NULL;
+        rest = cm_view_sub(rest, n, rest.n - n);
+    }
+    return d->log_keys_n ? CM_OKAY : CM_FAIL(AUDIT_KEY);
+}
+
 static cm_err start_committer(kmsd *d)
 {
     cm_committer_options o = {.store = d->store,
@@ -128,8 +161,16 @@ static cm_err start_committer(kmsd *d)
                               .now_ms = cm_kmsd_now_ms,
                               .depth = (unsigned)d->v->limits.commits};
 
+    cm_err e;
+
+    CM_TRY(load_log_keys(d));
+    o.vkeys = d->log_keys;
+    o.vkeys_n = d->log_keys_n;
     CM_TRY(cm_kmsd_anchor_open(d, &o.anchor));
-    return cm_committer_new(&d->committer, &o);
+    e = cm_committer_new(&d->committer, &o);
+    if (cm_failed(e)) /* it is opened anew with the next try */
+        cm_kmsd_anchor_close(d);
+    return e;
 }
 
 /* ---- rows ---------------------------------------------------------------------------------- */
@@ -156,10 +197,15 @@ static cm_err open_rows(kmsd *d)
     cm_row_keys keys;
     cm_store_sealer sealer;
     bool fresh;
+    cm_err e;
 
     CM_TRY(cm_rowseal_new(&d->rows, d->crypt));
     keys = row_keys(d);
-    CM_TRY(cm_boot_rows(d->store, &keys, cm_kmsd_key_runner(d), &fresh));
+    e = cm_boot_rows(d->store, &keys, cm_kmsd_key_runner(d), &fresh);
+    if (cm_failed(e)) {
+        cm_rowseal_free_ptr(&d->rows);
+        return e;
+    }
     sealer = cm_rowseal_sealer(d->rows);
     cm_store_unseal(d->store, &sealer);
     return CM_OKAY;
@@ -228,6 +274,8 @@ void cm_kmsd_service_close(kmsd *d)
     cm_committer_free(d->committer);
     cm_kmsd_anchor_close(d);
     d->committer = NULL;
+    while (d->log_keys_n)
+        cm_vkey_done(&d->log_keys[--d->log_keys_n]);
     cm_svc_free(svc);
     cm_keeper_free_ptr(&d->signer);
     cm_os_close_fd(&fd);

@@ -7,12 +7,42 @@
 
 enum { ENTRIES = 100, ENTRIES_MAX = 1000, TAIL_WAIT_MS = 500 };
 
+static cm_err size_of(uint64_t *size, cm_view note)
+{
+    cm_checkpoint at;
+    cm_note n;
+
+    CM_TRY(cm_note_parse(&n, note));
+    CM_TRY(cm_checkpoint_parse(&at, n.text));
+    *size = at.size;
+    return CM_OKAY;
+}
+
+/* This node's, or a newer one that another node has signed and put into the store. */
+static cm_err newest_note(cm_call *c, cm_buf *note)
+{
+    CM_AUTO(cm_buf_free) cm_buf stored = {.max = CM_NOTE_MAX};
+    uint64_t ours = 0, theirs = 0;
+    cm_err e = cm_committer_checkpoint(c->svc->o.committer, note);
+
+    if (!cm_store_shared(c->svc->o.store))
+        return e;
+    if (cm_ok(e))
+        CM_TRY(size_of(&ours, cm_buf_view(note)));
+    CM_TRY(cm_log_note_read(&stored, c->svc->o.store));
+    CM_TRY(size_of(&theirs, cm_buf_view(&stored)));
+    if (theirs <= ours)
+        return CM_OKAY;
+    note->n = 0;
+    return cm_buf_append(note, cm_buf_view(&stored));
+}
+
 cm_err cm_do_checkpoint(cm_call *c)
 {
     CM_AUTO(cm_buf_free) cm_buf note = {.max = CM_NOTE_MAX};
     cm_view kept;
 
-    CM_TRY(cm_committer_checkpoint(c->svc->o.committer, &note));
+    CM_TRY(newest_note(c, &note));
     CM_TRY(cm_arena_copy(c->arena, &kept, cm_buf_view(&note)));
     cm_set_view(c->answer, M_CheckpointAnswer_checkpoint, kept);
     return CM_OKAY;
@@ -52,7 +82,7 @@ static cm_err make_receipt(cm_call *c, cm_buf *out, uint64_t leaf, cm_view entry
     cm_log_view view;
     cm_note n;
 
-    CM_TRY(cm_committer_checkpoint(c->svc->o.committer, &note));
+    CM_TRY(newest_note(c, &note));
     CM_TRY(cm_note_parse(&n, cm_buf_view(&note)));
     CM_TRY(cm_checkpoint_parse(&at, n.text));
     if (leaf >= at.size) /* committed, and to be signed in a moment */

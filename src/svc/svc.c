@@ -352,6 +352,8 @@ static void end(struct cm_call_state *st, cm_err e)
     cm_keyop_done_with(&st->op);
     cm_svc_release(st);
     c->result = e;
+    if (cm_is(e, CM_STORE_UNREACHABLE))
+        cm_committer_suspect(c->svc->o.committer, e);
     if (cm_failed(e)) {
         c->answer = NULL;
         atomic_fetch_add(&c->svc->refused, 1);
@@ -424,13 +426,21 @@ static go fail(struct cm_call_state *st, cm_err e)
     return refuse(st, e);
 }
 
+/* What shows hashes and versions alone goes on while the store does not. */
+static bool needs_store(const cm_op *op)
+{
+    return op->audit != CM_LEAF_OFF || op->prepare == cm_do_tile || op->prepare == cm_do_checkpoint;
+}
+
 static go begin(struct cm_call_state *st)
 {
     cm_err e;
 
     reset(st);
     st->now = st->call->svc->o.now_ms(st->call->svc->o.now_arg);
-    e = start(st);
+    e = needs_store(st->call->op) && cm_failed(cm_committer_health(st->call->svc->o.committer))
+            ? CM_FAIL(AUDIT_CLOSED)
+            : start(st);
     if (cm_failed(e)) {
         end(st, e); /* not even a well-formed name: nothing to log it under */
         return WAIT;
