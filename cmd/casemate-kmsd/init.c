@@ -95,34 +95,59 @@ static void root_path(cm_path *p)
     cm_path_add_str(p, "root");
 }
 
-static cm_err absent(kmsd *d)
+/* The system's own row of a kind, as svc/bootstrap.c has it. */
+static void system_path(cm_path *p, const char *space, const char *kind)
 {
-    CM_AUTO(cm_buf_free) cm_buf v = {.max = CM_BOOT_MAX};
-    cm_path p;
-    uint64_t version;
-    cm_err e;
-
-    root_path(&p);
-    e = cm_store_get(d->store, cm_path_view(&p), &v, &version);
-    if (cm_ok(e))
-        return CM_FAIL(KMSD_ROOT_EXISTS);
-    return cm_is(e, CM_STORE_NO_ROW) ? CM_OKAY : e;
+    cm_path_init(p);
+    cm_path_add_str(p, space);
+    cm_path_add_str(p, kind);
+    cm_path_add_str(p, "");
 }
 
-static cm_err write_root(kmsd *d)
+static cm_err commit(cm_txn **t)
+{
+    cm_txn *last = *t;
+
+    *t = NULL;
+    return cm_txn_commit(last);
+}
+
+/* The boot record, in the place of one from a run that was broken off before the first tenant was
+ * there: nothing depends on that one yet but the system's KEK, which goes with it. */
+static cm_err write_root(kmsd *d, uint64_t *version)
 {
     CM_AUTO(cm_txn_abort_ptr) cm_txn *t = NULL;
-    cm_store_write w = {.version = 1, .value = cm_buf_view(&d->boot)};
-    cm_path p;
-    cm_txn *last;
+    cm_path root, kek, generation;
+    cm_store_write w[2] = {{.value = cm_buf_view(&d->boot)}, {.version = 0}};
+    uint64_t now[3];
 
-    root_path(&p);
-    w.key = cm_path_view(&p);
+    root_path(&root);
+    system_path(&kek, "boot", "tenant");
+    system_path(&generation, "", "gen");
+    w[0].key = cm_path_view(&root);
+    w[1].key = cm_path_view(&kek);
     CM_TRY(cm_txn_begin(&t, d->store));
-    CM_TRY(cm_txn_write(t, &w, 1));
-    last = t;
-    t = NULL;
-    return cm_txn_commit(last);
+    CM_TRY(cm_txn_versions(t, (cm_view[]){w[0].key, w[1].key, cm_path_view(&generation)}, 3, now));
+    if (now[2] != 0)
+        return CM_FAIL(KMSD_ROOT_EXISTS);
+    w[0].version = now[0] + 1;
+    CM_TRY(cm_txn_write(t, w, now[1] ? 2 : 1));
+    CM_TRY(commit(&t));
+    *version = w[0].version;
+    return CM_OKAY;
+}
+
+/* Asked before a root is made, and its shares shown, for nothing. */
+static cm_err unfinished(kmsd *d)
+{
+    CM_AUTO(cm_txn_abort_ptr) cm_txn *t = NULL;
+    cm_path generation;
+    uint64_t now;
+
+    system_path(&generation, "", "gen");
+    CM_TRY(cm_txn_begin(&t, d->store));
+    CM_TRY(cm_txn_versions(t, (cm_view[]){cm_path_view(&generation)}, 1, &now));
+    return now ? CM_FAIL(KMSD_ROOT_EXISTS) : CM_OKAY;
 }
 
 /* ---- the first administrator --------------------------------------------------------------- */
@@ -149,10 +174,11 @@ static cm_err read_spki(const kmsd *d, uint8_t spki[32], const char *path)
     return cm_pkey_fingerprint(spki, d->crypt, key);
 }
 
-static cm_err bootstrap(kmsd *d, const struct init *o)
+static cm_err bootstrap(kmsd *d, const struct init *o, uint64_t root)
 {
     CM_AUTO(cm_buf_free) cm_buf key = {.max = 8192};
-    cm_bootstrap_options b = {.tenant = cm_view_str(o->tenant), .admin = cm_view_str(o->admin)};
+    cm_bootstrap_options b = {
+        .tenant = cm_view_str(o->tenant), .admin = cm_view_str(o->admin), .root = root};
     uint8_t spki[32];
     cm_svc *svc = NULL;
     cm_err e;
@@ -175,20 +201,21 @@ static cm_err bootstrap(kmsd *d, const struct init *o)
 
 cm_err cm_kmsd_init(kmsd *d, const struct init *o)
 {
+    uint64_t root = 0;
     int fd = -1;
     pid_t pid;
 
     CM_TRY(cm_kmsd_store_open(d, true));
-    CM_TRY(absent(d));
+    CM_TRY(unfinished(d));
     d->accept_rollback = true; /* there is nothing to roll back */
     CM_TRY(cm_kmsd_spawner_start(d));
     CM_TRY(cm_kmsd_spawner_keyd(d, &fd, 1, &pid));
     atomic_store(&d->signer_fd, fd);
     CM_TRY(cm_kmsd_signer_new(d));
     CM_TRY(make_root(d, o));
-    CM_TRY(write_root(d));
+    CM_TRY(write_root(d, &root));
     CM_TRY(write_log_keys(d));
-    CM_TRY(bootstrap(d, o));
+    CM_TRY(bootstrap(d, o, root));
     CM_LOG(d->log, INFO, "initialized", cm_log_number("shares", o->shares),
            cm_log_number("need", o->need));
     return CM_OKAY;

@@ -11,8 +11,8 @@ struct init {
     cm_argon2 cost;         /* of the passphrase; zero: the default */
 };
 
-/* A new root, the first tenant and its administrator, in a store that has none.
- * KMSD_ROOT_EXISTS. */
+/* A new root, the first tenant and its administrator, in a store that has none: one where this was
+ * broken off before is begun anew, with other shares. KMSD_ROOT_EXISTS. */
 CM_MUST cm_err cm_kmsd_init(kmsd *d, const struct init *o);
 
 #endif

@@ -26,7 +26,8 @@ static const char usage[] =
     "\n"
     "  --config FILE       what to serve, and where (YAML)\n"
     "  --check             read the configuration and its certificates, and leave\n"
-    "  --init              make the root key, the first tenant and its administrator, and leave\n"
+    "  --init              make the root key, the first tenant and its administrator, and leave:\n"
+    "                      with 3 when that has been done before\n"
     "    --tenant NAME       the tenant: default\n"
     "    --admin NAME        the administrator: admin\n"
     "    --admin-key FILE    their ML-DSA public key (PEM)\n"
@@ -402,5 +403,5 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "casemate-kmsd: %s: %s%s%s\n", cm_err_name(e), cm_err_what(e),
                       cm_err_fix(e)[0] ? "; " : "", cm_err_fix(e));
     stop(&d);
-    return cm_ok(e) ? 0 : 1;
+    return cm_ok(e) ? 0 : cm_is(e, CM_KMSD_ROOT_EXISTS) ? 3 : 1;
 }

@@ -326,8 +326,10 @@ static cm_err find_server(cm_cli *cli, char path[PATH_LEN])
     return cm_cli_about(cli, "casemate-kmsd", CM_FAIL(CLI_NO_COMMAND), NULL);
 }
 
+/* With MADE it has nothing left to do: a run before this one was broken off behind it. */
 static cm_err run(cm_cli *cli, char *const argv[])
 {
+    enum { MADE = 3 };
     int status = 0;
     pid_t pid;
 
@@ -340,7 +342,7 @@ static cm_err run(cm_cli *cli, char *const argv[])
     }
     while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
         continue;
-    if (pid < 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
+    if (pid < 0 || !WIFEXITED(status) || (WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != MADE))
         return cm_cli_about(cli, "casemate-kmsd --init", CM_FAIL(CLI_SERVER_INIT), NULL);
     return CM_OKAY;
 }
@@ -375,24 +377,35 @@ static cm_err init_server(cm_cli *cli, struct place *p)
     return CM_OKAY;
 }
 
+/* The new configuration's name says that identities and passphrase are there. */
+static cm_err make_files(cm_cli *cli, struct place *p)
+{
+    if (cm_os_exists(in_dir(p, "kmsd.yaml.new"))) {
+        cm_cli_note(cli, "going on with a first run that was broken off\n");
+    } else {
+        if (cm_os_exists(in_dir(p, "kms.db")))
+            return cm_cli_about(cli, p->path, CM_FAIL(FILE_EXISTS),
+                                "a database without kmsd.yaml, its configuration: put that back, "
+                                "or move the database away");
+        cm_cli_note(cli, "making keys, certificates and the root in %s\n", p->dir);
+        CM_TRY(make_identities(cli, p));
+        CM_TRY(new_passphrase(cli, p));
+    }
+    CM_TRY(write_profile(cli, p));
+    return write_config(cli, p, "kmsd.yaml.new");
+}
+
 static cm_err first_run(cm_cli *cli, struct place *p)
 {
     char from[PATH_LEN];
 
-    if (cm_os_exists(in_dir(p, "kms.db")))
-        return cm_cli_about(cli, p->path, CM_FAIL(FILE_EXISTS),
-                            "a first run did not end: remove the folder's files to begin anew");
-    cm_cli_note(cli, "making keys, certificates and the root in %s\n", p->dir);
-    CM_TRY(make_identities(cli, p));
-    CM_TRY(new_passphrase(cli, p));
-    CM_TRY(write_profile(cli, p));
-    CM_TRY(write_config(cli, p, "kmsd.yaml.new"));
+    CM_TRY(make_files(cli, p));
     CM_TRY(init_server(cli, p));
     /* With this name in place the first run is over. */
     snprintf(from, sizeof from, "%s", in_dir(p, "kmsd.yaml.new"));
     if (rename(from, in_dir(p, "kmsd.yaml")) != 0)
         return cm_cli_about(cli, p->path, CM_FAIL(IO_RENAME), NULL);
-    return CM_OKAY;
+    return cm_cli_about(cli, p->path, cm_os_sync_dir_of(p->path), NULL);
 }
 
 static cm_err say_what_next(cm_cli *cli, struct place *p)

@@ -206,6 +206,17 @@ static cm_err administrator(cm_call *c, const cm_bootstrap_options *o)
     return cm_svc_new_principal(c, o->admin, kept, n, 0, &r);
 }
 
+/* Two first runs at once: one of them has replaced the other's root. */
+static cm_err under_root(cm_call *c, uint64_t version)
+{
+    cm_view path;
+
+    if (!version)
+        return CM_OKAY;
+    CM_TRY(CM_PATH(c, &path, CM_LIT("boot"), CM_LIT("root")));
+    return cm_svc_expect(c, path, version);
+}
+
 static cm_err system_part(cm_call *c, const cm_bootstrap_options *o)
 {
     static const char *const all[] = {"*"}, *const most[] = {"admin", "audit", "read"};
@@ -213,6 +224,7 @@ static cm_err system_part(cm_call *c, const cm_bootstrap_options *o)
     cm_view path;
 
     c->state->tenant = CM_LIT("");
+    CM_TRY(under_root(c, o->root));
     CM_TRY(cm_svc_new_msg(c, &gen, &cm_message_GenerationRecord));
     cm_set_number(gen, M_GenerationRecord_changes, 1);
     cm_set_number(gen, M_GenerationRecord_format, 1);

@@ -31,6 +31,7 @@ typedef struct {
     cm_view tenant;     /* the first tenant's name */
     cm_view admin;      /* name of the administrator, in both */
     cm_view public_key; /* the administrator's ML-DSA public key, raw */
+    uint64_t root;      /* version of the boot record that all this is under; 0: not in the store */
     cm_view spki;       /* SHA-256 of their client certificate's key; empty: none */
 } cm_bootstrap_options;
 

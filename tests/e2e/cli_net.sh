@@ -18,7 +18,7 @@ serve() {
     : >"$name.log"
     "$ssl" s_server -accept 127.0.0.1:0 -cert web.crt -key web.pem "$@" >"$name.log" 2>&1 </dev/null &
     started+=($!)
-    for _ in $(seq 100); do
+    for _ in $(seq 300); do
         port=$(sed -n 's/^ACCEPT 127.0.0.1:\([0-9]*\).*/\1/p' "$name.log")
         [ -z "$port" ] || return 0
         sleep 0.05
@@ -34,7 +34,7 @@ relay() {
     casemate proxy --json "$@" >"$name.out" 2>"$name.err" </dev/null &
     proxy=$!
     started+=("$proxy")
-    for _ in $(seq 100); do
+    for _ in $(seq 300); do
         port=$(sed -n 's/.*"listening","address":"[^"]*:\([0-9]*\)".*/\1/p' "$name.out")
         [ -z "$port" ] || return 0
         sleep 0.05

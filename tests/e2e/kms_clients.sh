@@ -6,7 +6,7 @@
 . "$CASEMATE_SOURCE/tests/e2e/lib.sh"
 
 dir=$WORK/kms
-port=$((20000 + RANDOM % 20000))
+port=$((20000 + RANDOM % 12000)) # below the ephemeral ones
 server='' proxy=''
 trap 'kill $server $proxy 2>/dev/null || true; wait 2>/dev/null || true' EXIT
 
@@ -112,7 +112,7 @@ python=/usr/bin/python3 # packages of the distribution belong to this one
 if "$python" -c 'import grpc, google.protobuf' 2>/dev/null; then
     casemate proxy --listen "unix:$WORK/proxy.sock" --to "https://127.0.0.1:$port" --ca "$dir/ca.crt" >"$WORK/proxy.log" 2>&1 &
     proxy=$!
-    for _ in $(seq 50); do [ -S "$WORK/proxy.sock" ] && break; sleep 0.1; done
+    for _ in $(seq 300); do [ -S "$WORK/proxy.sock" ] && break; sleep 0.1; done
     "$python" "$CASEMATE_SOURCE/tests/e2e/kms_grpc.py" "unix:$WORK/proxy.sock" "$token" ||
         die "gRPC: $(tail -3 "$WORK/proxy.log" "$WORK/log")"
 else

@@ -15,14 +15,14 @@ command -v curl >/dev/null || {
 }
 
 dir=$WORK/kms
-port=$((20000 + RANDOM % 20000))
+port=$((20000 + RANDOM % 12000)) # below the ephemeral ones
 trap 'kill "$server" 2>/dev/null || true; wait 2>/dev/null || true' EXIT
 
 start() {
     casemate serve --dir "$dir" --listen "127.0.0.1:$port" --shares-file "$WORK/shares" \
         >"$WORK/log" 2>&1 &
     server=$!
-    for _ in $(seq 200); do
+    for _ in $(seq 600); do
         if admin /readyz | grep -q '"ready":true'; then
             return
         fi
@@ -88,24 +88,24 @@ grep -q TLS_NO_PQ_GROUP "$WORK/log" || die 'no_pq_group is not in the log'
 # ---- a certificate of its own is swapped by SIGHUP; who is connected stays connected
 exec 8> >(as_admin -ign_eof >"$WORK/kept" 2>&1)
 head_of GET /v1/version '' >&8
-for _ in $(seq 50); do grep -q '"version"' "$WORK/kept" 2>/dev/null && break; sleep 0.1; done
+for _ in $(seq 300); do grep -q '"version"' "$WORK/kept" 2>/dev/null && break; sleep 0.1; done
 before=$(echo | client -showcerts 2>/dev/null | "$openssl" x509 -noout -serial 2>/dev/null || true)
 casemate cert server -q --force -k "$dir/server.pem" --ca "$dir/ca-mldsa.crt" --ca-key "$dir/ca.pem" \
     --name swapped --dns localhost --ip 127.0.0.1 --days 9 -o "$dir/server.crt"
 kill -HUP "$server"
-for _ in $(seq 50); do grep -q ' reloaded ' "$WORK/log" && break; sleep 0.1; done
+for _ in $(seq 300); do grep -q ' reloaded ' "$WORK/log" && break; sleep 0.1; done
 grep -q ' reloaded ' "$WORK/log" || die "no reload: $(tail -3 "$WORK/log")"
 "$openssl" s_client -connect "127.0.0.1:$port" -CAfile "$dir/ca.crt" -servername localhost </dev/null \
     2>/dev/null | grep -q swapped || die "the new certificate is not shown ($before)"
 head_of GET /v1/version '' >&8
-for _ in $(seq 50); do [ "$(grep -c '"version"' "$WORK/kept")" = 2 ] && break; sleep 0.1; done
+for _ in $(seq 300); do [ "$(grep -c '"version"' "$WORK/kept")" = 2 ] && break; sleep 0.1; done
 [ "$(grep -c '"version"' "$WORK/kept")" = 2 ] || die 'the connection was lost by the reload'
 exec 8>&-
 # A configuration that is wrong changes nothing.
 cp "$dir/kmsd.yaml" "$WORK/good.yaml"
 echo 'nonsense: 1' >>"$dir/kmsd.yaml"
 kill -HUP "$server"
-for _ in $(seq 50); do grep -q 'reload_failed' "$WORK/log" && break; sleep 0.1; done
+for _ in $(seq 300); do grep -q 'reload_failed' "$WORK/log" && break; sleep 0.1; done
 grep -q 'reload_failed' "$WORK/log" || die 'a wrong configuration was taken'
 cp "$WORK/good.yaml" "$dir/kmsd.yaml"
 
@@ -115,7 +115,7 @@ keyd=$(sed -n 's/.*keyd_started pid=//p' "$WORK/log" | tail -1)
 load=$!
 sleep 1
 kill -9 "$keyd"
-for _ in $(seq 100); do
+for _ in $(seq 300); do
     [ "$(metric casemate_keyd_starts_total)" = 2 ] && admin /readyz | grep -q '"ready":true' && break
     sleep 0.1
 done
