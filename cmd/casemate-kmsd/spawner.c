@@ -86,10 +86,22 @@ static bool serve_one(int sock, const char *program, const char *const *args, pi
     return ok;
 }
 
+/* What it inherited would outlive a killed server: the lock of its database, its listening sockets,
+ * which would take connections that nobody serves. */
+static void keep_only(int sock)
+{
+    enum { FIRST = STDERR_FILENO + 1 };
+
+    if (sock > FIRST)
+        (void)close_range(FIRST, (unsigned)sock - 1, 0);
+    (void)close_range((unsigned)sock + 1, ~0u, 0);
+}
+
 static void helper(int sock, const char *program, const char *const *args)
 {
     pid_t keyd = -1;
 
+    keep_only(sock);
     /* A session of its own: the terminal's Ctrl-C ends the server first, and keyd after it. */
     (void)setsid();
     (void)prctl(PR_SET_NAME, "kmsd-spawner");
@@ -145,7 +157,6 @@ cm_err cm_kmsd_spawner_start(kmsd *d)
         return CM_FAIL(KEYD_SPAWN);
     d->spawner_pid = fork();
     if (d->spawner_pid == 0) {
-        (void)close(pair[0]);
         helper(pair[1], path, args);
     }
     (void)close(pair[1]);

@@ -69,6 +69,13 @@ ok casemate serve --dir "$dir" --listen "127.0.0.1:$port" --shares-file "$WORK/s
 start
 want '"status":"serving"' admin /v1/health
 expect 0 fine casemate config check "$dir/kmsd.yaml"
+# Who starts keyd holds none of the server's files and sockets: they would outlive it.
+for pid in /proc/[0-9]*; do
+    [ "$(sed -n 's/^PPid:\t//p' "$pid/status" 2>/dev/null)" = "$server" ] || continue
+    [ "$(cat "$pid/comm")" != kmsd-spawner ] || spawner=$pid
+done
+fds=("${spawner:?no spawner}"/fd/*)
+[ "${#fds[@]}" -le 4 ] || die "$(ls -l "$spawner/fd")"
 
 # ---- keys
 want '"state":"active"' ask POST /v1/tenants/default/keys/k1 '{"type":"ML-DSA-65"}'

@@ -19,6 +19,8 @@ killed_after() {
     sleep "$1"
     reap
     wait "$run" 2>/dev/null && return 1
+    # What it had started may take a moment longer to die.
+    [ ! -e "$dir/kms.db.lock" ] || flock -w 60 "$dir/kms.db.lock" true
     [ ! -e "$dir/kmsd.yaml" ]
 }
 
