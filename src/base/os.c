@@ -335,3 +335,21 @@ uint64_t cm_os_monotonic_ns(void)
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
+
+/* ---- pages ---- */
+
+cm_err cm_os_pages(void *out, size_t n)
+{
+    void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (p == MAP_FAILED)
+        return CM_FAIL(NO_MEMORY);
+    memcpy(out, &p, sizeof p);
+    return CM_OKAY;
+}
+
+void cm_os_pages_free(void *p, size_t n)
+{
+    if (p)
+        (void)munmap(p, n);
+}

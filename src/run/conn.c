@@ -12,6 +12,7 @@ enum {
     WRITES = 32,
     RECORD = 16 << 10, /* what one TLS record and one write() hold */
     LINGER_MS = 1000,
+    REST_MS = 1000,  /* without a request; then it keeps only what it needs */
     LOOK_MS = 500,   /* at a connection that is to end */
     LEAVE_MS = 6000, /* without a request under way, once asked to end */
 };
@@ -138,11 +139,18 @@ static uint64_t deadline(const cm_conn *c, cm_err *why)
     return due;
 }
 
+static bool may_rest(const cm_conn *c)
+{
+    return c->state == CONN_OPEN && !c->rested && cm_http_busy(c->http) == 0;
+}
+
 static void set_timer(cm_conn *c)
 {
     cm_err why;
     uint64_t due = deadline(c, &why);
 
+    if (may_rest(c) && c->active_ms + REST_MS < due)
+        due = c->active_ms + REST_MS;
     /* A timer that fires too early only looks again. */
     if (due && (!c->timer.next || due < c->timer.due_ms))
         cm_wheel_set(cm_loop_timers(c->s->o.loop), &c->timer, due);
@@ -167,6 +175,10 @@ static void timeout(cm_timer *t)
     cm_err why;
     uint64_t due = deadline(c, &why);
 
+    if (may_rest(c) && now(c) >= c->active_ms + REST_MS) {
+        cm_http_rest(c->http);
+        c->rested = true;
+    }
     if (due && due <= now(c)) {
         if (cm_ok(why))
             look(c);
@@ -349,6 +361,7 @@ static void note_input(cm_conn *c, size_t n)
 
     cm_server_count(c->s, CM_SM_RECEIVED, 0, (int64_t)n);
     c->active_ms = now(c);
+    c->rested = false;
     if (receiving && !c->receiving) {
         c->from_ms = now(c);
         c->came = 0;

@@ -45,6 +45,7 @@ struct cm_conn {
     bool blocked;        /* output waits for the peer */
     bool gated, freeing; /* entered the gate; being taken down */
     bool receiving;      /* a request has come in part */
+    bool rested;         /* has given back what it only kept */
     bool draining;       /* asked to end */
     uint64_t drain_ms, looked_ms;
     uint64_t active_ms; /* last byte in or answer out */

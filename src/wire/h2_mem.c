@@ -2,13 +2,31 @@
  * holds is in a list: after a failure nghttp2 1.52 frees some of it twice (an item of a stream
  * whose queue could not grow), so a session that ran out of memory is never spoken to again, and is
  * taken down by that list instead. */
+#include "base/os.h"
 #include "wire/h2_int.h"
+
+/* A session begins with room for a frame of 16 KiB and seldom fills more than its beginning: from
+ * the system, pages that nobody touches cost nothing. */
+enum { LARGE = 8192 };
 
 struct cm_h2_chunk {
     struct cm_h2_chunk *next, *prev;
     size_t n;
-    size_t unused; /* bytes behind it are aligned for anything */
-};
+    bool pages; /* by cm_os_pages() */
+} __attribute__((aligned(16)));
+
+static cm_err take_memory(struct cm_h2_chunk **out, size_t whole)
+{
+    struct cm_h2_chunk *k;
+
+    /* The system counts mappings: the heap has what it refuses. */
+    if (whole >= LARGE && cm_ok(cm_os_pages(&k, whole))) {
+        k->pages = true;
+        *out = k;
+        return CM_OKAY;
+    }
+    return cm_alloc(out, whole);
+}
 
 static void *get(size_t n, void *user)
 {
@@ -16,7 +34,7 @@ static void *get(size_t n, void *user)
     struct cm_h2_chunk *k;
     size_t whole;
 
-    if (h->failed || !cm_add_size(&whole, n, sizeof *k) || cm_failed(cm_alloc(&k, whole))) {
+    if (h->failed || !cm_add_size(&whole, n, sizeof *k) || cm_failed(take_memory(&k, whole))) {
         h->failed = true;
         return NULL;
     }
@@ -47,6 +65,10 @@ static void give_back(void *p, void *user)
         k->prev->next = k->next;
     else
         h->chunks = k->next;
+    if (k->pages) {
+        cm_os_pages_free(k, sizeof *k + k->n);
+        return;
+    }
     cm_wipe(k, sizeof *k + k->n);
     cm_free(k);
 }

@@ -122,6 +122,14 @@ void cm_http_sent(cm_http_conn *c, size_t n)
         cm_buf_free(&c->out);
 }
 
+void cm_http_rest(cm_http_conn *c)
+{
+    free_spare(c);
+    c->spare_n = 0;
+    if (c->out.n == 0)
+        cm_buf_free(&c->out);
+}
+
 void cm_http_drain(cm_http_conn *c)
 {
     if (c->closing)

@@ -68,6 +68,8 @@ cm_view cm_http_pending(cm_http_conn *c);
 void cm_http_sent(cm_http_conn *c, size_t n);
 /** No new requests (GOAWAY, connection: close); those under way go on. HTTP/2: a notice first, the
  * last word when the peer has seen it, or 5 s later by cm_http_clock(). */
+/** The connection has been idle for a while: gives back what is only kept for its next request. */
+void cm_http_rest(cm_http_conn *c);
 void cm_http_drain(cm_http_conn *c);
 /** Nothing more will come or go: close it. */
 bool cm_http_over(const cm_http_conn *c);

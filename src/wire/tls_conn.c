@@ -155,6 +155,20 @@ static cm_err check_agreed(cm_tls_conn *k)
     return SSL_session_reused(k->ssl) ? cm_tls_recheck(k) : CM_OKAY;
 }
 
+/* The peer's key share has done its work. OpenSSL keeps it, 7 kB with ML-KEM's matrix, as long as
+ * the connection: give it another type, which empties it. */
+static void drop_share(SSL *ssl)
+{
+    EVP_PKEY *share = NULL;
+
+    ERR_set_mark();
+    if (SSL_get_peer_tmp_key(ssl, &share) == 1) {
+        (void)EVP_PKEY_set_type(share, EVP_PKEY_X25519);
+        EVP_PKEY_free(share);
+    }
+    ERR_pop_to_mark();
+}
+
 cm_err cm_tls_handshake(cm_tls_conn *k, cm_tls_state *state)
 {
     cm_err e;
@@ -172,6 +186,7 @@ cm_err cm_tls_handshake(cm_tls_conn *k, cm_tls_state *state)
         k->why.err = e;
         return e;
     }
+    drop_share(k->ssl);
     k->up = true;
     *state = CM_TLS_DONE;
     return CM_OKAY;

@@ -1,5 +1,7 @@
 /* Connections over real sockets: requests, slow senders, floods, back-pressure, draining. */
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -469,6 +471,35 @@ static void test_addresses(void **state)
     FAILS(RUN_LISTEN, cm_socket_listen(&fd, f.path)); /* somebody listens there */
 }
 
+/* The listener does not block. */
+static int accept_one(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+
+    assert_int_equal(poll(&p, 1, 10000), 1);
+    return accept(fd, NULL, NULL);
+}
+
+/* Or else the second of two answers waits for the peer's delayed acknowledgement of the first. */
+static void test_answers_go_at_once(void **state)
+{
+    struct sockaddr_storage sa;
+    socklen_t sa_n = sizeof sa, n = sizeof(int);
+    int fd = -1, peer, got, at_once = 0;
+
+    (void)state;
+    OK(cm_socket_listen(&fd, "127.0.0.1:0"));
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &sa_n), 0);
+    peer = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(peer, (struct sockaddr *)&sa, sa_n), 0);
+    got = accept_one(fd);
+    assert_int_equal(getsockopt(got, IPPROTO_TCP, TCP_NODELAY, &at_once, &n), 0);
+    assert_int_not_equal(at_once, 0);
+    close(got);
+    close(peer);
+    close(fd);
+}
+
 #define WITH_SERVER(t) cmocka_unit_test_setup_teardown(t, start, stop)
 
 int main(void)
@@ -487,6 +518,7 @@ int main(void)
         WITH_SERVER(test_drain_has_a_deadline),
         WITH_SERVER(test_floods),
         WITH_SERVER(test_addresses),
+        cmocka_unit_test(test_answers_go_at_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include <cmocka.h>
+#include <openssl/err.h>
 
 #include "tls_kit.h"
 #include "wire/tls_int.h"
@@ -114,6 +115,26 @@ static void connects(void **state)
     assert_good(cm_tls_read(p.server, &byte, 1, &n, &st));
     assert_int_equal(st, CM_TLS_END);
     assert_true(t_tls_say(p.server, p.client, "half closed"));
+}
+
+/* Of the key exchange nothing stays with an idle connection. */
+static void shares_are_dropped(void **state)
+{
+    cm_tls_identity id;
+    cm_tls_options s = server_options(&id), k = client_options();
+    CM_AUTO(t_tls_pair_done) t_tls_pair p;
+    EVP_PKEY *share = NULL;
+    unsigned char *bytes = NULL;
+
+    (void)state;
+    meet(&p, &s, &k, "kms.example");
+    assert_good(p.server_err);
+    assert_int_equal(SSL_get_peer_tmp_key(p.server->ssl, &share), 1);
+    assert_int_equal(EVP_PKEY_get1_encoded_public_key(share, &bytes), 0);
+    ERR_clear_error();
+    EVP_PKEY_free(share);
+    assert_true(t_tls_say(p.client, p.server, "ping"));
+    assert_true(t_tls_say(p.server, p.client, "pong"));
 }
 
 /* W-43: the address of the certificate, and names; one that it does not carry is refused. */
@@ -546,6 +567,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(connects),
+        cmocka_unit_test(shares_are_dropped),
         cmocka_unit_test(names),
         cmocka_unit_test(wrong_certificates),
         cmocka_unit_test(side_by_side),

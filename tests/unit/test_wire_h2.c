@@ -44,6 +44,28 @@ static void good_requests(void **state)
 
 /* ---- limits ------------------------------------------------------------------------------- */
 
+/* An idle connection gives back what only its next request would use. */
+static void rests(void **state)
+{
+    struct t t;
+
+    (void)state;
+    open_conn(&t, AT_ONCE);
+    GET(&t, 1);
+    OK(feed(&t, 100000));
+    assert_int_equal(status(&t, 1), 200);
+    assert_non_null(t.c->spare);
+    cm_http_rest(t.c);
+    assert_null(t.c->spare);
+    assert_int_equal(t.c->spare_n, 0);
+    assert_int_equal(t.c->out.cap, 0);
+    t.in.n = 0;
+    GET(&t, 3);
+    OK(feed(&t, 100000));
+    assert_int_equal(status(&t, 3), 200);
+    close_conn(&t);
+}
+
 static void long_heads_are_answered(void **state)
 {
     char value[121];
@@ -439,6 +461,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_requests),
+        cmocka_unit_test(rests),
         cmocka_unit_test(long_heads_are_answered),
         cmocka_unit_test(long_bodies_are_answered),
         cmocka_unit_test(bodies_of_a_connection_are_bounded),
