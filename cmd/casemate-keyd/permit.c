@@ -33,6 +33,8 @@ bool cm_kd_is_slow(unsigned kind, const cm_keyop *op)
 
     if (kind != CM_KEYMSG_OP)
         return table[kind].slow;
+    if (op->code == CM_KEYOP_DEAL || op->code == CM_KEYOP_AGGREGATE)
+        return true;
     switch (op->bind.type) {
     case CM_KEY_SLH_DSA_128S:
     case CM_KEY_SLH_DSA_128F:

@@ -4,7 +4,7 @@ _casemate_words() {
     local cur=$1 prev=$2 verb=$3 IFS=$' \t\n'
     case $verb in
     '') compgen -W 'seal open cat exec inspect verify rewrap sign upgrade digest doctor proxy serve init version help key cert config tenant principal policy approval model audit system store' -- "$cur" ;;
-    key) compgen -W 'new show public passwd fingerprint create import import-wrapped info list update rotate state destroy restore delete public-key attest sign verify sign-share encrypt decrypt encapsulate decapsulate data-key wrap unwrap rewrap mac verify-mac random export' -- "$cur" ;;
+    key) compgen -W 'new show public passwd fingerprint create deal import import-wrapped info list update rotate state destroy restore delete public-key attest sign verify sign-share aggregate encrypt decrypt encapsulate decapsulate data-key wrap unwrap rewrap mac verify-mac random export' -- "$cur" ;;
     cert) compgen -W 'root intermediate server client request sign show verify' -- "$cur" ;;
     config) compgen -W 'check explain schema reference' -- "$cur" ;;
     tenant) compgen -W 'create list show update rotate erase' -- "$cur" ;;
@@ -693,6 +693,18 @@ _casemate_words() {
         esac
         [[ $cur != -* ]] || compgen -W '--tenant --keyspace --type --tags --exportable --rotation-days --activate-at-ms --daily-budget --rate --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
+    'key deal')
+        case $prev in
+        --tenant) : && return ;;
+        --type) : && return ;;
+        --tags) : && return ;;
+        --threshold) : && return ;;
+        --participants) : && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --type --tags --exportable --threshold --participants --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
     'key import')
         case $prev in
         --tenant) : && return ;;
@@ -865,6 +877,22 @@ _casemate_words() {
         --server) compgen -f -- "$cur" && return ;;
         esac
         [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --data --commitments --nonces --purpose --approval --evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'key aggregate')
+        case $prev in
+        --tenant) : && return ;;
+        --keyspace) : && return ;;
+        --version) : && return ;;
+        --data) : && return ;;
+        --commitments) : && return ;;
+        --shares) : && return ;;
+        --purpose) : && return ;;
+        --approval) : && return ;;
+        --evidence) : && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --data --commitments --shares --purpose --approval --evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'key encrypt')
         case $prev in

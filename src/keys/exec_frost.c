@@ -108,3 +108,113 @@ cm_err cm_exec_sign_share(const cm_keyring *r, cm_keyop *op, const cm_held *k)
     return op->context.n ? round_two(r, op, k->frost, &key, cm_buf_view(&aad))
                          : round_one(r, op, k->frost, &key, cm_buf_view(&aad));
 }
+
+/* ---- all parts together ---- */
+
+static cm_err read_parts(cm_frost_part *parts, size_t n, cm_view v)
+{
+    if (v.n != n * SHARE_HEAD)
+        return CM_FAIL(FROST_LIST);
+    for (size_t i = 0; i < n; i++) {
+        parts[i].id = v.p[i * SHARE_HEAD];
+        memcpy(parts[i].z, v.p + i * SHARE_HEAD + 1, sizeof parts[i].z);
+    }
+    return CM_OKAY;
+}
+
+/* F-10: what does not verify never leaves; whose part it was does. */
+cm_err cm_exec_aggregate(const cm_keyring *r, cm_keyop *op, const cm_held *k)
+{
+    cm_frost_commitment list[CM_FROST_MAX];
+    cm_frost_part parts[CM_FROST_MAX];
+    uint8_t sig[CM_FROST_SIG_MAX];
+    unsigned bad = 0;
+    size_t n;
+    cm_err e;
+
+    if (!k->frost)
+        return CM_FAIL(KEY_USE);
+    CM_TRY(read_list(list, &n, op->more));
+    CM_TRY(read_parts(parts, n, op->context));
+    e = cm_frost_aggregate(sig, &bad, r->o.crypt, &k->frost->group, list, parts, n, op->data);
+    if (cm_is(e, CM_FROST_SHARE) && bad)
+        return cm_buf_byte(&op->out2, (uint8_t)bad);
+    CM_TRY(e);
+    return cm_buf_append(&op->out, cm_view_of(sig, cm_frost_sig_size(k->frost->group.suite)));
+}
+
+cm_err cm_exec_verify_threshold(const cm_keyring *r, cm_keyop *op, const cm_held *k)
+{
+    const cm_frost_group *g = &k->frost->group;
+
+    if ((op->form != CM_FORM_MESSAGE && op->form != CM_FORM_RAW) || op->context.n)
+        return CM_FAIL(KEY_FORM);
+    return cm_frost_verify(r->o.crypt, g->suite, cm_frost_public(g), op->data, op->more);
+}
+
+/* ---- dealing ---- */
+
+struct dealt {
+    cm_frost_group group;
+    cm_frost_share share[CM_FROST_MAX];
+};
+
+static void free_dealt(struct dealt **d)
+{
+    cm_secret_free(*d, sizeof **d);
+}
+
+/* The share of one holder, sealed for a path of its own, behind its length. */
+static cm_err put_share(const cm_keyring *r, cm_buf *out, const cm_held *kek,
+                        const cm_key_binding *b, const struct dealt *d, size_t i)
+{
+    CM_AUTO(cm_buf_free) cm_buf raw = {.max = CM_RAW_MAX};
+    CM_AUTO(cm_held_drop_ptr) cm_held *h = NULL;
+    size_t at = out->n;
+
+    CM_TRY(cm_buf_byte(&raw, d->share[i].id));
+    CM_TRY(cm_buf_append(&raw, CM_VIEW(d->share[i].secret)));
+    CM_TRY(cm_frost_put_group(&raw, &d->group));
+    CM_TRY(cm_held_from_raw(&h, r->o.crypt, cm_key_type_of(b->type), cm_buf_view(&raw)));
+    CM_TRY(cm_buf_be32(out, 0));
+    CM_TRY(cm_ring_seal_key(r, out, kek, b, h));
+    cm_put_be32(out->p + at, (uint32_t)(out->n - at - 4));
+    return CM_OKAY;
+}
+
+static cm_err next_path(cm_view *path, cm_view *rest)
+{
+    size_t n;
+
+    if (rest->n < 2)
+        return CM_FAIL(KEY_FORM);
+    n = cm_get_be16(rest->p);
+    if (n == 0 || n > CM_KEYOP_PATH_MAX || n > rest->n - 2)
+        return CM_FAIL(KEY_FORM);
+    *path = cm_view_sub(*rest, 2, n);
+    *rest = cm_view_sub(*rest, 2 + n, rest->n - 2 - n);
+    return CM_OKAY;
+}
+
+/* F-11: shares are sealed here, each to its own place, and the key is never whole again. */
+cm_err cm_make_deal(cm_keyring *r, cm_keyop *op, cm_held *kek)
+{
+    const cm_key_type_info *t = cm_key_type_of(op->bind.type);
+    unsigned need = (unsigned)(op->n >> 8 & 0xff), n = (unsigned)(op->n & 0xff);
+    CM_AUTO(free_dealt) struct dealt *d = NULL;
+    cm_key_binding b = op->bind;
+    cm_view rest = op->more;
+
+    if (!t || t->family != CM_FAMILY_FROST)
+        return CM_FAIL(KEY_UNSUPPORTED);
+    if (op->n >> 16)
+        return CM_FAIL(FROST_PARAMS);
+    CM_TRY(cm_secret_new(&d, sizeof *d));
+    CM_TRY(cm_frost_deal(&d->group, d->share, r->o.crypt, (cm_frost_suite)t->algorithm, need, n,
+                         NULL));
+    for (size_t i = 0; i < n; i++) {
+        CM_TRY(next_path(&b.path, &rest));
+        CM_TRY(put_share(r, &op->out, kek, &b, d, i));
+    }
+    return rest.n ? CM_FAIL(KEY_FORM) : cm_frost_put_group(&op->out2, &d->group);
+}

@@ -212,6 +212,8 @@ cm_err cm_exec_verify(const cm_keyring *r, cm_keyop *op, const cm_held *k)
 {
     if (k->rsa)
         return rsa_verify(op, k->rsa);
+    if (k->frost)
+        return cm_exec_verify_threshold(r, op, k);
     if (!k->sig)
         return CM_FAIL(KEY_USE);
     return k->info->type == CM_KEY_SECP256K1 ? secp_verify(r, op, k->sig) : verify_sig(op, k->sig);

@@ -62,6 +62,13 @@ typedef enum {
                                            context: those nonces, more: all commitments; out: share
      */
     CM_KEYOP_SIGN_SHARE = 23,
+    /* bind: the shares', without path; no key. n: need << 8 | holders, more: each one's path behind
+     * its length (u16). out: each one's sealed share behind its length (u32), out2: the group */
+    CM_KEYOP_DEAL = 24,
+    /* key: any holder's share. data, context: the parts, more: all commitments. out: signature; or
+     * out2: the number of the holder whose part is bad, and out empty */
+    CM_KEYOP_AGGREGATE = 25,
+    CM_KEYOP_END,
 } cm_keyop_code;
 
 /* How data is to be taken; contexts: KM-31. */

@@ -65,6 +65,7 @@ static cm_exec_fn *const with_key[] = {
     [CM_KEYOP_EXPORT] = cm_exec_export,
     [CM_KEYOP_PUBLIC] = cm_exec_public,
     [CM_KEYOP_SIGN_SHARE] = cm_exec_sign_share,
+    [CM_KEYOP_AGGREGATE] = cm_exec_aggregate,
 };
 
 static cm_make_fn *const with_kek[] = {
@@ -74,6 +75,7 @@ static cm_make_fn *const with_kek[] = {
     [CM_KEYOP_REWRAP] = cm_make_rewrap,
     [CM_KEYOP_RESEAL] = cm_make_reseal,
     [CM_KEYOP_ROW_KEY] = cm_make_row_key,
+    [CM_KEYOP_DEAL] = cm_make_deal,
 };
 
 static cm_err op_random(const cm_keyring *r, cm_keyop *op)

@@ -39,7 +39,7 @@ typedef cm_err cm_exec_fn(const cm_keyring *r, cm_keyop *op, const cm_held *k);
 cm_exec_fn cm_exec_sign, cm_exec_verify, cm_exec_mac, cm_exec_verify_mac;
 cm_exec_fn cm_exec_encrypt, cm_exec_decrypt, cm_exec_data_key, cm_exec_wrap, cm_exec_unwrap;
 cm_exec_fn cm_exec_encapsulate, cm_exec_decapsulate, cm_exec_export, cm_exec_public;
-cm_exec_fn cm_exec_sign_share;
+cm_exec_fn cm_exec_sign_share, cm_exec_aggregate, cm_exec_verify_threshold;
 
 /** data under k in the binding b: used by REWRAP too. */
 CM_MUST cm_err cm_exec_wrap_as(const cm_keyring *r, cm_buf *out, const cm_held *k,
@@ -51,7 +51,7 @@ CM_MUST cm_err cm_exec_unwrap_as(const cm_keyring *r, cm_buf *out, const cm_held
 
 typedef cm_err cm_make_fn(cm_keyring *r, cm_keyop *op, cm_held *kek);
 cm_make_fn cm_make_create, cm_make_import, cm_make_import_wrapped;
-cm_make_fn cm_make_rewrap, cm_make_reseal, cm_make_row_key;
+cm_make_fn cm_make_rewrap, cm_make_reseal, cm_make_row_key, cm_make_deal;
 CM_MUST cm_err cm_make_tenant(cm_keyring *r, cm_keyop *op);
 
 #endif

@@ -133,7 +133,7 @@ cm_err cm_keymsg_get_op(cm_keyop *op, cm_view body)
     cm_view part[PARTS];
     cm_keyop got = {0};
 
-    if (body.n < OP_FIXED || p[0] < CM_KEYOP_CREATE || p[0] > CM_KEYOP_SIGN_SHARE ||
+    if (body.n < OP_FIXED || p[0] < CM_KEYOP_CREATE || p[0] >= CM_KEYOP_END ||
         p[1] > CM_FORM_SEALED_ONLY || cm_get_be32(p + 2) >= CM_KEY_TYPE_END ||
         cm_get_be32(p + 6) >= CM_KEY_TYPE_END)
         return CM_FAIL(KEYMSG_MALFORMED); /* KD-2 */

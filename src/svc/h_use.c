@@ -70,7 +70,7 @@ cm_err cm_do_sign_made(cm_call *c)
 
 cm_err cm_do_verify(cm_call *c)
 {
-    CM_TRY(cm_keyrec_use(c, CM_KEYOP_VERIFY, CAN_SIGN, CM_USE_PROCESS,
+    CM_TRY(cm_keyrec_use(c, CM_KEYOP_VERIFY, CAN_SIGN | CAN_THRESHOLD, CM_USE_PROCESS,
                          cm_msg_number(c->request, M_VerifyRequest_version, 0), false));
     CM_TRY(sign_fields(c));
     op_of(c)->more = cm_msg_view(c->request, M_VerifyRequest_signature);
@@ -85,39 +85,6 @@ cm_err cm_do_verify_made(cm_call *c)
         return e;
     cm_set_number(c->answer, M_VerifyAnswer_valid, cm_ok(e));
     return version_into(c, M_VerifyAnswer_version);
-}
-
-/* F-5: sealed nonces serve one signature for good. Counted in the unit of the very call, so that a
- * second share of them never leaves. */
-static cm_err spend_nonces(cm_call *c, cm_view nonces)
-{
-    uint8_t h[32];
-    cm_view key;
-
-    if (nonces.n == 0)
-        return CM_OKAY;
-    CM_TRY(cm_hash_once(c->svc->o.crypt, CM_SHA256, h, nonces));
-    CM_TRY(CM_PATH(c, &key, c->state->tenant, CM_LIT("frost"), CM_VIEW(h)));
-    return cm_svc_bump(c, key, 1, 1, UINT64_MAX);
-}
-
-cm_err cm_do_sign_threshold(cm_call *c)
-{
-    CM_TRY(cm_keyrec_use(c, CM_KEYOP_SIGN_SHARE, CAN_THRESHOLD, CM_USE_PROTECT,
-                         cm_msg_number(c->request, M_SignThresholdRequest_version, 0), false));
-    op_of(c)->data = cm_msg_view(c->request, M_SignThresholdRequest_data);
-    op_of(c)->context = cm_msg_view(c->request, M_SignThresholdRequest_nonces);
-    op_of(c)->more = cm_msg_view(c->request, M_SignThresholdRequest_commitments);
-    return spend_nonces(c, op_of(c)->context);
-}
-
-cm_err cm_do_sign_threshold_made(cm_call *c)
-{
-    CM_TRY(op_of(c)->result);
-    CM_TRY(result(c, M_SignThresholdAnswer_share, &op_of(c)->out));
-    if (op_of(c)->out2.n)
-        CM_TRY(result(c, M_SignThresholdAnswer_nonces, &op_of(c)->out2));
-    return version_into(c, M_SignThresholdAnswer_version);
 }
 
 /* ---- encryption ---- */

@@ -102,13 +102,28 @@
     F(M, 1, signature, BYTES, 0, 20480, 0, NULL, NULL, "The signature.") \
     F(M, 2, version, U64, 0, 0, 0, NULL, NULL, "The version that signed.") CM_RECEIPT(F, M)
 #define CM_FIELDS_SignThresholdRequest(F, M) CM_NAMED_KEY(F, M) CM_KEY_VERSION(F, M) \
-    F(M, 6, data, BYTES, CM_FF_REQUIRED, 1048576, 0, NULL, NULL, "The message.") \
-    F(M, 7, commitments, BYTES, 0, 65536, 0, NULL, NULL, "Round two: the commitments of all signers, as they came.") \
+    F(M, 6, data, BYTES, 0, 1048576, 0, NULL, NULL, "Round two: the message.") \
+    F(M, 7, commitments, BYTES, 0, 65536, 0, NULL, NULL, "Round two: the commitments of all signers, one behind the other in order of their numbers.") \
     F(M, 8, nonces, BYTES, 0, 4096, 0, NULL, NULL, "Round two: the sealed nonces that round one gave.") CM_CLAIMS(F, M)
 #define CM_FIELDS_SignThresholdAnswer(F, M) \
     F(M, 1, share, BYTES, 0, 65536, 0, NULL, NULL, "Round one: the commitments; round two: the signature share.") \
     F(M, 2, nonces, BYTES, 0, 4096, 0, NULL, NULL, "Round one: bring them back in round two, once.") \
     F(M, 3, version, U64, 0, 0, 0, NULL, NULL, "The version that signed.") CM_RECEIPT(F, M)
+#define CM_FIELDS_AggregateThresholdRequest(F, M) CM_NAMED_KEY(F, M) CM_KEY_VERSION(F, M) \
+    F(M, 6, data, BYTES, 0, 1048576, 0, NULL, NULL, "The message.") \
+    F(M, 7, commitments, BYTES, CM_FF_REQUIRED, 65536, 0, NULL, NULL, "The commitments as every signer had them.") \
+    F(M, 8, shares, BYTES, CM_FF_REQUIRED, 65536, 0, NULL, NULL, "The signature shares, one behind the other in the same order.") CM_CLAIMS(F, M)
+#define CM_FIELDS_DealThresholdRequest(F, M) CM_TENANT(F, M) \
+    F(M, 3, keyspace, TEXT, CM_FF_REQUIRED | CM_FF_PATH, 128, 0, NULL, NULL, "The threshold key: a keyspace whose keys `1`, `2` and so on are the shares.") \
+    F(M, 4, type, TEXT, CM_FF_REQUIRED, 32, 0, NULL, NULL, "`FROST-Ed25519` or `FROST-secp256k1`.") \
+    F(M, 5, tags, TEXT, CM_FF_REPEATED, 64, 16, NULL, NULL, "Of each share, for policies to refer to.") \
+    F(M, 6, exportable, BOOL, 0, 0, 0, NULL, NULL, "Whether ExportWrapped may give shares to their holders.") \
+    F(M, 7, threshold, U64, CM_FF_REQUIRED, 32, 0, NULL, NULL, "So many shares make a signature: at least 2.") \
+    F(M, 8, participants, U64, CM_FF_REQUIRED, 32, 0, NULL, NULL, "So many shares are dealt.")
+#define CM_FIELDS_DealThresholdAnswer(F, M) \
+    F(M, 1, public_key, BYTES, 0, 64, 0, NULL, NULL, "The threshold key's public key.") \
+    F(M, 2, group, BYTES, 0, 2048, 0, NULL, NULL, "What all may know (spec/frost.md): the dealer's commitments.") \
+    F(M, 3, keys, MSG, CM_FF_REPEATED, 0, 32, NULL, &cm_message_Key, "The shares.") CM_LEAF(F, M)
 #define CM_FIELDS_VerifyRequest(F, M) CM_FIELDS_SignRequest(F, M) \
     F(M, 9, signature, BYTES, CM_FF_REQUIRED, 20480, 0, NULL, NULL, "The signature.")
 #define CM_FIELDS_VerifyAnswer(F, M) \
@@ -227,6 +242,9 @@
     X(SignAnswer, "A signature.") \
     X(SignThresholdRequest, "One signer's part in a threshold signature (FROST).") \
     X(SignThresholdAnswer, "One signer's part.") \
+    X(AggregateThresholdRequest, "All signers' parts of a threshold signature.") \
+    X(DealThresholdRequest, "A threshold key, dealt as shares.") \
+    X(DealThresholdAnswer, "A threshold key.") \
     X(VerifyRequest, "A signature to verify.") \
     X(VerifyAnswer, "Whether it is good.") \
     X(EncryptRequest, "Something small to encrypt.") \

@@ -74,6 +74,26 @@ expect 6 'KEY_STATE' casemate open model.bin.sealed -o model.no
 absent model.no
 ok casemate key state box --state active
 
+# ---- a threshold key: two of three shares make a signature, and openssl verifies it
+member() { python3 -c 'import base64, json, sys; open(sys.argv[3], "wb").write(base64.b64decode(json.load(open(sys.argv[1]))[sys.argv[2]]))' "$@"; }
+casemate key deal treasury --type FROST-Ed25519 --threshold 2 --participants 3 --json >dealt
+member dealt public_key frost.pub
+for i in 1 3; do
+    casemate key sign-share $i --keyspace treasury --json >one.$i
+    member one.$i share c.$i
+    member one.$i nonces n.$i
+done
+cat c.1 c.3 >commitments
+for i in 1 3; do
+    ok casemate key sign-share $i --keyspace treasury --data hello --commitments @commitments --nonces @n.$i -o p.$i
+done
+expect 6 'FROST_NONCE_USED' casemate key sign-share 3 --keyspace treasury --data hello --commitments @commitments --nonces @n.3
+cat p.1 p.3 >parts
+ok casemate key aggregate 1 --keyspace treasury --data hello --commitments @commitments --shares @parts -o frost.sig
+printf hello >frost.msg
+python3 -c 'import sys; sys.stdout.buffer.write(bytes.fromhex("302a300506032b6570032100") + open("frost.pub", "rb").read())' >frost.der
+openssl pkeyutl -verify -pubin -keyform DER -inkey frost.der -rawin -in frost.msg -sigfile frost.sig >/dev/null || die 'openssl does not take the threshold signature'
+
 # ---- another tenant's administrator sees nothing of it
 casemate key new -t ML-DSA-65 --no-passphrase -o mallory.pem >/dev/null
 expect 3 'SVC_UNAUTHENTIC' env CASEMATE_SERVER="$WORK/mallory.json" sh -c "

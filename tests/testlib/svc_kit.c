@@ -47,6 +47,21 @@ static cm_err sign_log(void *arg, cm_buf *lines, cm_view text)
     return s.sign(s.self, lines, text);
 }
 
+static cm_err run_op(void *self, cm_keyop *op)
+{
+    t_svc *t = self;
+
+    cm_keyring_exec(t->ring, op);
+    if (cm_ok(op->result))
+        t_traces_of_op(t->traces, t->ring, op);
+    return op->result;
+}
+
+cm_key_runner t_runner(t_svc *t)
+{
+    return (cm_key_runner){run_op, t};
+}
+
 static void submit(void *self, cm_keyop *op)
 {
     t_svc *t = self;
@@ -55,17 +70,9 @@ static void submit(void *self, cm_keyop *op)
     if (t->stolen) {
         op->result = CM_FAIL(CRYPT_TAG);
     } else {
-        cm_keyring_exec(t->ring, op);
+        op->result = run_op(t, op);
     }
     op->done(op);
-}
-
-static cm_err run_op(void *self, cm_keyop *op)
-{
-    t_svc *t = self;
-
-    cm_keyring_exec(t->ring, op);
-    return op->result;
 }
 
 static cm_err attest(void *self, cm_view evidence, uint64_t now, uint8_t m[64], size_t *n,
@@ -145,6 +152,10 @@ t_svc *t_svc_new(void)
     (void)snprintf(t->db, sizeof t->db, "%.480s/kms.db", t->dir);
     t->now_ms = 1800000000000;
     must(cm_root_new(&t->root, t->crypt, CM_LIT("log.example/kms")), "root");
+    t->traces = t_traces_new();
+    for (size_t i = 0; i < t->root->n; i++)
+        t_traces_add(t->traces, CM_VIEW(t->root->kem[i].seed));
+    t_traces_add(t->traces, CM_VIEW(t->root->log_seed));
     must(cm_audit_keys_derive(&t->log_keys, t->crypt, CM_VIEW(seed)), "log keys");
     must(cm_audit_local_new(&t->signer, t->crypt, "log.example/kms", &t->log_keys, now_s,
                             &t->now_ms),
@@ -168,8 +179,7 @@ void t_svc_done(t_svc *t)
 {
     stop(t);
     t_who_done(&t->admin);
-    for (size_t i = 0; i < t->secrets_n; i++)
-        free((void *)(uintptr_t)t->secret[i].p);
+    t_traces_free(t->traces);
     cm_audit_local_free(t->signer);
     cm_audit_keys_done(&t->log_keys);
     for (size_t i = 0; i < t->vkeys_n; i++)
@@ -436,29 +446,11 @@ uint64_t t_number(const char *json, const char *name)
 
 /* ---- secrets ---- */
 
-static void keep_secret(t_svc *t, cm_view v)
-{
-    uint8_t *p = malloc(v.n);
-
-    if (!p || t->secrets_n == T_SECRETS)
-        abort();
-    memcpy(p, v.p, v.n);
-    t->secret[t->secrets_n++] = cm_view_of(p, v.n);
-}
-
 void t_secret(t_svc *t, cm_view v)
 {
-    CM_AUTO(cm_buf_free) cm_buf b = {.max = 1 << 20};
-    CM_AUTO(cm_buf_free) cm_buf h = {.max = 1 << 20};
-
     if (v.n < 8)
         abort();
-    keep_secret(t, v);
-    must(cm_base64_encode(&b, v, false), "base64");
-    b.n -= 4; /* the last characters may differ with what follows */
-    keep_secret(t, cm_buf_view(&b));
-    must(cm_hex_encode(&h, v), "hex");
-    keep_secret(t, cm_buf_view(&h));
+    t_traces_add(t->traces, v);
 }
 
 static void scan_file(t_svc *t, const char *path)
@@ -468,11 +460,10 @@ static void scan_file(t_svc *t, const char *path)
     if (!t_exists(path))
         return;
     b = t_whole_file(path);
-    for (size_t i = 0; i < t->secrets_n; i++)
-        if (b.n && memmem(b.p, b.n, t->secret[i].p, t->secret[i].n)) {
-            (void)fprintf(stderr, "secret %zu is in %s\n", i, path);
-            abort();
-        }
+    if (t_traces_in(t->traces, cm_buf_view(&b))) {
+        (void)fprintf(stderr, "a secret is in %s\n", path);
+        abort();
+    }
     cm_buf_free(&b);
 }
 
@@ -480,9 +471,6 @@ void t_scan(t_svc *t)
 {
     char beside[T_PATH + 8];
 
-    if (t->secrets_n == 0)
-        return;
-    t->scans++;
     scan_file(t, t->db);
     (void)snprintf(beside, sizeof beside, "%s-wal", t->db);
     scan_file(t, beside);

@@ -3,7 +3,8 @@
 /*
  * A whole service in this process: SQLite in a folder of its own, sealed rows, keyring, committer.
  * Calls are made as REST has them, signed, and after every one the database file and its log are
- * searched for every secret that the test has named. Failing here ends the process.
+ * searched for every key that the keyring made, took in, unwrapped or derived, and for every secret
+ * that the test has named (testlib/traces.h). Failing here ends the process.
  */
 #include "audit/signer.h"
 #include "audit/verify.h"
@@ -12,9 +13,8 @@
 #include "store/rowseal.h"
 #include "svc/bootstrap.h"
 #include "svc/ops.h"
+#include "traces.h"
 #include "wire/session.h"
-
-enum { T_SECRETS = 256 };
 
 /* Whoever asks, and how they prove it. */
 typedef struct {
@@ -46,9 +46,7 @@ typedef struct {
     cm_svc *svc;
     uint64_t now_ms;
     t_who admin; /* of the tenant "acme" and of the system */
-    cm_view secret[T_SECRETS];
-    size_t secrets_n;
-    size_t scans;
+    t_traces *traces;
     cm_err (*attest)(void *self, cm_view evidence, uint64_t now_ms, uint8_t m[64], size_t *n,
                      unsigned *tier);
     bool stolen; /* keyops are counted and refused */
@@ -89,6 +87,8 @@ uint64_t t_number(const char *json, const char *name);
 /** printf into a static buffer per thread (one of sixteen). */
 const char *t_f(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/** Runs key operations on this thread, as the scheduler's, and learns keys from them. */
+cm_key_runner t_runner(t_svc *t);
 /** From now on these bytes, and their base64 and hex, must not be in the database. Copied. */
 void t_secret(t_svc *t, cm_view v);
 /** Searches now: aborts when there is one. */

@@ -78,14 +78,8 @@ static void numbers_have_bounds(void **state) /* KD-2 */
     static const struct {
         size_t at;
         uint8_t value;
-    } bad[] = {{0, 0},
-               {0, CM_KEYOP_SIGN_SHARE + 1},
-               {1, CM_FORM_SEALED_ONLY + 1},
-               {5, CM_KEY_TYPE_END},
-               {2, 1},
-               {9, CM_KEY_TYPE_END},
-               {34, 0x80} /* tenant's length */,
-               {36, 2}};
+    } bad[] = {{0, 0}, {0, CM_KEYOP_END},    {1, CM_FORM_SEALED_ONLY + 1},     {5, CM_KEY_TYPE_END},
+               {2, 1}, {9, CM_KEY_TYPE_END}, {34, 0x80} /* tenant's length */, {36, 2}};
     cm_buf b = {.max = CM_KEYMSG_PACKET};
     cm_keyop got;
 

@@ -16,12 +16,6 @@
 #define SECOND UINT64_C(1000000000)
 #define KEY    "/v1/tenants/~/keys/"
 
-static cm_err run(void *self, cm_keyop *op)
-{
-    cm_keyring_exec(self, op);
-    return op->result;
-}
-
 typedef struct {
     t_svc *t;
     cm_lease *lease;
@@ -34,7 +28,7 @@ static cm_err run_robbed(void *self, cm_keyop *op)
 
     (void)cm_is(cm_lease_keep(r->lease, r->t->store, 10 * SECOND), CM_STORE_LEASED);
     (void)cm_is(cm_lease_keep(r->lease, r->t->store, 60 * SECOND), CM_STORE_LEASED);
-    return run(r->t->ring, op);
+    return t_runner(r->t).run(r->t, op);
 }
 
 /* V-50, V-51, V-52: one leader; what is due is done once, by whoever leads; the log says so. */
@@ -57,8 +51,8 @@ static void test_schedule(void **state)
     t_fails(t, &t->admin, "POST", KEY "d:scheduleDestruction", "{\"delay_days\":6}", CM_SVC_SHORT);
     (void)t_ok(t, &t->admin, "POST", KEY "d:scheduleDestruction", "{\"delay_days\":7}");
     t_fails(t, &t->admin, "POST", KEY "d:encrypt", "{}", CM_KEY_STATE); /* V-31 */
-    cm_scheduler_init(&one, t->svc, (cm_key_runner){run, t->ring}, CM_VIEW(a));
-    cm_scheduler_init(&two, t->svc, (cm_key_runner){run, t->ring}, CM_VIEW(b));
+    cm_scheduler_init(&one, t->svc, t_runner(t), CM_VIEW(a));
+    cm_scheduler_init(&two, t->svc, t_runner(t), CM_VIEW(b));
     assert_true(cm_ok(cm_scheduler_round(&one, SECOND, &r)));
     assert_true(r.leader && r.rotated + r.activated + r.destroyed == 0);
     assert_true(cm_ok(cm_scheduler_round(&two, SECOND, &s)));
