@@ -110,8 +110,10 @@ cm_err cm_do_import_wrapped(cm_call *c)
 static cm_err sealed_version(cm_call *c, cm_msg **out, uint64_t number_of, uint64_t activate_at)
 {
     struct cm_call_state *st = c->state;
-    cm_view sealed = cm_buf_view(&st->op.out), public_key = cm_buf_view(&st->op.out2);
-    uint64_t kek = st->op.bind.kek_version;
+    bool moved = st->op.code == CM_KEYOP_RESEAL;
+    cm_view sealed = cm_buf_view(&st->op.out);
+    cm_view public_key = moved ? st->text : cm_buf_view(&st->op.out2);
+    uint64_t kek = moved ? st->op.n : st->op.bind.kek_version;
     bool later = activate_at > st->now;
     cm_msg *v;
 
@@ -159,6 +161,34 @@ cm_err cm_do_create_key_made(cm_call *c)
     st->key_version = 1;
     CM_TRY(cm_keyrec_put(c, st->keyspace, st->key, r, 1));
     return cm_keyrec_show(c, c->answer, st->keyspace, st->key, r);
+}
+
+/* What was wrapped with the import key's KEK goes on to the newest one: behind a rotation that has
+ * passed its place, nobody would come for it before the older KEK is dropped (KM-14). */
+cm_err cm_do_import_wrapped_made(cm_call *c)
+{
+    struct cm_call_state *st = c->state;
+    cm_key_binding bind = st->op.bind;
+    cm_view kek = st->op.kek, newest_kek, sealed = cm_buf_view(&st->op.out);
+    uint64_t newest = 0;
+
+    CM_TRY(st->op.result);
+    CM_TRY(cm_svc_kek(c, &newest, &newest_kek));
+    if (st->op.code == CM_KEYOP_RESEAL || bind.kek_version == newest)
+        return cm_do_create_key_made(c);
+    st->text = cm_buf_view(&st->op.out2);
+    CM_TRY(cm_svc_keep(c, &st->text));
+    CM_TRY(cm_svc_keep(c, &sealed));
+    bind.path = st->op.more;
+    bind.version = st->op.n;
+    bind.type = st->op.type2;
+    cm_svc_want(c, CM_KEYOP_RESEAL);
+    st->op.bind = bind;
+    st->op.kek = kek;
+    st->op.key = sealed;
+    st->op.more = newest_kek;
+    st->op.n = newest;
+    return CM_OKAY;
 }
 
 cm_err cm_do_rotate_key(cm_call *c)

@@ -29,6 +29,7 @@ cm_err cm_do_create_key(cm_call *c);
 cm_err cm_do_create_key_made(cm_call *c);
 cm_err cm_do_import_key(cm_call *c);
 cm_err cm_do_import_wrapped(cm_call *c);
+cm_err cm_do_import_wrapped_made(cm_call *c);
 cm_err cm_do_get_key(cm_call *c);
 cm_err cm_do_list_keys(cm_call *c);
 cm_err cm_do_update_key(cm_call *c);
