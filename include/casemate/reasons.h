@@ -242,6 +242,29 @@
     X(SANDBOX_APPLY, INTERNAL, 0x0a52, "the sandbox could not be set up", "report it, and say --no-sandbox meanwhile") \
     X(SANDBOX_PATH, NOTFOUND, 0x0a53, "a path of the sandbox can't be opened", "make the folder first") \
     X(SANDBOX_LEAKS, INTERNAL, 0x0a54, "the sandbox let through what it must refuse", "report it; do not use this kernel") \
+    /* hsm: 0x0c01 */ \
+    X(HSM_REQUEST, INVALID, 0x0c01, "a request to a key device is out of its limits", "sign a digest, or wrap a seed of at most 4096 bytes") \
+    X(HSM_MODULE, NOTFOUND, 0x0c03, "the PKCS#11 module can't be loaded", "check its path, and that the vendor's libraries are installed") \
+    X(HSM_INTERFACE, UNSUPPORTED, 0x0c04, "the module has no PKCS#11 interface that is known here", "ask its vendor for PKCS#11 2.40 or 3.x") \
+    X(HSM_INIT, IO, 0x0c05, "the module can't be initialised", "check the vendor's configuration with pkcs11-tool --list-slots") \
+    X(HSM_NO_TOKEN, NOTFOUND, 0x0c06, "there is no token with this label", "casemate hsm status lists the module's tokens") \
+    X(HSM_TOKENS, CONFLICT, 0x0c07, "several tokens have this label", "give each a label of its own") \
+    X(HSM_OTHER_TOKEN, UNAUTHENTIC, 0x0c08, "another token answers to this label now", "put the first one back, or start again if it was meant to be replaced") \
+    X(HSM_PIN_WRONG, DENIED, 0x0c09, "the token refused the PIN; it is not tried again", "mend the PIN, then start again") \
+    X(HSM_PIN_LOW, DENIED, 0x0c0a, "the token says that few tries of the PIN are left, so it was not tried", "make sure of the PIN, then try once with --pin-retry") \
+    X(HSM_PIN_LOCKED, DENIED, 0x0c0b, "the token has locked its PIN", "unlock it with the security officer's PIN") \
+    X(HSM_NO_KEY, NOTFOUND, 0x0c0c, "the device holds no such key", "casemate hsm init makes the wrapping key") \
+    X(HSM_KEYS, CONFLICT, 0x0c0d, "the device holds several keys with this id, or one already", "choose another id") \
+    X(HSM_KEY_CHANGED, UNAUTHENTIC, 0x0c0e, "the key with this id is another one than it was", "find out who replaced it") \
+    X(HSM_EXPORTABLE, DENIED, 0x0c0f, "the key is not held to the device: it can be read out of it", "make another with casemate hsm init") \
+    X(HSM_MECHANISM, UNSUPPORTED, 0x0c10, "the device can't do this", "casemate hsm test shows what it can") \
+    X(HSM_DEVICE, IO, 0x0c11, "the device reports an error", "try again; see the vendor's log") \
+    X(HSM_GONE, IO, 0x0c12, "the device or its session is gone", "check that it is plugged in and reachable, then try again") \
+    X(HSM_SESSIONS, EXHAUSTED, 0x0c13, "the device has no session or memory left", "close other programs that use it, or lower --sessions") \
+    X(HSM_BLOB, UNAUTHENTIC, 0x0c14, "this was not wrapped by this key of the device, or for another purpose", "use the device and key that wrapped it") \
+    X(HSM_WRONG, INTERNAL, 0x0c15, "the device gave a wrong result, which was held back", "use another device; report it to its vendor") \
+    X(HSM_QUARANTINED, DENIED, 0x0c16, "the device gave a wrong result before and is not used any more", "test it with casemate hsm test, then start again") \
+    X(HSM_NO_PIN, INVALID, 0x0c1b, "the token asks for a PIN and none was given", "give --pin-file, --pin-fd or a credential; never write a PIN on the command line") \
     /* cmd: 0x0f01 */ \
     /* envelope: 0x0401 */                                                                         \
     /* sealed: 0x0501 */                                                                           \

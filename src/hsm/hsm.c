@@ -1,0 +1,262 @@
+/* What all providers share: names, limits, the form of wrapped seeds, typed calls. */
+#include "hsm/hsm_int.h"
+
+#include "base/ct.h"
+
+static const struct {
+    const char *name;
+    uint32_t sig;
+} algs[] = {
+    {NULL, 0},
+    {"AES-256", 0},
+    {"P-256", CM_SIG_P256},
+    {"secp256k1", CM_SIG_SECP256K1},
+    {"Ed25519", CM_SIG_ED25519},
+    {"ML-DSA-44", CM_SIG_MLDSA44},
+    {"ML-DSA-65", CM_SIG_MLDSA65},
+    {"ML-DSA-87", CM_SIG_MLDSA87},
+};
+
+const char *cm_hsm_alg_name(uint64_t alg)
+{
+    return alg < CM_COUNT(algs) ? algs[alg].name : NULL;
+}
+
+uint32_t cm_hsm_alg_sig(uint64_t alg)
+{
+    return alg < CM_COUNT(algs) ? algs[alg].sig : 0;
+}
+
+const char *cm_hsm_custody_name(uint64_t custody)
+{
+    static const char *const names[] = {"unknown", "hsm-native", "hsm-wrapped", "software"};
+
+    return names[custody < CM_COUNT(names) ? custody : 0];
+}
+
+void cm_hsm_answer_done(cm_hsm_answer *a)
+{
+    cm_buf_free(&a->data);
+}
+
+/* ---- limits -------------------------------------------------------------------------------- */
+
+static bool data_fits(const cm_hsm_request *r)
+{
+    switch (r->op) {
+    case CM_HSM_SIGN:
+        return r->hash.n == 32 && cm_hsm_alg_sig(r->alg) != 0 &&
+               (r->alg != CM_HSM_SECP256K1 || r->data.n == 32);
+    case CM_HSM_WRAP:
+        return r->alg == CM_HSM_AES256 && r->data.n >= 1 && r->data.n <= CM_HSM_SEED_MAX;
+    case CM_HSM_UNWRAP:
+        return r->alg == CM_HSM_AES256 && r->data.n <= CM_HSM_SEED_MAX + BLOB_MORE;
+    default:
+        return r->data.n == 0;
+    }
+}
+
+static bool named(const cm_hsm_request *r)
+{
+    if (r->op == CM_HSM_STATUS || r->op == CM_HSM_RANDOM)
+        return r->id.n == 0 && r->alg == 0;
+    return r->id.n >= 1 && r->id.n <= CM_HSM_ID_MAX && cm_hsm_alg_name(r->alg);
+}
+
+static bool counted(const cm_hsm_request *r)
+{
+    return r->op == CM_HSM_RANDOM ? r->n >= 1 && r->n <= CM_HSM_RANDOM_MAX : r->n == 0;
+}
+
+/* H-1 */
+cm_err cm_hsm_request_check(const cm_hsm_request *r)
+{
+    bool ok = r->op >= CM_HSM_STATUS && r->op <= CM_HSM_OPS && named(r) && counted(r);
+
+    ok = ok && (r->hash.n == 0 || r->hash.n == 32) && r->label.n <= CM_HSM_LABEL_MAX;
+    ok = ok && r->data.n <= CM_HSM_DATA_MAX && r->aad.n <= CM_HSM_AAD_MAX && data_fits(r);
+    return ok ? CM_OKAY : CM_FAIL(HSM_REQUEST);
+}
+
+cm_err cm_hsm_answer_room(cm_hsm_answer *a, size_t n)
+{
+    cm_buf_free(&a->data);
+    a->data.max = n;
+    return cm_buf_reserve(&a->data, n);
+}
+
+cm_err cm_hsm_key_fill(cm_hsm_key *k, const cm_crypt *c, const cm_hsm_request *r,
+                       cm_hsm_custody custody, cm_view pub)
+{
+    cm_hsm_key got = {.alg = r->alg, .custody = custody, .id_n = r->id.n, .pub_n = pub.n};
+
+    if (pub.n > sizeof got.pub || r->id.n > sizeof got.id)
+        return CM_FAIL(TOO_BIG);
+    memcpy(got.id, r->id.p, r->id.n);
+    if (pub.n) {
+        memcpy(got.pub, pub.p, pub.n);
+        CM_TRY(cm_hash_once(c, CM_SHA256, got.hash, pub));
+    }
+    if (pub.n && r->hash.n && !cm_view_eq(CM_VIEW(got.hash), r->hash)) /* H-5 */
+        return CM_FAIL(HSM_KEY_CHANGED);
+    *k = got;
+    return CM_OKAY;
+}
+
+/* H-6 */
+cm_err cm_hsm_check_signature(const cm_crypt *c, uint32_t sig_id, cm_view pub, cm_view msg,
+                              cm_view sig)
+{
+    CM_AUTO(cm_sig_key_free_ptr) cm_sig_key *k = NULL;
+    cm_err e;
+
+    CM_TRY(cm_sig_from_public(&k, c, (cm_sig_id)sig_id, pub));
+    e = cm_verify_raw(k, msg, sig);
+    return cm_is(e, CM_CRYPT_SIGNATURE) ? CM_FAIL(HSM_WRONG) : e;
+}
+
+/* ---- blobs --------------------------------------------------------------------------------- */
+
+cm_err cm_hsm_blob_aad(cm_buf *out, cm_view id, cm_view aad)
+{
+    CM_TRY(cm_buf_append(out, CM_LIT("casemate-hsm-wrap-v1")));
+    CM_TRY(cm_buf_byte(out, 0));
+    CM_TRY(cm_buf_byte(out, (uint8_t)id.n));
+    CM_TRY(cm_buf_append(out, id));
+    return cm_buf_append(out, aad);
+}
+
+/* H-4 */
+cm_err cm_hsm_blob_split(cm_view *iv, cm_view *body, cm_view blob)
+{
+    if (blob.n <= BLOB_MORE || blob.p[0] != BLOB_VERSION || blob.p[1] != BLOB_GCM)
+        return CM_FAIL(HSM_BLOB);
+    *iv = cm_view_sub(blob, BLOB_HEAD, BLOB_IV);
+    *body = cm_view_sub(blob, BLOB_HEAD + BLOB_IV, blob.n - BLOB_HEAD - BLOB_IV);
+    return CM_OKAY;
+}
+
+static cm_err seed_check(uint8_t check[32], const cm_crypt *c, cm_view seed)
+{
+    static const char label[] = "casemate-hsm-seed-v1";
+
+    return cm_hmac(c, CM_SHA256, check, CM_VIEW(label), seed);
+}
+
+cm_err cm_hsm_seed_pack(cm_buf *out, const cm_crypt *c, cm_view seed)
+{
+    uint8_t check[32];
+
+    CM_TRY(cm_buf_reserve(out, BLOB_CHECK + seed.n));
+    CM_TRY(seed_check(check, c, seed));
+    CM_TRY(cm_buf_append(out, cm_view_of(check, BLOB_CHECK)));
+    return cm_buf_append(out, seed);
+}
+
+/* H-6 */
+cm_err cm_hsm_seed_unpack(cm_buf *plain, const cm_crypt *c)
+{
+    uint8_t check[32];
+    cm_view seed;
+
+    if (plain->n <= BLOB_CHECK)
+        return CM_FAIL(HSM_WRONG);
+    seed = cm_view_sub(cm_buf_view(plain), BLOB_CHECK, plain->n - BLOB_CHECK);
+    CM_TRY(seed_check(check, c, seed));
+    if (!cm_ct_equal(cm_view_of(check, BLOB_CHECK), cm_view_of(plain->p, BLOB_CHECK)))
+        return CM_FAIL(HSM_WRONG);
+    plain->n = seed.n;
+    memmove(plain->p, seed.p, seed.n);
+    cm_wipe(plain->p + plain->n, BLOB_CHECK);
+    return CM_OKAY;
+}
+
+/* ---- typed calls --------------------------------------------------------------------------- */
+
+cm_err cm_hsm_status_of(const cm_hsm *h, cm_hsm_status *out)
+{
+    const cm_hsm_request r = {.op = CM_HSM_STATUS};
+    CM_AUTO(cm_hsm_answer_done) cm_hsm_answer a = {.data = {.max = 0}};
+
+    CM_TRY(h->call(h->self, &r, &a));
+    *out = a.status;
+    return CM_OKAY;
+}
+
+cm_err cm_hsm_generate(const cm_hsm *h, cm_hsm_key *out, cm_hsm_alg alg, cm_view id, cm_view label,
+                       bool temporary)
+{
+    const cm_hsm_request r = {
+        .op = CM_HSM_GENERATE, .alg = alg, .id = id, .label = label, .temporary = temporary};
+    CM_AUTO(cm_hsm_answer_done) cm_hsm_answer a = {.data = {.max = 0}};
+
+    CM_TRY(h->call(h->self, &r, &a));
+    *out = a.key;
+    return CM_OKAY;
+}
+
+cm_err cm_hsm_find(const cm_hsm *h, cm_hsm_key *out, cm_hsm_alg alg, cm_view id, cm_view hash)
+{
+    const cm_hsm_request r = {.op = CM_HSM_FIND, .alg = alg, .id = id, .hash = hash};
+    CM_AUTO(cm_hsm_answer_done) cm_hsm_answer a = {.data = {.max = 0}};
+
+    CM_TRY(h->call(h->self, &r, &a));
+    *out = a.key;
+    return CM_OKAY;
+}
+
+/* What comes back is data, in secret or not: into out, and wiped here. */
+static cm_err ask_data(const cm_hsm *h, const cm_hsm_request *r, cm_buf *out)
+{
+    CM_AUTO(cm_hsm_answer_done) cm_hsm_answer a = {.data = {.max = 0}};
+
+    CM_TRY(h->call(h->self, r, &a));
+    return cm_buf_append(out, cm_buf_view(&a.data));
+}
+
+cm_err cm_hsm_sign(const cm_hsm *h, const cm_hsm_key *key, cm_view msg, cm_buf *sig)
+{
+    const cm_hsm_request r = {.op = CM_HSM_SIGN,
+                              .alg = key->alg,
+                              .id = cm_view_of(key->id, key->id_n),
+                              .hash = CM_VIEW(key->hash),
+                              .data = msg};
+
+    return ask_data(h, &r, sig);
+}
+
+cm_err cm_hsm_wrap(const cm_hsm *h, cm_view id, cm_view seed, cm_view aad, cm_buf *blob)
+{
+    const cm_hsm_request r = {
+        .op = CM_HSM_WRAP, .alg = CM_HSM_AES256, .id = id, .data = seed, .aad = aad};
+
+    return ask_data(h, &r, blob);
+}
+
+cm_err cm_hsm_unwrap(const cm_hsm *h, cm_view id, cm_view blob, cm_view aad, cm_buf *seed)
+{
+    const cm_hsm_request r = {
+        .op = CM_HSM_UNWRAP, .alg = CM_HSM_AES256, .id = id, .data = blob, .aad = aad};
+
+    return ask_data(h, &r, seed);
+}
+
+cm_err cm_hsm_random(const cm_hsm *h, uint8_t *out, size_t n)
+{
+    const cm_hsm_request r = {.op = CM_HSM_RANDOM, .n = n};
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = CM_HSM_RANDOM_MAX};
+
+    CM_TRY(ask_data(h, &r, &b));
+    if (b.n != n)
+        return CM_FAIL(HSM_WRONG);
+    memcpy(out, b.p, n);
+    return CM_OKAY;
+}
+
+cm_err cm_hsm_destroy(const cm_hsm *h, cm_hsm_alg alg, cm_view id)
+{
+    const cm_hsm_request r = {.op = CM_HSM_DESTROY, .alg = alg, .id = id};
+    CM_AUTO(cm_hsm_answer_done) cm_hsm_answer a = {.data = {.max = 0}};
+
+    return h->call(h->self, &r, &a);
+}

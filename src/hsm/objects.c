@@ -1,0 +1,354 @@
+#include "hsm/p11_int.h"
+
+enum { TEMPLATE = 16, FOUND_MAX = 4, POINT_MAX = CM_SIG_PK_MAX + 8 };
+
+/* ---- what each algorithm is to a token ------------------------------------------------------ */
+
+static const CK_BYTE p256[] = {0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
+static const CK_BYTE secp256k1[] = {0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x0a};
+/* 3.0 takes the curve's OID or its name as a PrintableString; tokens take one of them. */
+static const CK_BYTE ed25519[] = {0x06, 0x03, 0x2b, 0x65, 0x70};
+static const CK_BYTE ed25519_name[] = {0x13, 0x0c, 'e', 'd', 'w', 'a', 'r',
+                                       'd',  's',  '2', '5', '5', '1', '9'};
+
+struct form {
+    CK_ULONG type, generate;
+    const CK_BYTE *params[2]; /* tried in this order */
+    CK_ULONG params_n[2];
+    CK_ULONG set; /* ML-DSA */
+};
+
+static const struct form forms[CM_HSM_ALGS + 1] = {
+    [CM_HSM_AES256] = {CKK_AES, CKM_AES_KEY_GEN, {NULL, NULL}, {0, 0}, 0},
+    [CM_HSM_P256] = {CKK_EC, CKM_EC_KEY_PAIR_GEN, {p256, NULL}, {sizeof p256, 0}, 0},
+    [CM_HSM_SECP256K1] = {CKK_EC, CKM_EC_KEY_PAIR_GEN, {secp256k1, NULL}, {sizeof secp256k1, 0}, 0},
+    [CM_HSM_ED25519] = {CKK_EC_EDWARDS,
+                        CKM_EC_EDWARDS_KEY_PAIR_GEN,
+                        {ed25519, ed25519_name},
+                        {sizeof ed25519, sizeof ed25519_name},
+                        0},
+    [CM_HSM_MLDSA44] = {CKK_ML_DSA, CKM_ML_DSA_KEY_PAIR_GEN, {NULL, NULL}, {0, 0}, CKP_ML_DSA_44},
+    [CM_HSM_MLDSA65] = {CKK_ML_DSA, CKM_ML_DSA_KEY_PAIR_GEN, {NULL, NULL}, {0, 0}, CKP_ML_DSA_65},
+    [CM_HSM_MLDSA87] = {CKK_ML_DSA, CKM_ML_DSA_KEY_PAIR_GEN, {NULL, NULL}, {0, 0}, CKP_ML_DSA_87},
+};
+
+struct template
+{
+    CK_ATTRIBUTE a[TEMPLATE];
+    CK_ULONG n;
+    CK_ULONG words[TEMPLATE]; /* what attributes that are numbers point to */
+    CK_BBOOL flags[TEMPLATE];
+};
+
+/* The interface takes pointers to non-const and does not write through them. */
+static void *unconst(const void *p)
+{
+    void *q;
+
+    memcpy(&q, &p, sizeof q);
+    return q;
+}
+
+static void add(struct template *t, CK_ULONG type, const void *p, CK_ULONG n)
+{
+    t->a[t->n++] = (CK_ATTRIBUTE){type, unconst(p), n};
+}
+
+static void add_word(struct template *t, CK_ULONG type, CK_ULONG v)
+{
+    t->words[t->n] = v;
+    add(t, type, &t->words[t->n], sizeof t->words[0]);
+}
+
+static void add_flag(struct template *t, CK_ULONG type, bool v)
+{
+    t->flags[t->n] = v;
+    add(t, type, &t->flags[t->n], sizeof t->flags[0]);
+}
+
+static CK_ULONG secret_class(uint32_t alg)
+{
+    return alg == CM_HSM_AES256 ? CKO_SECRET_KEY : CKO_PRIVATE_KEY;
+}
+
+/* ---- looking ------------------------------------------------------------------------------- */
+
+static cm_err search(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, CK_ULONG class,
+                     CK_OBJECT_HANDLE list[FOUND_MAX], CK_ULONG *n)
+{
+    struct template t = {.n = 0};
+    CK_ULONG got = 0;
+    CK_RV rv, end;
+
+    add_word(&t, CKA_CLASS, class);
+    add_word(&t, CKA_KEY_TYPE, forms[r->alg].type);
+    add(&t, CKA_ID, r->id.p, r->id.n);
+    *n = 0;
+    CM_TRY(cm_p11_err(p->m.f->C_FindObjectsInit(s, t.a, t.n)));
+    do {
+        rv = p->m.f->C_FindObjects(s, list + *n, FOUND_MAX - *n, &got);
+        *n += rv == CKR_OK ? CM_MIN(got, FOUND_MAX - *n) : 0;
+    } while (rv == CKR_OK && got > 0 && *n < FOUND_MAX);
+    end = p->m.f->C_FindObjectsFinal(s);
+    return cm_p11_err(rv != CKR_OK ? rv : end);
+}
+
+static cm_err one(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, CK_ULONG class,
+                  CK_OBJECT_HANDLE *out)
+{
+    CK_OBJECT_HANDLE list[FOUND_MAX];
+    CK_ULONG n;
+
+    CM_TRY(search(p, s, r, class, list, &n));
+    if (n != 1)
+        return n ? CM_FAIL(HSM_KEYS) : CM_FAIL(HSM_NO_KEY);
+    *out = list[0];
+    return CM_OKAY;
+}
+
+static bool flag_is(cm_p11 *p, CK_SESSION_HANDLE s, CK_OBJECT_HANDLE h, CK_ULONG type, bool want,
+                    CK_RV *rv)
+{
+    CK_BBOOL v = !want;
+    CK_ATTRIBUTE a = {type, &v, sizeof v};
+
+    *rv = p->m.f->C_GetAttributeValue(s, h, &a, 1);
+    return *rv == CKR_OK && a.ulValueLen == sizeof v && (v != 0) == want;
+}
+
+/* H-2: held to the device now, and at all times before. */
+static cm_err held(cm_p11 *p, CK_SESSION_HANDLE s, CK_OBJECT_HANDLE h)
+{
+    static const struct {
+        CK_ULONG type;
+        bool want;
+    } must[] = {{CKA_SENSITIVE, true},
+                {CKA_EXTRACTABLE, false},
+                {CKA_ALWAYS_SENSITIVE, true},
+                {CKA_NEVER_EXTRACTABLE, true}};
+    CK_RV rv;
+
+    for (size_t i = 0; i < CM_COUNT(must); i++)
+        if (!flag_is(p, s, h, must[i].type, must[i].want, &rv))
+            return rv == CKR_OK || rv == CKR_ATTRIBUTE_TYPE_INVALID ? CM_FAIL(HSM_EXPORTABLE)
+                                                                    : cm_p11_err(rv);
+    return CM_OKAY;
+}
+
+/* ---- public keys --------------------------------------------------------------------------- */
+
+/* An EC point is an OCTET STRING around the point; some tokens give the point alone, or a BIT
+ * STRING. */
+static cm_view inner(cm_view v, size_t want)
+{
+    if (v.n == want)
+        return v;
+    if (v.n == want + 2 && v.p[0] == 0x04 && v.p[1] == want)
+        return cm_view_sub(v, 2, want);
+    if (v.n == want + 3 && v.p[0] == 0x03 && v.p[1] == want + 1 && v.p[2] == 0)
+        return cm_view_sub(v, 3, want);
+    return cm_view_of("", 0);
+}
+
+static cm_err public_of(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, CK_OBJECT_HANDLE h,
+                        cm_hsm_key *key)
+{
+    const cm_sig_info *i = cm_sig_info_of(cm_hsm_alg_sig(r->alg));
+    bool curve = r->alg == CM_HSM_P256 || r->alg == CM_HSM_SECP256K1 || r->alg == CM_HSM_ED25519;
+    CM_AUTO(cm_free_ptr) uint8_t *room = NULL;
+    CK_ATTRIBUTE a = {curve ? CKA_EC_POINT : CKA_VALUE, NULL, POINT_MAX};
+    cm_view v;
+    cm_err e;
+
+    CM_TRY(cm_alloc(&room, POINT_MAX));
+    a.pValue = room;
+    e = cm_p11_err(p->m.f->C_GetAttributeValue(s, h, &a, 1));
+    if (cm_is(e, CM_HSM_MECHANISM)) /* a public key has one: the handle has changed its meaning */
+        return CM_FAIL(HSM_GONE);
+    CM_TRY(e);
+    if (a.ulValueLen > POINT_MAX)
+        return CM_FAIL(HSM_DEVICE);
+    v = inner(cm_view_of(room, a.ulValueLen),
+              r->alg == CM_HSM_P256 || r->alg == CM_HSM_SECP256K1 ? 65 : i->pk);
+    if (v.n == 0)
+        return CM_FAIL(HSM_KEY_CHANGED);
+    return cm_hsm_key_fill(key, p->c, r, CM_HSM_NATIVE, v);
+}
+
+static cm_err look(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, cm_hsm_key *key,
+                   CK_OBJECT_HANDLE *handle)
+{
+    CK_OBJECT_HANDLE pub, secret;
+
+    CM_TRY(one(p, s, r, secret_class(r->alg), &secret));
+    CM_TRY(held(p, s, secret));
+    if (r->alg == CM_HSM_AES256) {
+        CM_TRY(cm_hsm_key_fill(key, p->c, r, CM_HSM_NATIVE, cm_view_of("", 0)));
+    } else {
+        CM_TRY(one(p, s, r, CKO_PUBLIC_KEY, &pub));
+        CM_TRY(public_of(p, s, r, pub, key));
+    }
+    *handle = secret;
+    return CM_OKAY;
+}
+
+/* ---- the cache ----------------------------------------------------------------------------- */
+
+static bool recall(cm_p11 *p, const cm_hsm_request *r, cm_hsm_key *key, CK_OBJECT_HANDLE *handle)
+{
+    bool hit = false;
+
+    pthread_mutex_lock(&p->lock);
+    for (unsigned i = 0; !hit && i < CACHE; i++) {
+        const struct cached *e = &p->cache[i];
+
+        hit = e->generation == p->generation && e->key.alg == r->alg &&
+              cm_view_eq(cm_view_of(e->key.id, e->key.id_n), r->id) &&
+              (r->hash.n == 0 || cm_view_eq(CM_VIEW(e->key.hash), r->hash));
+        if (hit) {
+            *key = e->key;
+            *handle = e->handle;
+        }
+    }
+    pthread_mutex_unlock(&p->lock);
+    return hit;
+}
+
+static void remember(cm_p11 *p, uint64_t generation, const cm_hsm_key *key, CK_OBJECT_HANDLE handle)
+{
+    pthread_mutex_lock(&p->lock);
+    p->cache[p->cache_next] = (struct cached){generation, handle, *key};
+    p->cache_next = (p->cache_next + 1) % CACHE;
+    pthread_mutex_unlock(&p->lock);
+}
+
+void cm_p11_forget(cm_p11 *p)
+{
+    pthread_mutex_lock(&p->lock);
+    p->generation++;
+    pthread_mutex_unlock(&p->lock);
+}
+
+static uint64_t generation_of(cm_p11 *p)
+{
+    uint64_t g;
+
+    pthread_mutex_lock(&p->lock);
+    g = p->generation;
+    pthread_mutex_unlock(&p->lock);
+    return g;
+}
+
+cm_err cm_p11_find(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, bool fresh,
+                   cm_hsm_key *key, CK_OBJECT_HANDLE *handle)
+{
+    uint64_t generation = generation_of(p);
+
+    if (!fresh && recall(p, r, key, handle))
+        return CM_OKAY;
+    CM_TRY(look(p, s, r, key, handle));
+    remember(p, generation, key, *handle);
+    return CM_OKAY;
+}
+
+/* ---- making -------------------------------------------------------------------------------- */
+
+static void common(struct template *t, const cm_hsm_request *r, CK_ULONG class)
+{
+    add_word(t, CKA_CLASS, class);
+    add_word(t, CKA_KEY_TYPE, forms[r->alg].type);
+    add_flag(t, CKA_TOKEN, !r->temporary);
+    add(t, CKA_ID, r->id.p, r->id.n);
+    if (r->label.n)
+        add(t, CKA_LABEL, r->label.p, r->label.n);
+}
+
+static void secret(struct template *t, const cm_hsm_request *r)
+{
+    common(t, r, secret_class(r->alg));
+    add_flag(t, CKA_PRIVATE, true);
+    add_flag(t, CKA_SENSITIVE, true);
+    add_flag(t, CKA_EXTRACTABLE, false);
+}
+
+static CK_RV make_aes(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r)
+{
+    CK_MECHANISM m = {CKM_AES_KEY_GEN, NULL, 0};
+    struct template t = {.n = 0};
+    CK_OBJECT_HANDLE h;
+
+    secret(&t, r);
+    add_word(&t, CKA_VALUE_LEN, 32);
+    add_flag(&t, CKA_ENCRYPT, true);
+    add_flag(&t, CKA_DECRYPT, true);
+    return p->m.f->C_GenerateKey(s, &m, t.a, t.n, &h);
+}
+
+static CK_RV make_pair(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, unsigned variant)
+{
+    const struct form *f = &forms[r->alg];
+    CK_MECHANISM m = {f->generate, NULL, 0};
+    struct template pub = {.n = 0}, priv = {.n = 0};
+    CK_OBJECT_HANDLE h[2];
+
+    common(&pub, r, CKO_PUBLIC_KEY);
+    add_flag(&pub, CKA_VERIFY, true);
+    if (f->set)
+        add_word(&pub, CKA_PARAMETER_SET, f->set);
+    else
+        add(&pub, CKA_EC_PARAMS, f->params[variant], f->params_n[variant]);
+    secret(&priv, r);
+    add_flag(&priv, CKA_SIGN, true);
+    return p->m.f->C_GenerateKeyPair(s, &m, pub.a, pub.n, priv.a, priv.n, &h[0], &h[1]);
+}
+
+static cm_err make(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r)
+{
+    CK_RV rv;
+
+    if (r->alg == CM_HSM_AES256)
+        return cm_p11_err(make_aes(p, s, r));
+    rv = make_pair(p, s, r, 0);
+    if (rv != CKR_OK && rv != CKR_MECHANISM_INVALID && forms[r->alg].params[1])
+        rv = make_pair(p, s, r, 1);
+    return cm_p11_err(rv);
+}
+
+cm_err cm_p11_generate(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, cm_hsm_key *key)
+{
+    CK_OBJECT_HANDLE list[FOUND_MAX], handle;
+    CK_ULONG n;
+    cm_err e;
+
+    CM_TRY(search(p, s, r, secret_class(r->alg), list, &n));
+    if (n)
+        return CM_FAIL(HSM_KEYS);
+    CM_TRY(make(p, s, r));
+    e = cm_p11_find(p, s, r, true, key, &handle);
+    /* A key that could leave is not left behind for someone to use. */
+    if (cm_is(e, CM_HSM_EXPORTABLE))
+        (void)cm_failed(cm_p11_destroy(p, s, r));
+    return e;
+}
+
+static cm_err destroy_all(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, CK_ULONG class,
+                          CK_ULONG *n)
+{
+    CK_OBJECT_HANDLE list[FOUND_MAX];
+
+    CM_TRY(search(p, s, r, class, list, n));
+    for (CK_ULONG i = 0; i < *n; i++)
+        CM_TRY(cm_p11_err(p->m.f->C_DestroyObject(s, list[i])));
+    return CM_OKAY;
+}
+
+cm_err cm_p11_destroy(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r)
+{
+    CK_ULONG secrets, publics = 0;
+
+    cm_p11_forget(p);
+    CM_TRY(destroy_all(p, s, r, secret_class(r->alg), &secrets));
+    if (r->alg != CM_HSM_AES256)
+        CM_TRY(destroy_all(p, s, r, CKO_PUBLIC_KEY, &publics));
+    return secrets + publics ? CM_OKAY : CM_FAIL(HSM_NO_KEY);
+}

@@ -1,0 +1,94 @@
+#ifndef CM_HSM_P11_INT_H
+#define CM_HSM_P11_INT_H
+/*
+ * A token in this process.
+ *   module.c   the library: loaded, hashed, initialised
+ *   p11.c      token, sessions, login, repetition after a loss
+ *   objects.c  templates; keys made, found, checked, destroyed
+ *   use.c      signing, wrapping, random
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "hsm/hsm_int.h"
+#include "hsm/p11.h"
+#include "hsm/pkcs11_int.h"
+
+enum { CACHE = 32, SLOTS_MAX = 64 };
+
+/* What a kind of token needs to be told differently. */
+struct quirks {
+    const char *name, *maker, *model; /* as they begin in CK_TOKEN_INFO */
+    bool token_iv;                    /* it chooses the IV of AES-GCM and writes it back */
+    bool real;                        /* really run in our tests */
+};
+
+struct module {
+    void *lib;
+    CK_FUNCTION_LIST *f;
+    CK_VERSION version;
+    bool initialized, serial; /* serial: the module can't lock, so one session does everything */
+    char path[CM_HSM_PATH_MAX];
+    uint8_t hash[32];
+};
+CM_MUST cm_err cm_p11_module_load(struct module *m, const cm_crypt *c, const char *path,
+                                  const char *init);
+void cm_p11_module_unload(struct module *m);
+/* Nothing of what a module says is taken for more than it is: HSM_DEVICE for what is not known. */
+cm_err cm_p11_err(CK_RV rv);
+
+struct session {
+    CK_SESSION_HANDLE h;
+    bool open, busy;
+};
+
+struct cached {
+    uint64_t generation; /* 0: empty */
+    CK_OBJECT_HANDLE handle;
+    cm_hsm_key key;
+};
+
+struct cm_p11 {
+    const cm_crypt *c;
+    struct module m;
+    CK_SLOT_ID slot;
+    CK_TOKEN_INFO token; /* as first seen: H-7 */
+    char label[33];
+    const struct quirks *q;
+    bool pin_retry;
+    uint8_t *pin; /* locked; CM_P11_PIN_MAX bytes */
+    size_t pin_n;
+    unsigned sessions;
+    atomic_bool quarantined;
+
+    pthread_mutex_t lock; /* all below */
+    pthread_cond_t freed;
+    cm_err refused; /* the PIN: never tried again */
+    struct session session[CM_P11_SESSIONS];
+    uint64_t generation; /* grows when handles may have changed */
+    uint64_t opened;
+    struct cached cache[CACHE];
+    unsigned cache_next;
+};
+
+/* ---- objects.c ---- */
+
+/* H-5: by id and public key's hash. fresh: past the cache. */
+CM_MUST cm_err cm_p11_find(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, bool fresh,
+                           cm_hsm_key *key, CK_OBJECT_HANDLE *handle);
+CM_MUST cm_err cm_p11_generate(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r,
+                               cm_hsm_key *key);
+CM_MUST cm_err cm_p11_destroy(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r);
+void cm_p11_forget(cm_p11 *p);
+
+/* ---- use.c ---- */
+CM_MUST cm_err cm_p11_sign(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r,
+                           cm_hsm_answer *a);
+CM_MUST cm_err cm_p11_wrap(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r,
+                           cm_hsm_answer *a);
+CM_MUST cm_err cm_p11_unwrap(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r,
+                             cm_hsm_answer *a);
+CM_MUST cm_err cm_p11_random(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r,
+                             cm_hsm_answer *a);
+
+#endif

@@ -1,0 +1,244 @@
+#include "base/ct.h"
+#include "hsm/p11_int.h"
+
+/* ---- signing ------------------------------------------------------------------------------- */
+
+/* Half the order of secp256k1 is below 7fff...; s past it becomes order - s. Public: time may tell.
+ */
+static void low_s(uint8_t s[32])
+{
+    static const uint8_t order[32] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                                      0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe,
+                                      0xba, 0xae, 0xdc, 0xe6, 0xaf, 0x48, 0xa0, 0x3b,
+                                      0xbf, 0xd2, 0x5e, 0x8c, 0xd0, 0x36, 0x41, 0x41};
+    static const uint8_t half[32] = {0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                                     0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                                     0x5d, 0x57, 0x6e, 0x73, 0x57, 0xa4, 0x50, 0x1d,
+                                     0xdf, 0xe9, 0x2f, 0x46, 0x68, 0x1b, 0x20, 0xa0};
+    int borrow = 0;
+
+    if (cm_view_compare(cm_view_of(s, 32), CM_VIEW(half)) <= 0)
+        return;
+    for (size_t i = 32; i-- > 0;) {
+        int d = order[i] - s[i] - borrow;
+
+        borrow = d < 0;
+        s[i] = (uint8_t)(d + (borrow ? 256 : 0));
+    }
+}
+
+static cm_err sign_with(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r,
+                        CK_OBJECT_HANDLE key, cm_hsm_answer *a)
+{
+    const cm_sig_info *i = cm_sig_info_of(cm_hsm_alg_sig(r->alg));
+    CK_MECHANISM m = {CKM_ECDSA, NULL, 0};
+    uint8_t digest[32];
+    cm_view v = r->data;
+    CK_ULONG n = i->sig;
+
+    if (r->alg == CM_HSM_P256) {
+        CM_TRY(cm_hash_once(p->c, CM_SHA256, digest, r->data));
+        v = CM_VIEW(digest);
+    } else if (r->alg == CM_HSM_ED25519)
+        m.mechanism = CKM_EDDSA;
+    else if (r->alg != CM_HSM_SECP256K1)
+        m.mechanism = CKM_ML_DSA;
+    CM_TRY(cm_hsm_answer_room(a, i->sig));
+    CM_TRY(cm_p11_err(p->m.f->C_SignInit(s, &m, key)));
+    /* C_Sign() takes a pointer to non-const and does not write through it. */
+    CM_TRY(cm_p11_err(p->m.f->C_Sign(s, (CK_BYTE *)(uintptr_t)v.p, v.n, a->data.p, &n)));
+    if (n != i->sig)
+        return CM_FAIL(HSM_WRONG);
+    a->data.n = n;
+    if (r->alg == CM_HSM_SECP256K1)
+        low_s(a->data.p + 32);
+    return CM_OKAY;
+}
+
+static cm_err sign_once(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, bool fresh,
+                        cm_hsm_answer *a)
+{
+    CK_OBJECT_HANDLE handle;
+    cm_hsm_key key;
+
+    CM_TRY(cm_p11_find(p, s, r, fresh, &key, &handle));
+    CM_TRY(sign_with(p, s, r, handle, a));
+    return cm_hsm_check_signature(p->c, cm_hsm_alg_sig(r->alg), cm_view_of(key.pub, key.pub_n),
+                                  r->data, cm_buf_view(&a->data));
+}
+
+/* H-6: nothing leaves that does not verify. A remembered handle may have come to mean another key:
+ * once more with one that was looked up, then it is the device that is wrong. */
+cm_err cm_p11_sign(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, cm_hsm_answer *a)
+{
+    cm_err e = sign_once(p, s, r, false, a);
+
+    if (cm_is(e, CM_HSM_WRONG)) {
+        cm_p11_forget(p);
+        e = sign_once(p, s, r, true, a);
+    }
+    if (cm_failed(e))
+        cm_hsm_answer_done(a);
+    return e;
+}
+
+/* ---- wrapping ------------------------------------------------------------------------------ */
+
+struct gcm {
+    CK_GCM_PARAMS params;
+    CK_MECHANISM m;
+    uint8_t iv[BLOB_IV];
+    cm_buf aad;
+};
+
+static void gcm_done(struct gcm *g)
+{
+    cm_buf_free(&g->aad);
+}
+
+static cm_err gcm_init(struct gcm *g, const cm_hsm_request *r)
+{
+    g->aad = (cm_buf){.max = BLOB_AAD};
+    CM_TRY(cm_hsm_blob_aad(&g->aad, r->id, r->aad));
+    g->params = (CK_GCM_PARAMS){.pIv = g->iv,
+                                .ulIvLen = BLOB_IV,
+                                .ulIvBits = 8 * BLOB_IV,
+                                .pAAD = g->aad.p,
+                                .ulAADLen = g->aad.n,
+                                .ulTagBits = 8 * BLOB_TAG};
+    g->m = (CK_MECHANISM){CKM_AES_GCM, &g->params, sizeof g->params};
+    return CM_OKAY;
+}
+
+static cm_err encrypt(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, CK_OBJECT_HANDLE key,
+                      cm_hsm_answer *a)
+{
+    CM_AUTO(gcm_done) struct gcm g = {.aad = {.max = 0}};
+    CM_AUTO(cm_buf_free) cm_buf plain = {.max = BLOB_CHECK + CM_HSM_SEED_MAX};
+    CK_ULONG n = BLOB_CHECK + r->data.n + BLOB_TAG;
+    uint8_t *out;
+
+    CM_TRY(cm_hsm_seed_pack(&plain, p->c, r->data));
+    CM_TRY(gcm_init(&g, r));
+    if (!p->q->token_iv)
+        CM_TRY(cm_random(p->c, g.iv, sizeof g.iv));
+    CM_TRY(cm_hsm_answer_room(a, r->data.n + BLOB_MORE));
+    out = a->data.p;
+    CM_TRY(cm_p11_err(p->m.f->C_EncryptInit(s, &g.m, key)));
+    CM_TRY(cm_p11_err(p->m.f->C_Encrypt(s, plain.p, plain.n, out + BLOB_HEAD + BLOB_IV, &n)));
+    if (n != plain.n + BLOB_TAG)
+        return CM_FAIL(HSM_WRONG);
+    out[0] = BLOB_VERSION;
+    out[1] = BLOB_GCM;
+    memcpy(out + BLOB_HEAD, g.iv, BLOB_IV);
+    a->data.n = r->data.n + BLOB_MORE;
+    return CM_OKAY;
+}
+
+/* *refused: the token said no to the data. What it says then differs, and some of it is also said
+ * of broken devices. */
+static cm_err decrypt(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, CK_OBJECT_HANDLE key,
+                      cm_hsm_answer *a, bool *refused)
+{
+    CM_AUTO(gcm_done) struct gcm g = {.aad = {.max = 0}};
+    cm_view iv, body;
+    CK_ULONG n;
+    CK_RV rv;
+
+    *refused = false;
+    CM_TRY(cm_hsm_blob_split(&iv, &body, r->data));
+    CM_TRY(gcm_init(&g, r));
+    memcpy(g.iv, iv.p, BLOB_IV);
+    n = body.n;
+    CM_TRY(cm_hsm_answer_room(a, body.n));
+    CM_TRY(cm_p11_err(p->m.f->C_DecryptInit(s, &g.m, key)));
+    rv = p->m.f->C_Decrypt(s, (CK_BYTE *)(uintptr_t)body.p, body.n, a->data.p, &n);
+    *refused = rv == CKR_ENCRYPTED_DATA_INVALID || rv == CKR_ENCRYPTED_DATA_LEN_RANGE ||
+               rv == CKR_AEAD_DECRYPT_FAILED || rv == CKR_SIGNATURE_INVALID ||
+               rv == CKR_DATA_INVALID || rv == CKR_GENERAL_ERROR || rv == CKR_FUNCTION_FAILED;
+    if (*refused)
+        return CM_FAIL(HSM_BLOB);
+    CM_TRY(cm_p11_err(rv));
+    if (n != body.n - BLOB_TAG)
+        return CM_FAIL(HSM_WRONG);
+    a->data.n = n;
+    return cm_hsm_seed_unpack(&a->data, p->c);
+}
+
+/* What was wrapped must open again, by the key that is found then, or the seed is lost. */
+static cm_err opens_again(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, cm_view blob)
+{
+    CM_AUTO(cm_hsm_answer_done) cm_hsm_answer got = {.data = {.max = 0}};
+    cm_hsm_request back = *r;
+    CK_OBJECT_HANDLE handle;
+    cm_hsm_key key;
+    bool refused;
+    cm_err e;
+
+    back.data = blob;
+    CM_TRY(cm_p11_find(p, s, r, true, &key, &handle));
+    e = decrypt(p, s, &back, handle, &got, &refused);
+    if (refused)
+        return CM_FAIL(HSM_DEVICE);
+    CM_TRY(e);
+    return cm_ct_equal(cm_buf_view(&got.data), r->data) ? CM_OKAY : CM_FAIL(HSM_WRONG);
+}
+
+/* H-6 */
+cm_err cm_p11_wrap(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, cm_hsm_answer *a)
+{
+    CK_OBJECT_HANDLE handle;
+    cm_hsm_key key;
+    cm_err e = cm_p11_find(p, s, r, true, &key, &handle);
+
+    if (cm_ok(e))
+        e = encrypt(p, s, r, handle, a);
+    if (cm_ok(e))
+        e = opens_again(p, s, r, cm_buf_view(&a->data));
+    if (cm_failed(e))
+        cm_hsm_answer_done(a);
+    return e;
+}
+
+/* Whether the device can open anything at all: a refusal means something only then. */
+static cm_err works(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r)
+{
+    CM_AUTO(cm_hsm_answer_done) cm_hsm_answer a = {.data = {.max = 0}};
+    cm_hsm_request probe = *r;
+
+    probe.op = CM_HSM_WRAP;
+    probe.data = CM_LIT("casemate probe");
+    return cm_p11_wrap(p, s, &probe, &a);
+}
+
+cm_err cm_p11_unwrap(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, cm_hsm_answer *a)
+{
+    CK_OBJECT_HANDLE handle;
+    cm_hsm_key key;
+    bool refused = false;
+    cm_err e = cm_p11_find(p, s, r, false, &key, &handle);
+
+    if (cm_ok(e))
+        e = decrypt(p, s, r, handle, a, &refused);
+    if (refused) {
+        cm_p11_forget(p); /* the handle may be another key's by now */
+        e = cm_p11_find(p, s, r, true, &key, &handle);
+        if (cm_ok(e))
+            e = decrypt(p, s, r, handle, a, &refused);
+        if (refused)
+            e = works(p, s, r);
+        if (refused && cm_ok(e))
+            e = CM_FAIL(HSM_BLOB);
+    }
+    if (cm_failed(e))
+        cm_hsm_answer_done(a);
+    return e;
+}
+
+cm_err cm_p11_random(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, cm_hsm_answer *a)
+{
+    CM_TRY(cm_hsm_answer_room(a, r->n));
+    CM_TRY(cm_p11_err(p->m.f->C_GenerateRandom(s, a->data.p, r->n)));
+    a->data.n = r->n;
+    return CM_OKAY;
+}

@@ -1,0 +1,299 @@
+/*
+ * A PKCS#11 module that passes calls to a real one ($CASEMATE_SHIM_MODULE) and breaks some of them,
+ * as $CASEMATE_SHIM_FAULT says: a file with the line "FUNCTION FAULT SKIP TIMES". It is read at
+ * each call, and counted from the start when it changes.
+ *
+ *   device    CKR_DEVICE_ERROR
+ *   general   CKR_GENERAL_ERROR
+ *   session   the session is closed behind the caller's back
+ *   removed   CKR_TOKEN_NOT_PRESENT, and no slot has a token while it lasts
+ *   empty     lists are cut to nothing
+ *   double    lists name the same object twice
+ *   handles   from here on handles mean other objects
+ *   swapped   another token with the same label is in the slot
+ *   wrong     one bit of the result is flipped
+ *   short     the result is a byte shorter than it should be
+ *   delay     three seconds late
+ *   hang      never
+ *   crash     the process is killed
+ */
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "hsm/pkcs11_int.h"
+
+static CK_FUNCTION_LIST real, *own_list;
+static CK_FUNCTION_LIST list;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static char line[128], function[32], fault[16];
+static unsigned skip, times, seen;
+static CK_ULONG offset; /* what our handles are above the real ones */
+
+static void look(void)
+{
+    const char *path = getenv("CASEMATE_SHIM_FAULT");
+    int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    char now[128] = "";
+    ssize_t n = fd >= 0 ? read(fd, now, sizeof now - 1) : 0;
+
+    if (fd >= 0)
+        close(fd);
+    now[n > 0 ? n : 0] = 0;
+    if (strcmp(now, line) == 0)
+        return;
+    memcpy(line, now, sizeof line);
+    function[0] = fault[0] = 0;
+    seen = skip = times = 0;
+    if (sscanf(line, "%31s %15s %u %u", function, fault, &skip, &times) < 2)
+        function[0] = 0;
+}
+
+/* The fault that is due for this call; "" for none. */
+static const char *due(const char *name)
+{
+    const char *out = "";
+
+    pthread_mutex_lock(&lock);
+    look();
+    if (strcmp(function, name) == 0) {
+        if (seen >= skip && seen < skip + times)
+            out = fault;
+        seen++;
+    }
+    pthread_mutex_unlock(&lock);
+    return out;
+}
+
+static int is(const char *a, const char *b)
+{
+    return strcmp(a, b) == 0;
+}
+
+static int removed(void)
+{
+    int out;
+
+    pthread_mutex_lock(&lock);
+    look();
+    out = is(fault, "removed") && seen >= skip && seen < skip + times;
+    pthread_mutex_unlock(&lock);
+    return out;
+}
+
+/* What a fault returns; CKR_OK: go on. */
+static CK_RV broken(const char *f, CK_SESSION_HANDLE s)
+{
+    if (is(f, "device"))
+        return CKR_DEVICE_ERROR;
+    if (is(f, "general"))
+        return CKR_GENERAL_ERROR;
+    if (is(f, "removed"))
+        return CKR_TOKEN_NOT_PRESENT;
+    if (is(f, "session")) {
+        if (s)
+            real.C_CloseSession(s);
+        return CKR_SESSION_HANDLE_INVALID;
+    }
+    if (is(f, "handles"))
+        offset++;
+    if (is(f, "delay"))
+        sleep(3);
+    while (is(f, "hang"))
+        pause();
+    if (is(f, "crash"))
+        kill(getpid(), SIGKILL);
+    return CKR_OK;
+}
+
+#define BREAK(name, s)           \
+    const char *f = due(name);   \
+    CK_RV bad_ = broken(f, (s)); \
+    if (bad_ != CKR_OK)          \
+    return bad_
+
+static CK_RV get_slot_list(CK_BBOOL present, CK_SLOT_ID *out, CK_ULONG *n)
+{
+    BREAK("C_GetSlotList", 0);
+    if (removed() || is(f, "empty")) {
+        *n = 0;
+        return CKR_OK;
+    }
+    return real.C_GetSlotList(present, out, n);
+}
+
+static CK_RV get_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO *t)
+{
+    CK_RV rv;
+
+    BREAK("C_GetTokenInfo", 0);
+    rv = real.C_GetTokenInfo(slot, t);
+    if (is(f, "swapped"))
+        t->serialNumber[0] ^= 1;
+    return rv;
+}
+
+static CK_RV open_session(CK_SLOT_ID slot, CK_FLAGS flags, void *a, void *b, CK_SESSION_HANDLE *s)
+{
+    BREAK("C_OpenSession", 0);
+    return removed() ? CKR_TOKEN_NOT_PRESENT : real.C_OpenSession(slot, flags, a, b, s);
+}
+
+static CK_RV login(CK_SESSION_HANDLE s, CK_ULONG user, CK_BYTE *pin, CK_ULONG n)
+{
+    BREAK("C_Login", s);
+    return real.C_Login(s, user, pin, n);
+}
+
+static CK_RV get_attribute(CK_SESSION_HANDLE s, CK_OBJECT_HANDLE h, CK_ATTRIBUTE *a, CK_ULONG n)
+{
+    BREAK("C_GetAttributeValue", s);
+    return real.C_GetAttributeValue(s, h - offset, a, n);
+}
+
+static CK_RV find_init(CK_SESSION_HANDLE s, CK_ATTRIBUTE *a, CK_ULONG n)
+{
+    BREAK("C_FindObjectsInit", s);
+    return real.C_FindObjectsInit(s, a, n);
+}
+
+static CK_RV find(CK_SESSION_HANDLE s, CK_OBJECT_HANDLE *out, CK_ULONG max, CK_ULONG *n)
+{
+    CK_RV rv;
+
+    BREAK("C_FindObjects", s);
+    rv = real.C_FindObjects(s, out, max, n);
+    if (is(f, "empty"))
+        *n = 0;
+    for (CK_ULONG i = 0; rv == CKR_OK && i < *n; i++)
+        out[i] += offset;
+    if (is(f, "double") && rv == CKR_OK && *n == 1 && max > 1)
+        out[(*n)++] = out[0];
+    return rv;
+}
+
+static CK_RV spoil(const char *f, CK_RV rv, CK_BYTE *out, CK_ULONG *n)
+{
+    if (rv == CKR_OK && out && *n > 0 && is(f, "wrong"))
+        out[*n / 2] ^= 1;
+    if (rv == CKR_OK && out && *n > 0 && is(f, "short"))
+        (*n)--;
+    return rv;
+}
+
+static CK_RV sign_init(CK_SESSION_HANDLE s, CK_MECHANISM *m, CK_OBJECT_HANDLE h)
+{
+    BREAK("C_SignInit", s);
+    return real.C_SignInit(s, m, h - offset);
+}
+
+static CK_RV sign(CK_SESSION_HANDLE s, CK_BYTE *in, CK_ULONG in_n, CK_BYTE *out, CK_ULONG *n)
+{
+    BREAK("C_Sign", s);
+    return spoil(f, real.C_Sign(s, in, in_n, out, n), out, n);
+}
+
+static CK_RV encrypt_init(CK_SESSION_HANDLE s, CK_MECHANISM *m, CK_OBJECT_HANDLE h)
+{
+    BREAK("C_EncryptInit", s);
+    return real.C_EncryptInit(s, m, h - offset);
+}
+
+static CK_RV encrypt(CK_SESSION_HANDLE s, CK_BYTE *in, CK_ULONG in_n, CK_BYTE *out, CK_ULONG *n)
+{
+    BREAK("C_Encrypt", s);
+    return spoil(f, real.C_Encrypt(s, in, in_n, out, n), out, n);
+}
+
+static CK_RV decrypt_init(CK_SESSION_HANDLE s, CK_MECHANISM *m, CK_OBJECT_HANDLE h)
+{
+    BREAK("C_DecryptInit", s);
+    return real.C_DecryptInit(s, m, h - offset);
+}
+
+static CK_RV decrypt(CK_SESSION_HANDLE s, CK_BYTE *in, CK_ULONG in_n, CK_BYTE *out, CK_ULONG *n)
+{
+    BREAK("C_Decrypt", s);
+    return spoil(f, real.C_Decrypt(s, in, in_n, out, n), out, n);
+}
+
+static CK_RV generate_key(CK_SESSION_HANDLE s, CK_MECHANISM *m, CK_ATTRIBUTE *a, CK_ULONG n,
+                          CK_OBJECT_HANDLE *h)
+{
+    CK_RV rv;
+
+    BREAK("C_GenerateKey", s);
+    rv = real.C_GenerateKey(s, m, a, n, h);
+    *h += offset;
+    return rv;
+}
+
+static CK_RV generate_pair(CK_SESSION_HANDLE s, CK_MECHANISM *m, CK_ATTRIBUTE *a, CK_ULONG a_n,
+                           CK_ATTRIBUTE *b, CK_ULONG b_n, CK_OBJECT_HANDLE *pub,
+                           CK_OBJECT_HANDLE *priv)
+{
+    CK_RV rv;
+
+    BREAK("C_GenerateKeyPair", s);
+    rv = real.C_GenerateKeyPair(s, m, a, a_n, b, b_n, pub, priv);
+    *pub += offset;
+    *priv += offset;
+    return rv;
+}
+
+static CK_RV destroy(CK_SESSION_HANDLE s, CK_OBJECT_HANDLE h)
+{
+    BREAK("C_DestroyObject", s);
+    return real.C_DestroyObject(s, h - offset);
+}
+
+static CK_RV random_bytes(CK_SESSION_HANDLE s, CK_BYTE *out, CK_ULONG n)
+{
+    BREAK("C_GenerateRandom", s);
+    return real.C_GenerateRandom(s, out, n);
+}
+
+static void hook(void)
+{
+    list = real;
+    list.version = (CK_VERSION){2, 40};
+    list.C_GetSlotList = get_slot_list;
+    list.C_GetTokenInfo = get_token_info;
+    list.C_OpenSession = open_session;
+    list.C_Login = login;
+    list.C_GetAttributeValue = get_attribute;
+    list.C_FindObjectsInit = find_init;
+    list.C_FindObjects = find;
+    list.C_SignInit = sign_init;
+    list.C_Sign = sign;
+    list.C_EncryptInit = encrypt_init;
+    list.C_Encrypt = encrypt;
+    list.C_DecryptInit = decrypt_init;
+    list.C_Decrypt = decrypt;
+    list.C_GenerateKey = generate_key;
+    list.C_GenerateKeyPair = generate_pair;
+    list.C_DestroyObject = destroy;
+    list.C_GenerateRandom = random_bytes;
+}
+
+__attribute__((visibility("default"))) CK_RV C_GetFunctionList(CK_FUNCTION_LIST **out);
+CK_RV C_GetFunctionList(CK_FUNCTION_LIST **out)
+{
+    const char *path = getenv("CASEMATE_SHIM_MODULE");
+    void *lib = path ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
+    void *p = lib ? dlsym(lib, "C_GetFunctionList") : NULL;
+    ck_get_function_list *get;
+
+    memcpy(&get, &p, sizeof get);
+    if (!p || get(&own_list) != CKR_OK)
+        return CKR_GENERAL_ERROR;
+    real = *own_list;
+    hook();
+    *out = &list;
+    return CKR_OK;
+}
