@@ -80,6 +80,8 @@ void cm_kmsd_answer_json(cm_conn *c, cm_http_request *r, int status, cm_view bod
 
 int cm_kmsd_status(cm_err e)
 {
+    if (cm_is(e, CM_KMSD_SEALED) || cm_is(e, CM_RUN_DRAINED))
+        return 503;
     /* Full queues and spent budgets are the client's to wait for; so says 429. */
     return cm_err_class(e) == CM_CLASS_EXHAUSTED ? 429 : cm_err_http(e);
 }
@@ -193,6 +195,11 @@ static void say_when(cm_call *c)
 
 static void finish(struct exchange *x)
 {
+    /* A keyd that was started anew is about to be unsealed: that passes by itself. */
+    if (cm_is(x->call.result, CM_KEYS_SEALED)) {
+        x->call.result = CM_FAIL(KMSD_SEALED);
+        x->call.retry_after_ms = KMSD_RETRY_MS;
+    }
     count(x);
     say_when(&x->call);
     if (x->http) {
