@@ -52,7 +52,12 @@ static void squeeze(uint8_t *const *out, size_t off, size_t n, const cm_keccak_s
                     size_t count)
 {
     for (size_t l = 0; l < count; l++) {
-        for (size_t i = 0; i < n; i++) {
+        size_t i = 0;
+
+        for (; i + 8 <= n; i += 8) {
+            cm_put_le64(out[l] + off + i, s->w[i / 8][l]);
+        }
+        for (; i < n; i++) {
             out[l][off + i] = (uint8_t)(s->w[i / 8][l] >> (8 * (i % 8)));
         }
     }

@@ -3,7 +3,7 @@
 #include <openssl/core_names.h>
 #include <openssl/params.h>
 
-#include "crypt/sig_int.h"
+#include "crypt/mldsa_int.h"
 
 enum { SIGN_PARAMS = 4 };
 
@@ -152,6 +152,19 @@ static cm_err pq_sign(const cm_sig_key *k, uint8_t *sig, cm_view ctx, cm_view ms
     return n == k->alg->info.sig ? CM_OKAY : CM_FAIL(CRYPT_PROVIDER);
 }
 
+/* K-8: our own where it can, for it is several times as fast. */
+static cm_err mldsa_sign(const cm_sig_key *k, uint8_t *sig, cm_view ctx, cm_view msg,
+                         unsigned flags)
+{
+    CM_AUTO(cm_key32_wipe) cm_key32 rnd = {{0}};
+
+    if (!cm_mldsa_can_sign(k))
+        return pq_sign(k, sig, ctx, msg, flags);
+    if (!(flags & CM_SIG_DETERMINISTIC))
+        CM_TRY(cm_random(k->crypt, rnd.b, sizeof rnd.b));
+    return cm_mldsa_sign(k, sig, flags & CM_SIG_IS_MU ? msg.p : NULL, ctx, msg, rnd.b);
+}
+
 static cm_err pq_verify(const cm_sig_key *k, cm_view ctx, cm_view msg, cm_view sig, unsigned flags)
 {
     OSSL_PARAM params[SIGN_PARAMS];
@@ -161,7 +174,7 @@ static cm_err pq_verify(const cm_sig_key *k, cm_view ctx, cm_view msg, cm_view s
     return cm_sig_evp_verify(k, msg, sig, params);
 }
 
-const cm_sig_family cm_sig_mldsa = {mldsa_from_seed, import_public, pq_sign, pq_verify};
+const cm_sig_family cm_sig_mldsa = {mldsa_from_seed, import_public, mldsa_sign, pq_verify};
 const cm_sig_family cm_sig_slhdsa = {slhdsa_from_seed, import_public, pq_sign, pq_verify};
 
 /* ---- Ed25519 ------------------------------------------------------------------------------- */
