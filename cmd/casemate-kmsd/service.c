@@ -13,6 +13,7 @@ enum {
     SIGN_TRIES = 2,
     KEY_MS = 30000,
     STORE_PATIENCE_S = 5, /* a database that restarts is back by then; clients wait no longer */
+    WRITE_MS = 7000,      /* behind the lock_timeout of a transaction */
     READ_MS = 3000,       /* a reactor stops at most so long for a server that was cut off */
 };
 
@@ -53,6 +54,7 @@ static cm_err open_postgres(kmsd *d, bool create)
                                  .create = create,
                                  .readers = (unsigned)d->v->store.readers,
                                  .patience_s = STORE_PATIENCE_S,
+                                 .write_ms = WRITE_MS,
                                  .read_ms = READ_MS};
 
     return cm_store_open_postgres(&d->store, &o);

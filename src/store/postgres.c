@@ -670,6 +670,7 @@ static cm_err open_links(engine *e, const cm_store_postgres *o)
     e->o.conninfo = e->conninfo;
     e->readers_n = o->readers ? CM_MIN(o->readers, (unsigned)READERS_MAX) : READERS;
     CM_TRY(cm_alloc_array(&e->readers, e->readers_n, sizeof *e->readers));
+    e->writer.answer_ms = o->write_ms;
     for (size_t i = 0; i < e->readers_n; i++)
         e->readers[i].answer_ms = o->read_ms;
     CM_TRY(cm_pq_load(&e->q));

@@ -134,7 +134,7 @@ static const struct {
 /* Plans by index alone: a sequential scan would make every transaction conflict with every other.
  * What idles inside a transaction is dead and holds locks. */
 static const char settings[] =
-    "SET statement_timeout = '10s'; SET lock_timeout = '8s'; "
+    "SET statement_timeout = '10s'; SET lock_timeout = '5s'; "
     "SET idle_in_transaction_session_timeout = '3s'; SET synchronous_commit = on; "
     "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; "
     "SET client_min_messages = error";
