@@ -114,8 +114,7 @@ node_ready "$new"
 client check "$token" load.json "$WORK/$new/api.sock" || die 'what was acknowledged is not there'
 
 # ---- the other one leads by now, or will: a term after the last sign of the first
-wait_for 90 '"state":"active"' ask "$new" $keys/later
-[ "$(metric "$new" casemate_leader)" = 1 ] || die 'nobody leads'
+wait_for 90 1 metric "$new" casemate_leader
 client fetch "$token" exported "$WORK/$new/api.sock" || die 'the log can not be fetched'
 expect 0 'PASS' casemate audit verify --key a/log.vkeys exported
 python3 - exported <<'EOF' || die 'what fell due was not done once'
