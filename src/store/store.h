@@ -36,9 +36,9 @@ typedef struct {
     bool migrate;
     unsigned readers;    /* connections for reading; 0: default, at most 64 */
     unsigned patience_s; /* how long a lost server is waited for; 0: default */
-    unsigned write_ms;   /* how long an answer to a step of a transaction is waited for; 0: default */
-    unsigned read_ms;    /* how long a read waits, for its answer or for a lost server, where a
-                          * thread that reads must not stop for long; 0: as long as a write */
+    unsigned write_ms; /* how long an answer to a step of a transaction is waited for; 0: default */
+    unsigned read_ms;  /* how long a read waits, for its answer or for a lost server, where a
+                        * thread that reads must not stop for long; 0: as long as a write */
 } cm_store_postgres;
 
 /** STORE_FOREIGN another program's file; STORE_NEWER, STORE_OLDER the schema is another; FILE_BUSY

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# shellcheck disable=SC2034,SC2154 # names shared with nodes_lib.sh
 # Three nodes in network namespaces of their own, PostgreSQL in a fourth; one node after another is
 # cut off from it while clients of all of them read, write and rotate keys. What they saw has to be
 # the history of one server (linear.py). CASEMATE_LINEAR_S: seconds, CASEMATE_LINEAR_OUT: keep it.

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# shellcheck disable=SC2034,SC2154 # names shared with nodes_lib.sh
 # The key server on PostgreSQL: two nodes with one root and one log, the database restarted and
 # crashed under load, the node that does the chores killed, a backup brought back on SQLite.
 # shellcheck source=tests/e2e/lib.sh
@@ -21,7 +22,7 @@ init() {
 }
 expect 1 'NO_FILE' "$kmsd" --config "$WORK/a/kmsd.yaml"
 ok init a
-expect 1 'KMSD_ROOT_EXISTS' init b
+expect 3 'KMSD_ROOT_EXISTS' init b
 node_begin a
 node_ready a
 node_begin b
