@@ -131,6 +131,8 @@ void cm_cli_release_signals(void);
  * --passphrase-fd, "key-" for --key-passphrase-file and --key-passphrase-fd. */
 CM_MUST cm_err cm_cli_passphrase(cm_cli *cli, cm_buf *out, const char *prefix, const char *prompt,
                                  bool is_new);
+/** One line from the terminal, unseen. CLI_NO_TERMINAL. */
+CM_MUST cm_err cm_cli_ask(cm_cli *cli, cm_buf *out, const char *prompt);
 /** Whether the options name one, or a terminal is there to ask on. */
 bool cm_cli_can_ask(const cm_cli *cli, const char *prefix);
 

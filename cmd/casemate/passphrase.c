@@ -101,6 +101,11 @@ static cm_err ask(cm_cli *cli, cm_buf *out, const char *prompt, bool is_new)
     return cm_buf_append(out, cm_buf_view(&one));
 }
 
+cm_err cm_cli_ask(cm_cli *cli, cm_buf *out, const char *prompt)
+{
+    return ask(cli, out, prompt, false);
+}
+
 /* ---- files and descriptors ----------------------------------------------------------------- */
 
 /* The first line, without its end. */

@@ -3,7 +3,7 @@
 _casemate_words() {
     local cur=$1 prev=$2 verb=$3 IFS=$' \t\n'
     case $verb in
-    '') compgen -W 'seal open cat exec inspect verify rewrap sign upgrade digest doctor proxy serve init version help key cert config tenant principal policy approval model audit system store' -- "$cur" ;;
+    '') compgen -W 'seal open cat exec inspect verify rewrap sign upgrade digest doctor proxy serve init version help key cert config tenant principal policy approval model audit system hsm store' -- "$cur" ;;
     key) compgen -W 'new show public passwd fingerprint create deal import import-wrapped info list update rotate state destroy restore delete public-key attest sign verify sign-share aggregate encrypt decrypt encapsulate decapsulate data-key wrap unwrap rewrap mac verify-mac random export' -- "$cur" ;;
     cert) compgen -W 'root intermediate server client request sign show verify' -- "$cur" ;;
     config) compgen -W 'check explain schema reference' -- "$cur" ;;
@@ -14,6 +14,7 @@ _casemate_words() {
     model) compgen -W 'keyspace wrap unwrap' -- "$cur" ;;
     audit) compgen -W 'verify prove export tail witness key checkpoint receipt list' -- "$cur" ;;
     system) compgen -W 'rotate-root status' -- "$cur" ;;
+    hsm) compgen -W 'status test init' -- "$cur" ;;
     store) compgen -W 'info backup restore fsck migrate' -- "$cur" ;;
     'seal')
         case $prev in
@@ -453,6 +454,42 @@ _casemate_words() {
         esac
         [[ $cur != -* ]] || compgen -W '--store --postgres --json --quiet -q --fips --help -h' -- "$cur"
         ;;
+    'hsm status')
+        case $prev in
+        --module) compgen -f -- "$cur" && return ;;
+        --token) : && return ;;
+        --pin-file) compgen -f -- "$cur" && return ;;
+        --pin-fd) : && return ;;
+        --init) : && return ;;
+        --read) compgen -d -- "$cur" && return ;;
+        --write) compgen -d -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--module --token --pin-file --pin-fd --no-pin --pin-retry --init --read --write --network --no-sandbox --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'hsm test')
+        case $prev in
+        --module) compgen -f -- "$cur" && return ;;
+        --token) : && return ;;
+        --pin-file) compgen -f -- "$cur" && return ;;
+        --pin-fd) : && return ;;
+        --init) : && return ;;
+        --read) compgen -d -- "$cur" && return ;;
+        --write) compgen -d -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--module --token --pin-file --pin-fd --no-pin --pin-retry --init --read --write --network --no-sandbox --persistent --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'hsm init')
+        case $prev in
+        --module) compgen -f -- "$cur" && return ;;
+        --token) : && return ;;
+        --pin-file) compgen -f -- "$cur" && return ;;
+        --pin-fd) : && return ;;
+        --init) : && return ;;
+        --read) compgen -d -- "$cur" && return ;;
+        --write) compgen -d -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--module --token --pin-file --pin-fd --no-pin --pin-retry --init --read --write --network --no-sandbox --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
     'serve')
         case $prev in
         --dir) compgen -d -- "$cur" && return ;;
@@ -501,7 +538,7 @@ _casemate_words() {
         esac
         [[ $cur != -* ]] || compgen -W '--deps --json --quiet -q --fips --help -h' -- "$cur"
         ;;
-    help) compgen -W '--man --completions --markdown seal open cat exec inspect verify rewrap sign upgrade digest doctor proxy serve init version help key cert config tenant principal policy approval model audit system store' -- "$cur" ;;
+    help) compgen -W '--man --completions --markdown seal open cat exec inspect verify rewrap sign upgrade digest doctor proxy serve init version help key cert config tenant principal policy approval model audit system hsm store' -- "$cur" ;;
     'tenant create')
         case $prev in
         --name) : && return ;;
@@ -1170,7 +1207,7 @@ _casemate() {
         [[ ${COMP_WORDS[i]} != -* ]] || continue
         verb=${COMP_WORDS[i]}
         case $verb in
-        key | cert | config | tenant | principal | policy | approval | model | audit | system | store) ((i + 1 >= COMP_CWORD)) || verb+=" ${COMP_WORDS[i + 1]}" ;;
+        key | cert | config | tenant | principal | policy | approval | model | audit | system | hsm | store) ((i + 1 >= COMP_CWORD)) || verb+=" ${COMP_WORDS[i + 1]}" ;;
         esac
         break
     done

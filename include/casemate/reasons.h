@@ -264,6 +264,11 @@
     X(HSM_BLOB, UNAUTHENTIC, 0x0c14, "this was not wrapped by this key of the device, or for another purpose", "use the device and key that wrapped it") \
     X(HSM_WRONG, INTERNAL, 0x0c15, "the device gave a wrong result, which was held back", "use another device; report it to its vendor") \
     X(HSM_QUARANTINED, DENIED, 0x0c16, "the device gave a wrong result before and is not used any more", "test it with casemate hsm test, then start again") \
+    X(HSM_MESSAGE, MALFORMED, 0x0c02, "a message between casemate-p11d and its client is damaged", "run the same version of both") \
+    X(HSM_LOST, IO, 0x0c17, "the device's process went away", "try again; see its log") \
+    X(HSM_TIMEOUT, IO, 0x0c18, "the device did not answer in time", "try again; see its log") \
+    X(HSM_DOWN, IO, 0x0c19, "the device's process is down", "try again in a moment") \
+    X(HSM_SPAWN, IO, 0x0c1a, "casemate-p11d could not be started", "check that it is installed beside this program and can be run") \
     X(HSM_NO_PIN, INVALID, 0x0c1b, "the token asks for a PIN and none was given", "give --pin-file, --pin-fd or a credential; never write a PIN on the command line") \
     /* cmd: 0x0f01 */ \
     /* envelope: 0x0401 */                                                                         \

@@ -127,10 +127,12 @@ cm_err cm_hsm_blob_aad(cm_buf *out, cm_view id, cm_view aad)
 }
 
 /* H-4 */
-cm_err cm_hsm_blob_split(cm_view *iv, cm_view *body, cm_view blob)
+cm_err cm_hsm_blob_split(uint8_t *mechanism, cm_view *iv, cm_view *body, cm_view blob)
 {
-    if (blob.n <= BLOB_MORE || blob.p[0] != BLOB_VERSION || blob.p[1] != BLOB_GCM)
+    if (blob.n <= BLOB_MORE || blob.p[0] != BLOB_VERSION ||
+        (blob.p[1] != BLOB_GCM && blob.p[1] != BLOB_DERIVED))
         return CM_FAIL(HSM_BLOB);
+    *mechanism = blob.p[1];
     *iv = cm_view_sub(blob, BLOB_HEAD, BLOB_IV);
     *body = cm_view_sub(blob, BLOB_HEAD + BLOB_IV, blob.n - BLOB_HEAD - BLOB_IV);
     return CM_OKAY;

@@ -5,7 +5,8 @@
 
 enum {
     BLOB_VERSION = 1,
-    BLOB_GCM = 1, /* the only mechanism so far */
+    BLOB_GCM = 1,     /* by the device */
+    BLOB_DERIVED = 2, /* by us, under a key that the device's AES-CBC makes for this blob alone */
     BLOB_HEAD = 2,
     BLOB_IV = 12,
     BLOB_TAG = 16,
@@ -16,8 +17,8 @@ enum {
 
 /** H-3: what a blob is bound to, appended: "casemate-hsm-wrap-v1" 00, length of the id, id, aad. */
 CM_MUST cm_err cm_hsm_blob_aad(cm_buf *out, cm_view id, cm_view aad);
-/** Form of a blob: its iv, and ciphertext with tag. HSM_BLOB. */
-CM_MUST cm_err cm_hsm_blob_split(cm_view *iv, cm_view *body, cm_view blob);
+/** Form of a blob: mechanism, iv, and ciphertext with tag. HSM_BLOB. */
+CM_MUST cm_err cm_hsm_blob_split(uint8_t *mechanism, cm_view *iv, cm_view *body, cm_view blob);
 /** What is encrypted, appended: a check of the seed, and the seed. */
 CM_MUST cm_err cm_hsm_seed_pack(cm_buf *out, const cm_crypt *c, cm_view seed);
 /** The seed out of what was decrypted, at its front. HSM_WRONG: the device gave back something

@@ -114,10 +114,13 @@ static cm_err unwrap(const cm_hsm_soft *s, const struct entry *k, const cm_hsm_r
 {
     CM_AUTO(cm_gcm_free_ptr) cm_gcm *g = NULL;
     CM_AUTO(cm_buf_free) cm_buf aad = {.max = BLOB_AAD};
+    uint8_t mechanism;
     cm_view iv, body;
     cm_err e;
 
-    CM_TRY(cm_hsm_blob_split(&iv, &body, r->data));
+    CM_TRY(cm_hsm_blob_split(&mechanism, &iv, &body, r->data));
+    if (mechanism != BLOB_GCM)
+        return CM_FAIL(HSM_BLOB);
     CM_TRY(cm_hsm_blob_aad(&aad, r->id, r->aad));
     CM_TRY(cm_gcm_new(&g, s->c, k->aes));
     CM_TRY(cm_hsm_answer_room(a, body.n));

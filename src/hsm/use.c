@@ -1,4 +1,5 @@
 #include "base/ct.h"
+#include "crypt/aead.h"
 #include "hsm/p11_int.h"
 
 /* ---- signing ------------------------------------------------------------------------------- */
@@ -110,13 +111,68 @@ static cm_err gcm_init(struct gcm *g, const cm_hsm_request *r)
     return CM_OKAY;
 }
 
+/* For tokens without AES-GCM: the key of one blob, from what the device's AES makes of a digest of
+ * iv, id and purpose. CBC from a zero IV over two blocks of fixed length is a pseudorandom
+ * function. */
+static cm_err derive(cm_p11 *p, CK_SESSION_HANDLE s, const struct gcm *g, CK_OBJECT_HANDLE key,
+                     cm_key32 *out)
+{
+    CM_AUTO(cm_buf_free) cm_buf in = {.max = 64 + BLOB_AAD};
+    CM_AUTO(cm_key32_wipe) cm_key32 made = {{0}};
+    CM_AUTO(cm_key32_wipe) cm_key32 prk = {{0}};
+    CK_BYTE zero[16] = {0}, digest[32];
+    CK_MECHANISM m = {CKM_AES_CBC, zero, sizeof zero};
+    CK_ULONG n = sizeof made.b;
+
+    CM_TRY(cm_buf_append(&in, CM_LIT("casemate-hsm-derive-v1")));
+    CM_TRY(cm_buf_byte(&in, 0));
+    CM_TRY(cm_buf_append(&in, CM_VIEW(g->iv)));
+    CM_TRY(cm_buf_append(&in, cm_buf_view(&g->aad)));
+    CM_TRY(cm_hash_once(p->c, CM_SHA256, digest, cm_buf_view(&in)));
+    CM_TRY(cm_p11_err(p->m.f->C_EncryptInit(s, &m, key)));
+    CM_TRY(cm_p11_err(p->m.f->C_Encrypt(s, digest, sizeof digest, made.b, &n)));
+    if (n != sizeof made.b)
+        return CM_FAIL(HSM_WRONG);
+    CM_TRY(cm_hkdf_extract(p->c, CM_SHA256, prk.b, CM_VIEW(g->iv), CM_VIEW(made.b)));
+    return cm_hkdf_expand(p->c, CM_SHA256, out->b, sizeof out->b, CM_VIEW(prk.b),
+                          CM_LIT("casemate-hsm-derive-v1 key"));
+}
+
+static cm_err derived_cipher(cm_p11 *p, CK_SESSION_HANDLE s, const struct gcm *g,
+                             CK_OBJECT_HANDLE key, cm_gcm **out)
+{
+    CM_AUTO(cm_key32_wipe) cm_key32 k = {{0}};
+
+    CM_TRY(derive(p, s, g, key, &k));
+    return cm_gcm_new(out, p->c, &k);
+}
+
+static cm_err encrypt_here(cm_p11 *p, CK_SESSION_HANDLE s, const struct gcm *g,
+                           CK_OBJECT_HANDLE key, cm_view plain, uint8_t *out)
+{
+    CM_AUTO(cm_gcm_free_ptr) cm_gcm *c = NULL;
+
+    CM_TRY(derived_cipher(p, s, g, key, &c));
+    return cm_gcm_seal(c, out, out + plain.n, g->iv, cm_buf_view(&g->aad), plain);
+}
+
+static cm_err encrypt_there(cm_p11 *p, CK_SESSION_HANDLE s, struct gcm *g, CK_OBJECT_HANDLE key,
+                            cm_view plain, uint8_t *out)
+{
+    CK_ULONG n = plain.n + BLOB_TAG;
+
+    CM_TRY(cm_p11_err(p->m.f->C_EncryptInit(s, &g->m, key)));
+    CM_TRY(cm_p11_err(p->m.f->C_Encrypt(s, (CK_BYTE *)(uintptr_t)plain.p, plain.n, out, &n)));
+    return n == plain.n + BLOB_TAG ? CM_OKAY : CM_FAIL(HSM_WRONG);
+}
+
 static cm_err encrypt(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, CK_OBJECT_HANDLE key,
                       cm_hsm_answer *a)
 {
     CM_AUTO(gcm_done) struct gcm g = {.aad = {.max = 0}};
     CM_AUTO(cm_buf_free) cm_buf plain = {.max = BLOB_CHECK + CM_HSM_SEED_MAX};
-    CK_ULONG n = BLOB_CHECK + r->data.n + BLOB_TAG;
     uint8_t *out;
+    cm_err e;
 
     CM_TRY(cm_hsm_seed_pack(&plain, p->c, r->data));
     CM_TRY(gcm_init(&g, r));
@@ -124,15 +180,35 @@ static cm_err encrypt(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, C
         CM_TRY(cm_random(p->c, g.iv, sizeof g.iv));
     CM_TRY(cm_hsm_answer_room(a, r->data.n + BLOB_MORE));
     out = a->data.p;
-    CM_TRY(cm_p11_err(p->m.f->C_EncryptInit(s, &g.m, key)));
-    CM_TRY(cm_p11_err(p->m.f->C_Encrypt(s, plain.p, plain.n, out + BLOB_HEAD + BLOB_IV, &n)));
-    if (n != plain.n + BLOB_TAG)
-        return CM_FAIL(HSM_WRONG);
     out[0] = BLOB_VERSION;
     out[1] = BLOB_GCM;
+    e = encrypt_there(p, s, &g, key, cm_buf_view(&plain), out + BLOB_HEAD + BLOB_IV);
+    if (cm_is(e, CM_HSM_MECHANISM)) {
+        out[1] = BLOB_DERIVED;
+        CM_TRY(cm_random(p->c, g.iv, sizeof g.iv));
+        e = encrypt_here(p, s, &g, key, cm_buf_view(&plain), out + BLOB_HEAD + BLOB_IV);
+    }
+    CM_TRY(e);
     memcpy(out + BLOB_HEAD, g.iv, BLOB_IV);
     a->data.n = r->data.n + BLOB_MORE;
     return CM_OKAY;
+}
+
+static cm_err decrypt_here(cm_p11 *p, CK_SESSION_HANDLE s, const struct gcm *g,
+                           CK_OBJECT_HANDLE key, cm_view body, cm_hsm_answer *a, bool *refused)
+{
+    CM_AUTO(cm_gcm_free_ptr) cm_gcm *c = NULL;
+    size_t n = body.n - BLOB_TAG;
+    cm_err e;
+
+    CM_TRY(derived_cipher(p, s, g, key, &c));
+    e = cm_gcm_open(c, a->data.p, body.p + n, g->iv, cm_buf_view(&g->aad), cm_view_sub(body, 0, n));
+    *refused = cm_is(e, CM_CRYPT_TAG);
+    if (*refused)
+        return CM_FAIL(HSM_BLOB);
+    CM_TRY(e);
+    a->data.n = n;
+    return cm_hsm_seed_unpack(&a->data, p->c);
 }
 
 /* *refused: the token said no to the data. What it says then differs, and some of it is also said
@@ -141,16 +217,19 @@ static cm_err decrypt(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, C
                       cm_hsm_answer *a, bool *refused)
 {
     CM_AUTO(gcm_done) struct gcm g = {.aad = {.max = 0}};
+    uint8_t mechanism;
     cm_view iv, body;
     CK_ULONG n;
     CK_RV rv;
 
     *refused = false;
-    CM_TRY(cm_hsm_blob_split(&iv, &body, r->data));
+    CM_TRY(cm_hsm_blob_split(&mechanism, &iv, &body, r->data));
     CM_TRY(gcm_init(&g, r));
     memcpy(g.iv, iv.p, BLOB_IV);
     n = body.n;
     CM_TRY(cm_hsm_answer_room(a, body.n));
+    if (mechanism == BLOB_DERIVED)
+        return decrypt_here(p, s, &g, key, body, a, refused);
     CM_TRY(cm_p11_err(p->m.f->C_DecryptInit(s, &g.m, key)));
     rv = p->m.f->C_Decrypt(s, (CK_BYTE *)(uintptr_t)body.p, body.n, a->data.p, &n);
     *refused = rv == CKR_ENCRYPTED_DATA_INVALID || rv == CKR_ENCRYPTED_DATA_LEN_RANGE ||

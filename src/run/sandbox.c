@@ -74,7 +74,7 @@ static cm_err allow_paths(int ruleset, const cm_sandbox_options *o, uint64_t han
 {
     uint64_t change = handled & ~(uint64_t)(FS_EXECUTE | FS_MAKE_CHAR | FS_MAKE_BLOCK);
 
-    if (o->profile != CM_SANDBOX_KMSD)
+    if (o->profile == CM_SANDBOX_KEYD)
         return CM_OKAY;
     for (size_t i = 0; o->read && o->read[i]; i++)
         CM_TRY(allow_path(ruleset, o->read[i], FS_READ_FILE | FS_READ_DIR));
@@ -92,7 +92,8 @@ static cm_err enter_landlock(const cm_sandbox_options *o)
 
     if (abi < 1)
         return CM_FAIL(SANDBOX_NO_LANDLOCK);
-    if (abi >= ABI_NET && o->profile == CM_SANDBOX_KEYD) {
+    if (abi >= ABI_NET &&
+        (o->profile == CM_SANDBOX_KEYD || (o->profile == CM_SANDBOX_P11D && !o->network))) {
         r.net = NET_TCP;
         n += sizeof r.net;
     }
@@ -247,6 +248,11 @@ static const char *const calls_kmsd[] = {
     "waitid",
 };
 
+/* Vendors' modules share memory with their daemons. */
+static const char *const calls_p11d[] = {
+    "semctl", "semget", "semop", "semtimedop", "shmat", "shmctl", "shmdt", "shmget",
+};
+
 static int allow(scmp_filter_ctx f, const char *const *names, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -304,7 +310,7 @@ static int allow_sockets(scmp_filter_ctx f)
     return bad;
 }
 
-static int fill(scmp_filter_ctx f, cm_sandbox_profile profile)
+static int fill(scmp_filter_ctx f, const cm_sandbox_options *o)
 {
     int bad = allow(f, calls_both, CM_COUNT(calls_both));
 
@@ -312,14 +318,16 @@ static int fill(scmp_filter_ctx f, cm_sandbox_profile profile)
         bad = allow_memory(f);
     if (!bad)
         bad = allow_threads(f);
-    if (profile != CM_SANDBOX_KMSD)
-        return bad;
-    if (!bad)
+    if (!bad && o->profile != CM_SANDBOX_KEYD)
         bad = allow(f, calls_kmsd, CM_COUNT(calls_kmsd));
-    return bad ? bad : allow_sockets(f);
+    if (!bad && o->profile == CM_SANDBOX_P11D)
+        bad = allow(f, calls_p11d, CM_COUNT(calls_p11d));
+    if (!bad && (o->profile == CM_SANDBOX_KMSD || (o->profile == CM_SANDBOX_P11D && o->network)))
+        bad = allow_sockets(f);
+    return bad;
 }
 
-static cm_err enter_seccomp(cm_sandbox_profile profile)
+static cm_err enter_seccomp(const cm_sandbox_options *o)
 {
     scmp_filter_ctx f;
     int bad;
@@ -331,7 +339,7 @@ static cm_err enter_seccomp(cm_sandbox_profile profile)
         return CM_FAIL(SANDBOX_APPLY);
     bad = seccomp_attr_set(f, SCMP_FLTATR_CTL_TSYNC, 1);
     if (!bad)
-        bad = fill(f, profile);
+        bad = fill(f, o);
     if (!bad)
         bad = seccomp_load(f);
     seccomp_release(f);
@@ -369,7 +377,7 @@ cm_err cm_sandbox_enter(const cm_sandbox_options *o, unsigned *in_force)
         return CM_OKAY;
     CM_TRY(step(no_new_privs(), CM_SANDBOX_NO_NEW_PRIVS, o, in_force));
     CM_TRY(step(enter_landlock(o), CM_SANDBOX_LANDLOCK, o, in_force));
-    return step(enter_seccomp(o->profile), CM_SANDBOX_SECCOMP, o, in_force);
+    return step(enter_seccomp(o), CM_SANDBOX_SECCOMP, o, in_force);
 }
 
 /* ---- the self test --------------------------------------------------------------------------- */
@@ -409,7 +417,9 @@ static bool no_socket(int family)
 
 cm_err cm_sandbox_check(cm_sandbox_profile profile)
 {
-    bool ok = no_programs() && no_open("/etc/passwd") && no_socket(AF_PACKET);
+    /* A module may have been given all of /etc. */
+    bool ok = no_programs() && (profile == CM_SANDBOX_P11D || no_open("/etc/passwd")) &&
+              no_socket(AF_PACKET);
 
     if (profile == CM_SANDBOX_KEYD)
         ok = ok && no_open("/") && no_open("/proc/self/maps") && no_socket(AF_UNIX) &&

@@ -18,12 +18,14 @@ enum { /* what is in force: shown in status */
 typedef enum {
     CM_SANDBOX_KEYD, /* inherited descriptors only: no files, no new sockets but accepted ones */
     CM_SANDBOX_KMSD, /* sockets, and files below the given folders; no programs, no debugging */
+    CM_SANDBOX_P11D, /* the same, and System V memory; sockets only if `network` */
 } cm_sandbox_profile;
 
 typedef struct {
     cm_sandbox_profile profile;
-    const char *const *read;  /* KMSD: files and folders to read below; NULL at the end */
-    const char *const *write; /* KMSD: folders to read, make, change and remove files below */
+    const char *const *read;  /* KMSD, P11D: files and folders to read below; NULL at the end */
+    const char *const *write; /* KMSD, P11D: folders to read, make, change and remove files below */
+    bool network;             /* P11D: new sockets */
     bool best_effort;         /* --no-sandbox: apply what the kernel has, and never fail */
     bool off;                 /* with best_effort: nothing but NO_DUMP, for debuggers */
 } cm_sandbox_options;

@@ -1,0 +1,55 @@
+/*
+ * Messages between casemate-p11d and its client, from both sides: whatever decodes must encode to
+ * the same bytes. The first byte picks what a packet is taken for.
+ */
+#include <stdlib.h>
+
+#include "hsm/msg.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
+
+static void must(bool holds)
+{
+    if (!holds)
+        abort();
+}
+
+static void request(cm_view v)
+{
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = CM_HSM_PACKET};
+    cm_hsm_request r;
+    uint64_t id;
+
+    if (cm_failed(cm_hsm_get_request(&r, &id, v)))
+        return;
+    must(cm_ok(cm_hsm_put_request(&b, id, &r)));
+    must(cm_view_eq(cm_buf_view(&b), v));
+}
+
+static void answer(cm_hsm_op op, cm_view v)
+{
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = CM_HSM_PACKET};
+    CM_AUTO(cm_hsm_answer_done) cm_hsm_answer a = {.data = {.max = 0}};
+    cm_err result = CM_OKAY;
+    uint64_t id;
+
+    if (cm_failed(cm_hsm_get_answer(&result, &a, op, v)))
+        return;
+    must(cm_ok(cm_hsm_get_answer_id(&id, v)));
+    must(cm_ok(cm_hsm_put_answer(&b, id, result, op, &a)));
+    must(cm_view_eq(cm_buf_view(&b), v));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
+{
+    cm_view v;
+
+    if (n < 1 || n > CM_HSM_PACKET)
+        return 0;
+    v = cm_view_of(p + 1, n - 1);
+    if (p[0] % 9 == 0)
+        request(v);
+    else
+        answer((cm_hsm_op)(p[0] % 9), v);
+    return 0;
+}
