@@ -297,7 +297,7 @@ static void lite_abort(void *self)
 }
 
 /* What the kernel holds after a failed fsync is anyone's guess: nothing is written until the store
- * is opened anew (D-14). */
+ * is opened anew. A write without room fails before the flush, and is undone (D-14). */
 static cm_err lite_commit(void *self)
 {
     engine *e = self;
@@ -309,7 +309,8 @@ static cm_err lite_commit(void *self)
         pthread_mutex_unlock(&e->write);
         return err;
     }
-    e->broken = e->broken || cm_err_class(err) == CM_CLASS_IO;
+    if (cm_err_class(err) == CM_CLASS_IO && !cm_is(err, CM_NO_SPACE))
+        e->broken = true;
     lite_abort(e);
     return err;
 }

@@ -2,6 +2,7 @@
 HTTP/2 by hand, so that it can be done wrong."""
 import base64
 import json
+import mmap
 import os
 import pathlib
 import re
@@ -171,6 +172,27 @@ class Server:
         """By `casemate audit verify`, offline."""
         for i in range(0, len(receipts), 500):
             self.casemate("audit", "verify", "--key", self.dir / "log.vkeys", *receipts[i:i + 500])
+
+
+class World:
+    """What is wrong with the disk and the clock (tests/testlib/bad_world.c)."""
+    NAMES = ("full", "slow_us", "sync_bad", "clock_s", "hits")
+
+    def __init__(self):
+        self.path = WORK / "world"
+        self.path.write_bytes(bytes(8 * len(self.NAMES)))
+        with open(self.path, "r+b") as f:
+            self.map = mmap.mmap(f.fileno(), 0)
+
+    def env(self):
+        return {"LD_PRELOAD": os.environ["CASEMATE_BAD_WORLD"], "BAD_WORLD": str(self.path)}
+
+    def set(self, **values):
+        for name, v in values.items():
+            struct.pack_into("=q", self.map, 8 * self.NAMES.index(name), v)
+
+    def hits(self):
+        return struct.unpack_from("=q", self.map, 8 * self.NAMES.index("hits"))[0]
 
 
 # ---- HTTP/2 by hand
