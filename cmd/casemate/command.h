@@ -138,6 +138,7 @@ cm_err cm_cli_hsm_status(struct cm_cli *cli);
 cm_err cm_cli_hsm_test(struct cm_cli *cli);
 cm_err cm_cli_hsm_init(struct cm_cli *cli);
 cm_err cm_cli_doctor(struct cm_cli *cli);
+cm_err cm_cli_top(struct cm_cli *cli);
 cm_err cm_cli_proxy(struct cm_cli *cli);
 
 #endif

@@ -20,7 +20,7 @@ static void profile_done(struct profile *p)
     cm_buf_free(&p->token);
 }
 
-static cm_err profile_path(cm_cli *cli, char **path)
+cm_err cm_remote_profile(cm_cli *cli, char **path)
 {
     const char *given = cm_cli_text(cli, "server");
 
@@ -41,7 +41,7 @@ static cm_err profile_load(cm_cli *cli, struct profile *p)
     const char *slash;
     size_t at;
 
-    CM_TRY(profile_path(cli, &path));
+    CM_TRY(cm_remote_profile(cli, &path));
     cm_cli_on(cli, path);
     slash = strrchr(path, '/');
     if (slash && (size_t)(slash - path) + 1 < sizeof p->folder)

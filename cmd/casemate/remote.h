@@ -29,7 +29,10 @@ typedef struct {
     cm_tls_identity identity;
 } cm_remote;
 
-/** By --server, $CASEMATE_SERVER or server.json of the home. CLI_PROFILE, CLI_NO_SERVER. */
+/** Its path, to be freed with cm_free(): --server, $CASEMATE_SERVER or server.json of the home.
+ * CLI_NO_SERVER. */
+CM_MUST cm_err cm_remote_profile(cm_cli *cli, char **path);
+/** Read it and make a client. CLI_PROFILE, CLI_NO_SERVER. */
 CM_MUST cm_err cm_remote_open(cm_cli *cli, cm_remote *r);
 void cm_remote_close(cm_remote *r);
 /** Ask for one operation; answer lives in the arena. What the server refuses is said in its words.

@@ -32,6 +32,24 @@ static const cm_cli_example proxy_examples[] = {
      "then `curl http://127.0.0.1:8440/readyz`, or an insecure gRPC channel to 127.0.0.1:8440"},
 };
 
+static const cm_cli_argument admin_arg[] = {
+    {"URL", "unix:/PATH of the admin socket, or http://HOST:PORT of the metrics listener",
+     CM_CLI_ANY, 0, 1},
+};
+
+static const cm_cli_option top_options[] = {
+    FILE_ARG(0, "server", "FILE", "the profile of the server to watch",
+             "$CASEMATE_SERVER, or server.json of the home"),
+    ARG(0, "interval", "SECONDS", "time between two pictures", "1"),
+    FLAG(0, "once", "one picture, of one interval; so it is where stdout is no terminal"),
+};
+
+static const cm_cli_example top_examples[] = {
+    {"casemate top", "the server of $CASEMATE_SERVER, on this machine"},
+    {"casemate top --json --interval 10 http://10.0.0.7:9090",
+     "a line for each operation, forever"},
+};
+
 static const cm_cli_command commands[] = {
     {
         .name = "doctor",
@@ -58,6 +76,20 @@ static const cm_cli_command commands[] = {
         .examples = TABLE(proxy_examples),
         .see = "doctor",
         .run = cm_cli_proxy,
+    },
+    {
+        .name = "top",
+        .summary = "watch what a server is doing",
+        .text = "Operations by their number, with errors and latencies; connections, handshakes "
+                "and what was refused; memory. All of it comes from the server's metrics, which "
+                "its admin socket shows: by default admin.sock beside the profile, where "
+                "`casemate serve` has it. Latencies are upper bounds, as fine as the buckets of "
+                "the metrics.",
+        .options = TABLE(top_options),
+        .args = TABLE(admin_arg),
+        .examples = TABLE(top_examples),
+        .see = "doctor serve",
+        .run = cm_cli_top,
     },
 };
 

@@ -3,7 +3,7 @@
 _casemate_words() {
     local cur=$1 prev=$2 verb=$3 IFS=$' \t\n'
     case $verb in
-    '') compgen -W 'seal open cat exec inspect verify rewrap sign upgrade digest doctor proxy serve init version help key cert config tenant principal policy approval model audit system hsm store' -- "$cur" ;;
+    '') compgen -W 'seal open cat exec inspect verify rewrap sign upgrade digest doctor proxy top serve init version help key cert config tenant principal policy approval model audit system hsm store' -- "$cur" ;;
     key) compgen -W 'new show public passwd fingerprint create deal import import-wrapped info list update rotate state destroy restore delete public-key attest sign verify sign-share aggregate encrypt decrypt encapsulate decapsulate data-key wrap unwrap rewrap mac verify-mac random export' -- "$cur" ;;
     cert) compgen -W 'root intermediate server client request sign show verify' -- "$cur" ;;
     config) compgen -W 'check explain schema reference' -- "$cur" ;;
@@ -417,6 +417,13 @@ _casemate_words() {
         esac
         [[ $cur != -* ]] || compgen -W '--listen --to --ca --cert --cert-key --key-passphrase-file --key-passphrase-fd --policy --connections --idle --allow-remote --json --quiet -q --fips --help -h' -- "$cur"
         ;;
+    'top')
+        case $prev in
+        --server) compgen -f -- "$cur" && return ;;
+        --interval) : && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--server --interval --once --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
     'store info')
         case $prev in
         --store) compgen -f -- "$cur" && return ;;
@@ -538,7 +545,7 @@ _casemate_words() {
         esac
         [[ $cur != -* ]] || compgen -W '--deps --json --quiet -q --fips --help -h' -- "$cur"
         ;;
-    help) compgen -W '--man --completions --markdown seal open cat exec inspect verify rewrap sign upgrade digest doctor proxy serve init version help key cert config tenant principal policy approval model audit system hsm store' -- "$cur" ;;
+    help) compgen -W '--man --completions --markdown seal open cat exec inspect verify rewrap sign upgrade digest doctor proxy top serve init version help key cert config tenant principal policy approval model audit system hsm store' -- "$cur" ;;
     'tenant create')
         case $prev in
         --name) : && return ;;

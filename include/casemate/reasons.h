@@ -187,6 +187,7 @@
     X(KMSD_ROOT_EXISTS, CONFLICT, 0x0a44, "the store holds a root key already", "start the server with it, or give another store") \
     X(KMSD_NO_PASSPHRASE, INVALID, 0x0a45, "there is no way to unseal: no passphrase and no shares", "write unseal.file, or ask for --shares") \
     X(KMSD_NO_METHOD, UNSUPPORTED, 0x0a46, "there is no such gRPC method", "ask the server by reflection, or see docs/kms-api.md") \
+    X(METRICS_TEXT, MALFORMED, 0x0a38, "this is no metrics text", "ask the admin socket of casemate-kmsd, or its metrics listener") \
     X(TRACE_ENDPOINT, INVALID, 0x0a30, "not the address of a trace collector", "write http://HOST:4318/v1/traces") \
     X(TRACE_REFUSED, IO, 0x0a31, "the trace collector did not take the spans", "see its log") \
     /* run, client: 0x0a80 */ \

@@ -82,6 +82,8 @@ want '"state":"active"' ask POST /v1/tenants/default/keys/k1 '{"type":"ML-DSA-65
 want '"signature":' ask POST /v1/tenants/default/keys/k1:sign '{"data":"aGVsbG8="}'
 want 'SVC_NO_KEY' ask POST /v1/tenants/default/keys/nosuch:sign '{"data":"aGVsbG8="}'
 want 'SVC_NO_ROUTE' ask GET /v1/nonsense ''
+want '"unsealed":true' casemate top --once --json "unix:$dir/admin.sock"
+want '"operation":"CreateKey","ok":1,' casemate top --once --json "unix:$dir/admin.sock"
 want 'SVC_REQUEST' ask POST /v1/tenants/default/keys/k1:sign '{"data":"aGVsbG8=","x":1}'
 want 'HTTP/1.1 401' eval "{ head_of POST /v1/tenants/default/keys/k1:sign '{\"data\":\"aA==\"}' \$'Connection: close\r\n'; sleep 2; } | client -ign_eof"
 
