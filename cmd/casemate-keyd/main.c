@@ -191,7 +191,18 @@ static cm_err prepare(struct keyd *k, const struct arguments *a)
     pthread_mutex_init(&k->control, NULL);
     k->workers = (unsigned)a->workers;
     CM_TRY(cm_kd_vault_new(&k->vault, k->crypt));
-    return a->credential ? read_credential(k, a->credential) : CM_OKAY;
+    return CM_OKAY;
+}
+
+/* Without its credential it comes up sealed: there are shares, and people. */
+static cm_err own_credential(struct keyd *k, const struct arguments *a)
+{
+    cm_err e = a->credential ? read_credential(k, a->credential) : CM_OKAY;
+
+    if (!cm_is(e, CM_NO_FILE) && !cm_is(e, CM_KEYD_NO_CREDENTIAL))
+        return e;
+    CM_LOG(k->log, WARNING, "no_credential", cm_log_str("name", a->credential));
+    return CM_OKAY;
 }
 
 /* KD-6: before a thread runs and a byte is read. */
@@ -208,6 +219,7 @@ static cm_err enter_sandbox(struct keyd *k, bool best_effort)
 static cm_err start(struct keyd *k, const struct arguments *a)
 {
     CM_TRY(prepare(k, a));
+    CM_TRY(own_credential(k, a));
     CM_TRY(cm_kd_serve_new(&k->serve, k, k->workers, (int)a->uid));
     for (size_t i = 0; i < a->sockets; i++) {
         const struct given *g = &a->socket[i];

@@ -117,24 +117,37 @@ static void status(reactor *re, cm_conn *c, cm_http_request *r)
     cm_json_put_bool(&w, "serving", atomic_load(&d->svc) != NULL);
     cm_json_put_u64(&w, "shares_have", d->shares_have);
     cm_json_put_u64(&w, "shares_need", d->shares_need);
+    cm_json_put_bool(&w, "unseal_busy", d->control_busy);
+    cm_json_put_u64(&w, "unseal_tries", d->unseal_tries);
+    cm_json_put_text(&w, "unseal_error",
+                     cm_view_str(cm_ok(d->unseal_result) ? "" : cm_err_name(d->unseal_result)));
+    cm_json_put_text(&w, "unseal_advice",
+                     cm_view_str(cm_ok(d->unseal_result) ? "" : cm_err_fix(d->unseal_result)));
     cm_json_put_u64(&w, "pid", (uint64_t)getpid());
     cm_json_end_object(&w);
     if (cm_ok(cm_json_finish(&w)))
         cm_kmsd_answer_json(c, r, 200, cm_buf_view(&b));
 }
 
-/* {"share": "..."} or {"passphrase": "..."}. The answer says that it was handed on; status shows
- * what came of it. */
+/* {"share": "..."}, {"passphrase": "..."} or {"credential": true}, which is what the server was
+ * started with. The answer says that it was handed on; status shows what came of it: unseal_tries
+ * has grown by one then. */
 static cm_err unseal(kmsd *d, cm_view body)
 {
     CM_AUTO(cm_json_free_ptr) cm_json *j = NULL;
     const cm_json_node *root;
     cm_unseal_kind kind = CM_UNSEAL_SHARES;
     const cm_json_node *secret;
+    bool own = false;
     cm_view v;
 
     CM_TRY(cm_json_parse(&j, body, NULL, NULL));
     root = cm_json_root(j);
+    if (cm_json_get(root, "credential")) {
+        CM_TRY(cm_json_bool(cm_json_get(root, "credential"), &own));
+        return own ? cm_kmsd_keyd_unseal(d, CM_UNSEAL_KEYFILE, cm_view_of(NULL, 0))
+                   : CM_FAIL(BAD_ARGUMENT);
+    }
     secret = cm_json_get(root, "share");
     if (!secret) {
         kind = CM_UNSEAL_PASSPHRASE;
@@ -142,6 +155,16 @@ static cm_err unseal(kmsd *d, cm_view body)
     }
     CM_TRY(cm_json_string(secret, &v));
     return cm_kmsd_keyd_unseal(d, kind, v);
+}
+
+static void take_seal(reactor *re, cm_conn *c, cm_http_request *r)
+{
+    cm_err e = cm_kmsd_keyd_seal(re->d);
+
+    if (cm_failed(e))
+        cm_kmsd_answer_error(re, c, r, e, NULL, 0);
+    else
+        cm_kmsd_answer_json(c, r, 202, CM_LIT("{}"));
 }
 
 static void take_unseal(reactor *re, cm_conn *c, cm_http_request *r)
@@ -163,7 +186,7 @@ static const struct {
 } routes[] = {
     {"GET", "/healthz", false, health},           {"GET", "/readyz", false, ready},
     {"GET", "/metrics", false, metrics},          {"GET", "/admin/status", true, status},
-    {"POST", "/admin/unseal", true, take_unseal},
+    {"POST", "/admin/unseal", true, take_unseal}, {"POST", "/admin/seal", true, take_seal},
 };
 
 bool cm_kmsd_admin_request(reactor *re, cm_conn *c, cm_http_request *r)

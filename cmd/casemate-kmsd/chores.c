@@ -28,25 +28,32 @@ static cm_err run_key(void *self, cm_keyop *op)
     return cm_keeper_run(h->keys, op, KEY_MS);
 }
 
-static void round_once(struct chores *h)
+/* Whether there is more to do at once. */
+static bool round_once(struct chores *h)
 {
     cm_scheduler_round_of r = {.leader = false};
-    cm_err e = cm_scheduler_round(&h->scheduler, cm_os_monotonic_ns(), &r);
+    cm_err e;
+
+    if (atomic_load(&h->d->keyd) != KEYD_OPEN)
+        return false;
+    e = cm_scheduler_round(&h->scheduler, cm_os_monotonic_ns(), &r);
 
     if (atomic_exchange(&h->d->leads, r.leader) != r.leader)
         CM_LOG(h->d->log, INFO, "leader", cm_log_number("leads", r.leader));
     if (cm_failed(e)) {
         CM_LOG(h->d->log, WARNING, "chores_failed", cm_log_err(e));
-        return;
+        return false;
     }
-    if (r.activated + r.rotated + r.destroyed + r.failed)
+    if (r.activated + r.rotated + r.destroyed + r.rewrapped + r.failed)
         CM_LOG(h->d->log, INFO, "chores", cm_log_number("activated", r.activated),
                cm_log_number("rotated", r.rotated), cm_log_number("destroyed", r.destroyed),
-               cm_log_number("failed", r.failed));
+               cm_log_number("rewrapped", r.rewrapped), cm_log_number("failed", r.failed));
+    return r.more && r.failed == 0;
 }
 
-/* Until the next round; false: it is time to stop. */
-static bool pause_for(struct chores *h)
+/* Until the next round, which comes at once where there is more to do; false: it is time to stop.
+ */
+static bool pause_for(struct chores *h, bool more)
 {
     struct timespec until;
     bool stop;
@@ -54,7 +61,7 @@ static bool pause_for(struct chores *h)
     (void)clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += ROUND_S;
     pthread_mutex_lock(&h->lock);
-    while (!h->stop && pthread_cond_timedwait(&h->wake, &h->lock, &until) == 0)
+    while (!more && !h->stop && pthread_cond_timedwait(&h->wake, &h->lock, &until) == 0)
         continue;
     stop = h->stop;
     pthread_mutex_unlock(&h->lock);
@@ -65,9 +72,8 @@ static void *work(void *arg)
 {
     struct chores *h = arg;
 
-    do
-        round_once(h);
-    while (pause_for(h));
+    while (pause_for(h, round_once(h)))
+        continue;
     cm_scheduler_done(&h->scheduler);
     return NULL;
 }
@@ -88,6 +94,7 @@ static cm_err prepare(struct chores *h, cm_svc *svc)
     CM_TRY(cm_keeper_new(&h->keys, &o));
     cm_scheduler_init(&h->scheduler, svc, (cm_key_runner){.run = run_key, .self = h},
                       CM_VIEW(h->me));
+    h->scheduler.kek_ms = h->d->v->rotation.kek;
     return pthread_create(&h->thread, NULL, work, h) == 0 ? CM_OKAY : CM_FAIL(NO_THREAD);
 }
 

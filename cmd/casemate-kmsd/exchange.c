@@ -331,7 +331,8 @@ static cm_err not_open(const kmsd *d)
 {
     if (atomic_load(&d->draining))
         return CM_FAIL(RUN_DRAINED);
-    return atomic_load(&d->svc) ? CM_OKAY : CM_FAIL(KMSD_SEALED);
+    return atomic_load(&d->svc) && atomic_load(&d->keyd) != KEYD_SEALED ? CM_OKAY
+                                                                        : CM_FAIL(KMSD_SEALED);
 }
 
 void cm_kmsd_request(void *self, cm_conn *c, cm_http_request *r)

@@ -120,10 +120,14 @@ static void unsealed(cm_keyctl *c)
     cm_buf_free(&d->control_body);
     if (cm_ok(e))
         e = cm_keyctl_get_status(&s, cm_buf_view(&c->answer));
+    d->unseal_tries++;
+    d->unseal_result = e;
     if (cm_ok(e))
         note_status(d, &s);
     else
         CM_LOG(d->log, ERROR, "unseal_failed", cm_log_err(e));
+    if (atomic_load(&d->keyd) == KEYD_OPEN)
+        d->sealed_by_hand = false;
     cm_buf_free(&c->answer);
 }
 
@@ -156,6 +160,31 @@ cm_err cm_kmsd_keyd_unseal(kmsd *d, cm_unseal_kind kind, cm_view secret)
     return CM_OKAY;
 }
 
+static void sealed(cm_keyctl *c)
+{
+    kmsd *d = of_control(c);
+    cm_keyctl_status s;
+    cm_err e = c->result;
+
+    d->control_busy = false;
+    if (cm_ok(e))
+        e = cm_keyctl_get_status(&s, cm_buf_view(&c->answer));
+    if (cm_ok(e))
+        note_status(d, &s);
+    else
+        CM_LOG(d->log, ERROR, "seal_failed", cm_log_err(e));
+    cm_buf_free(&c->answer);
+}
+
+cm_err cm_kmsd_keyd_seal(kmsd *d)
+{
+    if (d->control_busy || atomic_load(&d->keyd) == KEYD_DOWN)
+        return CM_FAIL(KMSD_KEYD_BUSY);
+    d->sealed_by_hand = true;
+    ask(d, CM_KEYMSG_SEAL, sealed);
+    return CM_OKAY;
+}
+
 /* The first line of a file, without its end. */
 static cm_err read_passphrase(const kmsd *d, cm_buf *out)
 {
@@ -176,6 +205,11 @@ static void unseal_by_itself(kmsd *d)
     CM_AUTO(cm_buf_free) cm_buf secret = {.max = SECRET_MAX};
     cm_err e = CM_OKAY;
 
+    if (d->sealed_by_hand) {
+        CM_LOG(d->log, WARNING, "sealed_by_hand",
+               cm_log_str("fix", "POST /admin/unseal on the admin socket"));
+        return;
+    }
     if (d->v->unseal.method == CM_CONFIG_UNSEAL_SHARES) {
         CM_LOG(d->log, WARNING, "waiting_for_shares",
                cm_log_str("fix", "give them with: casemate unseal"));

@@ -108,6 +108,9 @@ struct kmsd {
     bool control_busy;
     cm_buf control_body;
     uint64_t shares_have, shares_need;
+    uint64_t unseal_tries; /* since the start, that were answered */
+    cm_err unseal_result;  /* of the last one */
+    bool sealed_by_hand;   /* stays sealed until a person unseals it, also when keyd restarts */
     cm_buf boot;
 
     atomic_uint undrained;
@@ -163,6 +166,8 @@ void cm_kmsd_keyd_begin(kmsd *d);
 void cm_kmsd_keyd_changed(kmsd *d);
 /* Open it with what somebody brought. KEYD busy: BAD_ARGUMENT. done() as in cm_keyctl. */
 CM_MUST cm_err cm_kmsd_keyd_unseal(kmsd *d, cm_unseal_kind kind, cm_view secret);
+/** Forgets the root until somebody unseals again. KMSD_KEYD_BUSY. */
+CM_MUST cm_err cm_kmsd_keyd_seal(kmsd *d);
 const char *cm_kmsd_keyd_name(const kmsd *d);
 
 /* ---- service.c ---- */

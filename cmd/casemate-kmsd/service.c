@@ -15,6 +15,7 @@ enum {
     STORE_PATIENCE_S = 5, /* a database that restarts is back by then; clients wait no longer */
     WRITE_MS = 7000,      /* behind the lock_timeout of a transaction */
     READ_MS = 3000,       /* a reactor stops at most so long for a server that was cut off */
+    DAY_MS = 86400000,
 };
 
 uint64_t cm_kmsd_now_ms(void *arg)
@@ -223,6 +224,9 @@ cm_err cm_kmsd_service_make(kmsd *d, cm_svc **svc)
                         .version = CM_CONFIG_VERSION};
 
     o.address_rate = d->v->limits.address_calls;
+    o.model_days = d->v->rotation.model / DAY_MS;
+    if (d->v->rotation.api)
+        o.api_key_ms = d->v->rotation.api + d->v->rotation.api_grace;
     CM_TRY(cm_kmsd_signer_new(d));
     (void)cm_keeper_tick(d->signer, cm_os_monotonic_ns() / 1000000);
     if (!d->rows)

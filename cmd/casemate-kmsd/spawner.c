@@ -140,7 +140,8 @@ static cm_err find_program(const kmsd *d, char path[4200])
 cm_err cm_kmsd_spawner_start(kmsd *d)
 {
     char path[4200], threads[32];
-    const char *args[4] = {NULL};
+    const char *args[6] = {NULL};
+    size_t n = 0;
     int pair[2];
     cm_err e = find_program(d, path);
 
@@ -150,8 +151,12 @@ cm_err cm_kmsd_spawner_start(kmsd *d)
     }
     if (d->v->keyd.threads) {
         snprintf(threads, sizeof threads, "%llu", (unsigned long long)d->v->keyd.threads);
-        args[0] = "--workers";
-        args[1] = threads;
+        args[n++] = "--workers";
+        args[n++] = threads;
+    }
+    if (d->v->unseal.method == CM_CONFIG_UNSEAL_CREDENTIAL) {
+        args[n++] = "--credential";
+        args[n++] = d->v->unseal.credential;
     }
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
         return CM_FAIL(KEYD_SPAWN);

@@ -1214,7 +1214,7 @@ complete -c casemate -n '__fish_seen_subcommand_from model; and __fish_seen_subc
 complete -c casemate -n '__fish_seen_subcommand_from model; and __fish_seen_subcommand_from keyspace' -l model -x -d 'The model: its keys are in a keyspace of their own.'
 complete -c casemate -n '__fish_seen_subcommand_from model; and __fish_seen_subcommand_from keyspace' -l type -x -d 'Type of its keys; `AES-256` when absent.'
 complete -c casemate -n '__fish_seen_subcommand_from model; and __fish_seen_subcommand_from keyspace' -l daily-budget -x -d 'Releases a day for each version; 0: 1000.'
-complete -c casemate -n '__fish_seen_subcommand_from model; and __fish_seen_subcommand_from keyspace' -l rotation-days -x -d 'Period of its keys; 90 when absent.'
+complete -c casemate -n '__fish_seen_subcommand_from model; and __fish_seen_subcommand_from keyspace' -l rotation-days -x -d 'Period of its keys; when absent, `rotation.model` of the configuration: 90.'
 complete -c casemate -n '__fish_seen_subcommand_from model; and __fish_seen_subcommand_from keyspace' -l server -r -F -d 'the profile that says where the server is and as whom to speak'
 complete -c casemate -n '__fish_seen_subcommand_from model; and __fish_seen_subcommand_from keyspace' -l json -d 'write results, progress and errors as lines of JSON'
 complete -c casemate -n '__fish_seen_subcommand_from model; and __fish_seen_subcommand_from keyspace' -l quiet -s q -d 'say nothing but errors'

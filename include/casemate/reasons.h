@@ -413,11 +413,13 @@
     X(SVC_CREDENTIAL, INVALID, 0x0b19, "the credential is not well-formed", "mend the field that is named") \
     X(SVC_RECORD, INTERNAL, 0x0b1a, "a row holds a record that this build does not know", "use the casemate that wrote it, or a newer one; casemate store fsck") \
     X(SVC_LIMIT, LIMIT, 0x0b1b, "more than the service keeps of these", "remove some first") \
-    X(SVC_EVIDENCE, UNAUTHENTIC, 0x0b1c, "the attestation evidence was not accepted", "this server takes none, or it is not fresh: collect it anew") \
+    X(SVC_EVIDENCE, UNAUTHENTIC, 0x0b1c, "the attestation evidence was not accepted", "it is not fresh, or not of the kind that is taken: collect it anew") \
     X(SVC_STATE, CONFLICT, 0x0b1d, "the key's state does not allow that", "GetKey shows its state") \
     X(SVC_SESSION, UNAUTHENTIC, 0x0b1e, "the session is over or of another connection", "open a new one") \
     X(SVC_SHORT, INVALID, 0x0b1f, "a destruction takes 7 to 30 days", "choose a delay in these bounds") \
     X(SVC_CIPHERTEXT, INVALID, 0x0b20, "it does not decrypt with this key and these additional data", "check key, keyspace and aad; fetch the ciphertext again from its source") \
+    X(SVC_NO_VERIFIER, UNSUPPORTED, 0x0b22, "this server has no verifier for attestation evidence", "leave the evidence out; no grant that demands a measurement can hold here") \
+    X(SVC_API_KEY_OVER, UNAUTHENTIC, 0x0b21, "this API key's time is over", "make a new one: casemate principal api-key") \
     /* cmd: 0x0f01 */ \
     X(CLI_USAGE, INVALID, 0x0f01, "the command line is wrong", "see casemate help") \
     X(CLI_NO_HOME, NOTFOUND, 0x0f02, "there is no folder of keys", "set HOME or CASEMATE_HOME, then run casemate init") \

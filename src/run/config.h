@@ -72,7 +72,7 @@ typedef struct {
         uint64_t one_in, queue;
     } trace;
     struct {
-        uint64_t root, model, data, api, api_grace;
+        uint64_t kek, model, api, api_grace;
     } rotation;
     bool sandbox;
 } cm_config_values;

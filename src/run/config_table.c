@@ -139,16 +139,16 @@ const struct key cm_config_keys[] = {
     {"trace.queue", NUMBER(16, 65536, "2048"), AT(trace.queue),
      .doc = "Spans that may wait; beyond, they are dropped and counted."},
 
-    {"rotation.root", TIME(D, 36500 * D, "365d"), AT(rotation.root),
-     .doc = "Age at which the root key is to be replaced."},
+    {"rotation.kek", TIME(0, 36500 * D, "365d"), AT(rotation.kek),
+     .doc = "Age at which a tenant's key-encryption key gets a new version, and the tenant's keys "
+            "are wrapped with that; 0: only when asked."},
     {"rotation.model", TIME(D, 36500 * D, "90d"), AT(rotation.model),
-     .doc = "Age at which a model's key gets a new version."},
-    {"rotation.data", TIME(D, 36500 * D, "90d"), AT(rotation.data),
-     .doc = "Age at which other keys get a new version."},
-    {"rotation.api", TIME(3600 * S, 36500 * D, "30d"), AT(rotation.api),
-     .doc = "Age at which keys for API authentication get a new version."},
+     .doc = "Age at which a model's key gets a new version, in whole days, where its keyspace does "
+            "not say otherwise. Other keys say so when they are made."},
+    {"rotation.api", TIME(0, 36500 * D, "30d"), AT(rotation.api),
+     .doc = "Age at which an API key is to be replaced; 0: never."},
     {"rotation.api_grace", TIME(0, 365 * D, "7d"), AT(rotation.api_grace),
-     .doc = "How long the version before goes on working."},
+     .doc = "How long it goes on working beyond that, beside the one that replaces it."},
 };
 const size_t cm_config_keys_n = CM_COUNT(cm_config_keys);
 

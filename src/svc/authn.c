@@ -274,12 +274,16 @@ static cm_err by_api_key(cm_call *c, cm_view text)
 {
     const cm_svc_row *row;
     uint8_t hash[CM_APIKEY_HASH];
+    uint64_t expires;
     cm_view tenant;
 
     CM_TRY(cm_apikey_hash(hash, c->svc->o.crypt, text));
     CM_TRY(find_credential(c, &row, &tenant, CM_CREDENTIAL_APIKEY, CM_VIEW(hash)));
     if (!cm_ct_equal(CM_VIEW(hash), cm_msg_view(row->msg, M_CredentialRecord_hash)))
         return CM_FAIL(SVC_UNAUTHENTIC);
+    expires = cm_msg_number(row->msg, M_CredentialRecord_expires_ms, 0);
+    if (expires && expires <= c->state->now) /* V-17 */
+        return CM_FAIL(SVC_API_KEY_OVER);
     return by_row(c, CM_BY_API_KEY, row, tenant);
 }
 

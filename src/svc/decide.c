@@ -142,10 +142,12 @@ static cm_err evidence(cm_call *c, cm_ask *ask, uint8_t measurement[64])
 
     if (!v || v->view.n == 0)
         return CM_OKAY;
-    if (!c->svc->o.attestor.verify)
-        return CM_FAIL(SVC_EVIDENCE);
+    if (!c->svc->o.attestor.verify) /* V-28 */
+        return CM_FAIL(SVC_NO_VERIFIER);
     CM_TRY(c->svc->o.attestor.verify(c->svc->o.attestor.self, v->view, c->state->now, measurement,
                                      &n, &ask->tier));
+    if (n == 0 || n > 64) /* it shows nothing */
+        return CM_FAIL(SVC_EVIDENCE);
     ask->measurement = cm_view_of(measurement, n);
     CM_TRY(cm_hash_once(c->svc->o.crypt, CM_SHA256, hash, v->view));
     return cm_arena_copy(c->arena, &c->state->evidence, CM_VIEW(hash));

@@ -18,6 +18,7 @@ cm_err cm_do_create_keyspace(cm_call *c)
     cm_view type = cm_msg_view(q, M_CreateModelKeyspaceRequest_type), path;
     cm_view model = cm_msg_view(q, M_CreateModelKeyspaceRequest_model);
     const cm_key_type_info *t = type.n ? cm_key_type_by_name(type) : cm_key_type_of(CM_KEY_AES_256);
+    uint64_t days = c->svc->o.model_days ? c->svc->o.model_days : ROTATION_DAYS;
     const cm_svc_row *row;
     cm_msg *r;
     cm_err e;
@@ -35,7 +36,7 @@ cm_err cm_do_create_keyspace(cm_call *c)
     cm_set_number(r, M_ModelRecord_daily_budget,
                   cm_msg_number(q, M_CreateModelKeyspaceRequest_daily_budget, DAILY));
     cm_set_number(r, M_ModelRecord_rotation_days,
-                  cm_msg_number(q, M_CreateModelKeyspaceRequest_rotation_days, ROTATION_DAYS));
+                  cm_msg_number(q, M_CreateModelKeyspaceRequest_rotation_days, days));
     cm_set_number(r, M_ModelRecord_created_ms, c->state->now);
     cm_set_number(r, M_ModelRecord_format, 1);
     CM_TRY(cm_svc_write(c, path, 1, r));
@@ -214,6 +215,8 @@ cm_err cm_do_decrypt_weights_made(cm_call *c)
 
     if (cm_failed(e))
         return cm_err_class(e) == CM_CLASS_UNAUTHENTIC ? CM_FAIL(SVC_CIPHERTEXT) : e;
+    if (key.n == 0) /* V-33 */
+        return CM_FAIL(CRYPT_PROVIDER);
     CM_TRY(cm_svc_keep(c, &key));
     cm_set_view(c->answer, M_DecryptModelWeightsAnswer_content_key, key);
     cm_set_number(c->answer, M_DecryptModelWeightsAnswer_key_version, st->key_version);

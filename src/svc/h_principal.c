@@ -321,6 +321,11 @@ cm_err cm_do_create_api_key(cm_call *c)
     cm_set_view(record, M_CredentialRecord_principal, name);
     cm_set_view(record, M_CredentialRecord_hash, id);
     cm_set_number(record, M_CredentialRecord_format, 1);
+    if (c->svc->o.api_key_ms) {
+        cm_set_number(record, M_CredentialRecord_expires_ms, c->state->now + c->svc->o.api_key_ms);
+        cm_set_same(c->answer, M_CreateApiKeyAnswer_expires_ms, record,
+                    M_CredentialRecord_expires_ms);
+    }
     CM_TRY(claim(c, CM_CREDENTIAL_APIKEY, id, record));
     CM_TRY(cm_svc_new_msg(c, &kept, &cm_message_Credential));
     cm_set_number(kept, M_Credential_kind, CM_CREDENTIAL_APIKEY);

@@ -10,8 +10,9 @@ static cm_keyop *op_of(cm_call *c)
     return &c->state->op;
 }
 
-/* The result of the key operation, moved where it lives as long as the answer. */
-static cm_err result(cm_call *c, size_t field, const cm_buf *b)
+/* The result of the key operation, moved where it lives as long as the answer. May be empty: what
+ * was encrypted, nothing else. */
+static cm_err plaintext(cm_call *c, size_t field, const cm_buf *b)
 {
     cm_view v = cm_buf_view(b);
 
@@ -19,6 +20,11 @@ static cm_err result(cm_call *c, size_t field, const cm_buf *b)
     c->answer->v[field].set = true;
     c->answer->v[field].view = v;
     return CM_OKAY;
+}
+
+static cm_err result(cm_call *c, size_t field, const cm_buf *b)
+{
+    return b->n ? plaintext(c, field, b) : CM_FAIL(CRYPT_PROVIDER); /* V-33 */
 }
 
 static cm_err version_into(cm_call *c, size_t field)
@@ -59,8 +65,6 @@ cm_err cm_do_sign_made(cm_call *c)
     uint8_t hash[32];
 
     CM_TRY(op_of(c)->result);
-    if (op_of(c)->out.n == 0) /* V-33: no signature is no success */
-        return CM_FAIL(CRYPT_PROVIDER);
     CM_TRY(result(c, M_SignAnswer_signature, &op_of(c)->out));
     /* The leaf commits to the signature, not to the message: that may be guessable. */
     CM_TRY(cm_hash_once(c->svc->o.crypt, CM_SHA256, hash, cm_buf_view(&op_of(c)->out)));
@@ -100,8 +104,6 @@ cm_err cm_do_encrypt(cm_call *c)
 static cm_err sealed(cm_call *c, size_t field)
 {
     CM_TRY(op_of(c)->result);
-    if (op_of(c)->out.n == 0)
-        return CM_FAIL(CRYPT_PROVIDER);
     return result(c, field, &op_of(c)->out);
 }
 
@@ -137,7 +139,7 @@ cm_err cm_do_decrypt(cm_call *c)
 cm_err cm_do_decrypt_made(cm_call *c)
 {
     CM_TRY(opened(c));
-    CM_TRY(result(c, M_DecryptAnswer_plaintext, &op_of(c)->out));
+    CM_TRY(plaintext(c, M_DecryptAnswer_plaintext, &op_of(c)->out));
     return version_into(c, M_DecryptAnswer_version);
 }
 

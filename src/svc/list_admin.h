@@ -75,7 +75,8 @@
     F(M, 4, id, BYTES, CM_FF_REQUIRED, 32, 0, NULL, NULL, "As GetPrincipal shows it.")
 #define CM_FIELDS_CreateApiKeyAnswer(F, M) \
     F(M, 1, api_key, TEXT, CM_FF_SECRET, 128, 0, NULL, NULL, "Shown now and never again; kept as a hash.") \
-    F(M, 2, id, BYTES, 0, 32, 0, NULL, NULL, "For RemoveCredential.") CM_ADMIN_LEAF(F, M)
+    F(M, 2, id, BYTES, 0, 32, 0, NULL, NULL, "For RemoveCredential.") \
+    F(M, 3, expires_ms, U64, 0, 0, 0, NULL, NULL, "When it ends (`rotation.api` and its grace); absent: never.") CM_ADMIN_LEAF(F, M)
 #define CM_FIELDS_PutIssuerRequest(F, M) CM_TENANT_NAME(F, M) \
     F(M, 2, issuer, TEXT, CM_FF_REQUIRED, 256, 0, NULL, NULL, "The `iss` of its tokens, to the letter.") \
     F(M, 4, audience, TEXT, CM_FF_REQUIRED, 256, 0, NULL, NULL, "The `aud` that tokens must carry.") \

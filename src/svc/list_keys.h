@@ -198,7 +198,7 @@
     F(M, 3, model, TEXT, CM_FF_REQUIRED, 128, 0, NULL, NULL, "The model: its keys are in a keyspace of their own.") \
     F(M, 4, type, TEXT, 0, 32, 0, NULL, NULL, "Type of its keys; `AES-256` when absent.") \
     F(M, 5, daily_budget, U64, 0, 1000000000, 0, NULL, NULL, "Releases a day for each version; 0: 1000.") \
-    F(M, 6, rotation_days, U64, 0, 3650, 0, NULL, NULL, "Period of its keys; 90 when absent.")
+    F(M, 6, rotation_days, U64, 0, 3650, 0, NULL, NULL, "Period of its keys; when absent, `rotation.model` of the configuration: 90.")
 #define CM_FIELDS_ModelKeyspace(F, M) \
     F(M, 1, tenant, TEXT, 0, 64, 0, NULL, NULL, "The tenant.") \
     F(M, 3, model, TEXT, 0, 128, 0, NULL, NULL, "The model.") \

@@ -34,6 +34,7 @@
     F(M, 1, principal, TEXT, 0, 128, 0, NULL, NULL, "Whose.") \
     F(M, 2, public_key, BYTES, 0, 2700, 0, NULL, NULL, "ml_dsa: the raw key.") \
     F(M, 3, hash, BYTES, 0, 32, 0, NULL, NULL, "api_key: SHA-256 of the secret.") \
+    F(M, 4, expires_ms, U64, 0, 0, 0, NULL, NULL, "api_key: when it ends; 0: never.") \
     CM_RECORD_FORMAT(F, M)
 #define CM_FIELDS_IssuerRecord(F, M) \
     F(M, 1, audience, TEXT, 0, 256, 0, NULL, NULL, "The pinned audience.") \

@@ -4,7 +4,7 @@
 #include "audit/counter.h"
 #include "svc/keyrec_int.h"
 
-enum { ARENA = 4 << 20, DUE = 32, TENANTS = 256, PRUNE = 64 };
+enum { ARENA = 4 << 20, BIG = 32 << 20, DUE = 32, TENANTS = 256, PRUNE = 64, BATCHES = 64 };
 #define SECOND_NS 1000000000u
 
 void cm_scheduler_init(cm_scheduler *s, cm_svc *svc, cm_key_runner runner, cm_view me)
@@ -240,6 +240,112 @@ static cm_err prune(cm_scheduler *s, cm_arena *a, cm_view tenant, const char *ki
     return CM_OKAY;
 }
 
+/* ---- rotations above keys ---- each call does a batch and leaves its cursor in a row
+ * (h_rotate.c): whoever leads goes on there, after a restart too (V-53). */
+
+static cm_err under_way(cm_scheduler *s, const char *what, cm_view tenant, bool *out)
+{
+    CM_AUTO(cm_buf_free) cm_buf at = {.max = CM_PATH_MAX};
+    uint64_t version;
+    cm_path p;
+    cm_err e;
+
+    cm_path_init(&p);
+    cm_path_add_str(&p, "");
+    cm_path_add_str(&p, what);
+    if (tenant.p)
+        cm_path_add(&p, tenant);
+    e = cm_store_get(s->svc->o.store, cm_path_view(&p), &at, &version);
+    *out = cm_ok(e);
+    return cm_is(e, CM_STORE_NO_ROW) ? CM_OKAY : e;
+}
+
+static cm_err batch(cm_scheduler *s, cm_call *c, cm_err (*prepare)(cm_call *c),
+                    cm_err (*finish)(cm_call *c))
+{
+    struct cm_call_state *st = c->state;
+    cm_err e;
+
+    CM_TRY(cm_msg_new(&c->answer, c->arena, &cm_message_RotateAnswer));
+    e = prepare(c);
+    while (cm_ok(e) && st->want_op) {
+        st->want_op = false;
+        st->op.result = s->runner.run(s->runner.self, &st->op);
+        e = finish(c);
+    }
+    cm_keyop_done_with(&st->op);
+    return e;
+}
+
+static cm_err one_batch(cm_scheduler *s, cm_view tenant, bool begin, cm_scheduler_round_of *out)
+{
+    CM_AUTO(cm_arena_free_ptr) cm_arena *a = NULL;
+    cm_call c = {.svc = NULL};
+    cm_err e;
+
+    s->batches--;
+    CM_TRY(cm_arena_new(&a, BIG));
+    e = plan(s, &c, a, tenant.p ? tenant : CM_LIT(""));
+    if (cm_ok(e))
+        e = tenant.p ? batch(s, &c, cm_do_rotate_kek, cm_do_rotate_kek_made)
+                     : batch(s, &c, cm_do_rotate_root, cm_do_rotate_root_made);
+    if (cm_ok(e))
+        e = commit(&c, begin ? "RotateTenantKekDue" : "RewrapDue");
+    if (cm_ok(e))
+        out->rewrapped += cm_msg_number(c.answer, M_RotateAnswer_rewrapped, 0);
+    if (c.state)
+        cm_svc_release(c.state);
+    return e;
+}
+
+/* tenant: whose keys, or {NULL, 0} for all tenants' KEKs. */
+static cm_err carry_on(cm_scheduler *s, cm_view tenant, bool begin, cm_scheduler_round_of *out)
+{
+    bool more = false;
+
+    for (;; begin = false) {
+        if (!begin)
+            CM_TRY(under_way(s, tenant.p ? "rewrap" : "rewrap-root", tenant, &more));
+        if (!begin && !more)
+            return CM_OKAY;
+        if (s->batches == 0) {
+            out->more = true;
+            return CM_OKAY;
+        }
+        CM_TRY(one_batch(s, tenant, begin, out));
+    }
+}
+
+/* Whether the newest KEK has had its time. The record says it, so that once is enough (V-52). */
+static cm_err kek_due(cm_scheduler *s, cm_arena *a, cm_view value, bool *due)
+{
+    uint64_t now = s->svc->o.now_ms(s->svc->o.now_arg), made;
+    const cm_msg_value *all;
+    cm_msg *m;
+
+    *due = false;
+    if (s->kek_ms == 0)
+        return CM_OKAY;
+    CM_TRY(cm_svc_record(&m, a, &cm_message_KekRecord, value));
+    all = &m->v[M_KekRecord_versions];
+    if (!all->set || all->n == 0)
+        return CM_FAIL(SVC_RECORD);
+    made = cm_msg_number(all->msgs[all->n - 1], M_KekVersion_created_ms, 0);
+    *due = made <= now && now - made >= s->kek_ms;
+    return CM_OKAY;
+}
+
+static cm_err keks(cm_scheduler *s, cm_arena *a, cm_view tenant, cm_view value,
+                   cm_scheduler_round_of *out)
+{
+    bool due, busy;
+    cm_view t = tenant.p ? tenant : CM_LIT("");
+
+    CM_TRY(under_way(s, "rewrap", t, &busy));
+    CM_TRY(kek_due(s, a, value, &due));
+    return carry_on(s, t, due && !busy, out);
+}
+
 static cm_err ready(cm_scheduler *s, cm_view tenant, cm_view value, cm_arena *a)
 {
     const cm_row_keys *k = &s->svc->o.row_keys;
@@ -261,6 +367,7 @@ static cm_err one_tenant(cm_scheduler *s, cm_view key, cm_view value, cm_schedul
     CM_TRY(cm_path_nth(&tenant, key, 2));
     CM_TRY(ready(s, cm_buf_view(&tenant), value, a));
     CM_TRY(due_of_tenant(s, a, cm_buf_view(&tenant), s->svc->o.now_ms(s->svc->o.now_arg), out));
+    CM_TRY(keks(s, a, cm_buf_view(&tenant), value, out));
     for (size_t i = 0; i < CM_COUNT(counters); i++)
         CM_TRY(prune(s, a, cm_buf_view(&tenant), counters[i], out));
     return CM_OKAY;
@@ -301,5 +408,8 @@ cm_err cm_scheduler_round(cm_scheduler *s, uint64_t mono_ns, cm_scheduler_round_
     if (!cm_lease_held(&s->lease, mono_ns))
         return cm_is(e, CM_STORE_LEASED) ? CM_OKAY : e;
     out->leader = true;
+    s->batches = s->most ? s->most : BATCHES;
+    e = carry_on(s, cm_view_of(NULL, 0), false, out);
+    out->failed += cm_failed(e);
     return all_tenants(s, out);
 }

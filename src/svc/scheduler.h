@@ -2,10 +2,12 @@
 #define CM_SVC_SCHEDULER_H
 /*
  * What happens to keys as time goes by: pre-active versions become active, keys rotate, destruction
- * that was pending is done, counters whose time is over are removed. One node of a store does it:
- * whoever holds the lease (store/lease.h), and every change names the lease's fence among the rows
- * it expects, so that a leader that was asleep changes nothing (V-51). Each change is one unit with
- * its log entry; what is done twice finds nothing to do (V-52). Blocking: for a thread of its own.
+ * that was pending is done, counters whose time is over are removed, and a rotation of a tenant's
+ * KEK or of the root that is under way is carried to its end, a batch after the other. One node of
+ * a store does it: whoever holds the lease (store/lease.h), and every change names the lease's
+ * fence among the rows it expects, so that a leader that was asleep changes nothing (V-51). Each
+ * change is one unit with its log entry; what is done twice finds nothing to do (V-52). Blocking:
+ * for a thread of its own.
  */
 #include "store/lease.h"
 #include "svc/bootstrap.h"
@@ -14,13 +16,16 @@ typedef struct {
     cm_svc *svc;
     cm_key_runner runner;
     cm_lease lease;
+    uint64_t kek_ms;  /* age at which a tenant's KEK rotates; 0: never by itself */
+    unsigned most;    /* batches of rewrapping a round; 0: 64 */
+    unsigned batches; /* that are left of them */
 } cm_scheduler;
 
 enum { CM_SCHEDULER_TERM_S = 15 };
 
 typedef struct {
-    bool leader;
-    size_t activated, rotated, destroyed, pruned, failed;
+    bool leader, more; /* more: there is work for another round at once */
+    size_t activated, rotated, destroyed, pruned, rewrapped, failed;
 } cm_scheduler_round_of;
 
 /** me: 16 random bytes of this process. */

@@ -48,6 +48,8 @@ typedef struct {
     void *now_arg;
     uint64_t address_rate; /* calls a second of one address before it is known who asks; 0: 1000 */
     const char *version;   /* of the program; static */
+    uint64_t model_days;   /* period of a model's keys; 0: 90 */
+    uint64_t api_key_ms;   /* life of an API key; 0: for ever */
 } cm_svc_options;
 
 /** Everything in o is borrowed for the life of the service. */

@@ -72,6 +72,8 @@ static void submit(void *self, cm_keyop *op)
     } else {
         op->result = run_op(t, op);
     }
+    if (t->hollow)
+        cm_keyop_done_with(op);
     op->done(op);
 }
 
@@ -121,6 +123,9 @@ static void start(t_svc *t)
     t->sealer = cm_rowseal_sealer(t->seal);
     cm_store_unseal(t->store, &t->sealer);
     o.row_keys.self = t->seal;
+    o.api_key_ms = t->api_key_ms;
+    if (t->no_attestor)
+        o.attestor.verify = NULL;
     must(cm_boot_rows(t->store, &o.row_keys, (cm_key_runner){run_op, t}, &fresh), "boot rows");
     c.signer = cm_audit_local_signer(t->signer);
     c.store = t->store;

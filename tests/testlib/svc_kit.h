@@ -49,7 +49,10 @@ typedef struct {
     t_traces *traces;
     cm_err (*attest)(void *self, cm_view evidence, uint64_t now_ms, uint8_t m[64], size_t *n,
                      unsigned *tier);
-    bool stolen; /* keyops are counted and refused */
+    bool stolen;      /* keyops are counted and refused */
+    bool hollow;      /* keyops succeed and give nothing */
+    bool no_attestor; /* from the next start on */
+    uint64_t api_key_ms;
     size_t keyops;
 } t_svc;
 

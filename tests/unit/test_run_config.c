@@ -56,7 +56,7 @@ static void test_reads(void **state)
     assert_int_equal(v->limits.idle_time, 300000);
     assert_int_equal(v->limits.connections, 20000);
     assert_int_equal(v->rotation.model, 30ULL * 86400000);
-    assert_int_equal(v->rotation.root, 365ULL * 86400000);
+    assert_int_equal(v->rotation.kek, 365ULL * 86400000);
     assert_int_equal(v->log.level, 0);
     assert_true(v->sandbox);
     assert_null(v->store.postgres);

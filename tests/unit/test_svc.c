@@ -81,14 +81,21 @@ static void test_cross_tenant(void **state)
     (void)state;
     (void)t_ok(t, &t->admin, "POST", "/v1/tenants", "{\"name\":\"beta\"}");
     other = t_principal(t, &system, "beta", "bob");
+    /* At home there is nothing they may not do, and what they ask for exists. */
+    (void)snprintf(system.tenant, sizeof system.tenant, "beta");
+    t_grant(t, &system, "all", "bob", "\"*\"", "");
+    (void)t_ok(t, &other, "POST", "/v1/tenants/~/keys/1", "{\"type\":\"AES-256\"}");
     (void)snprintf(other.tenant, sizeof other.tenant, "acme");
-    (void)t_ok(t, &t->admin, "POST", "/v1/tenants/~/keys/k", "{\"type\":\"AES-256\"}");
+    (void)t_ok(t, &t->admin, "POST", "/v1/tenants/~/keys/1", "{\"type\":\"AES-256\"}");
+    (void)t_ok(t, &t->admin, "POST", "/v1/tenants/~/models", "{\"model\":\"1\"}");
+    (void)t_ok(t, &t->admin, "POST", "/v1/tenants/~/principals", "{\"principal\":\"1\"}");
+    t_grant(t, &t->admin, "1", "1", "\"use\"", "");
     for (size_t i = 0; i < cm_ops_n; i++) {
         char path[512], *at;
         const cm_op *op = &cm_ops[i];
         t_answer answer;
 
-        if (op->auth == CM_AUTH_NONE || !strstr(op->route, "{tenant}"))
+        if (op->auth == CM_AUTH_NONE)
             continue;
         (void)snprintf(path, sizeof path, "%s", op->route);
         while ((at = strstr(path, "{tenant}"))) {

@@ -112,6 +112,120 @@ static void test_rotations(void **state)
     t_svc_done(t);
 }
 
+static void begin_rotation(t_svc *t, const char *path)
+{
+    assert_string_equal(t_member(t_ok(t, &t->admin, "POST", path, NULL), "remaining"), "true");
+}
+
+/* V-53: begun by a call, carried to its end by the scheduler of a server that was started since. */
+static void test_rotation_is_carried_on(void **state)
+{
+    static const uint8_t me[16] = {3}, other[16] = {4};
+    t_svc *t = t_svc_new();
+    cm_scheduler one, two;
+    cm_scheduler_round_of r;
+    robbery thief;
+    char ct[512];
+    uint64_t before;
+
+    (void)state;
+    for (int i = 0; i < 60; i++)
+        (void)t_ok(t, &t->admin, "POST", t_f(KEY "k%02d", i), "{\"type\":\"AES-256\"}");
+    (void)snprintf(ct, sizeof ct, "{\"ciphertext\":\"%s\"}",
+                   t_member(t_ok(t, &t->admin, "POST", KEY "k50:encrypt", "{}"), "ciphertext"));
+    begin_rotation(t, "/v1/tenants/~:rotateKek");
+    (void)t_ok(t, &t->admin, "POST", KEY "late", "{\"type\":\"AES-256\"}");
+    t_svc_restart(t);
+    before = t_log_size(t);
+    cm_scheduler_init(&one, t->svc, t_runner(t), CM_VIEW(me));
+    cm_scheduler_init(&two, t->svc, t_runner(t), CM_VIEW(other));
+    one.most = 2;
+    assert_true(cm_ok(cm_scheduler_round(&one, SECOND, &r)));
+    assert_int_equal(r.rewrapped, 32);
+    assert_true(r.more && r.failed == 0);
+    assert_int_equal(t_log_size(t), before + 2); /* an entry for each batch */
+    thief = (robbery){t, &two.lease};
+    one.runner = (cm_key_runner){run_robbed, &thief};
+    assert_true(cm_ok(cm_scheduler_round(&one, 4 * SECOND, &r)));
+    assert_true(r.failed > 0 && r.rewrapped == 0); /* V-51 */
+    assert_int_equal(t_log_size(t), before + 2);
+    assert_true(cm_ok(cm_scheduler_round(&two, 61 * SECOND, &r)));
+    assert_int_equal(r.rewrapped, 60 - 16 - 32); /* `late` had the newest KEK already */
+    assert_true(!r.more && r.failed == 0);
+    before = t_log_size(t);
+    assert_true(cm_ok(cm_scheduler_round(&two, 62 * SECOND, &r)));
+    assert_int_equal(r.rewrapped, 0); /* V-52 */
+    assert_int_equal(t_log_size(t), before);
+    (void)t_ok(t, &t->admin, "POST", KEY "k50:decrypt", ct);
+    (void)t_ok(t, &t->admin, "POST", KEY "late:encrypt", "{}");
+    assert_int_equal(
+        t_number(t_ok(t, &t->admin, "POST", "/v1/tenants/~:rotateKek", NULL), "version"), 3);
+    cm_scheduler_done(&two);
+    t_svc_done(t);
+}
+
+/* The same for the root: every tenant's KEKs. */
+static void test_root_is_carried_on(void **state)
+{
+    static const uint8_t me[16] = {5};
+    t_svc *t = t_svc_new();
+    cm_scheduler s;
+    cm_scheduler_round_of r;
+    char ct[512];
+
+    (void)state;
+    (void)t_ok(t, &t->admin, "POST", KEY "k", "{\"type\":\"AES-256\"}");
+    (void)snprintf(ct, sizeof ct, "{\"ciphertext\":\"%s\"}",
+                   t_member(t_ok(t, &t->admin, "POST", KEY "k:encrypt", "{}"), "ciphertext"));
+    for (int i = 0; i < 20; i++)
+        (void)t_ok(t, &t->admin, "POST", "/v1/tenants", t_f("{\"name\":\"t%02d\"}", i));
+    begin_rotation(t, "/v1/system:rotateRoot");
+    t_svc_restart(t);
+    cm_scheduler_init(&s, t->svc, t_runner(t), CM_VIEW(me));
+    assert_true(cm_ok(cm_scheduler_round(&s, SECOND, &r)));
+    assert_int_equal(r.rewrapped, 22 - 16); /* acme, the system, and 20 */
+    assert_int_equal(r.failed, 0);
+    assert_true(cm_ok(cm_scheduler_round(&s, 2 * SECOND, &r)));
+    assert_int_equal(r.rewrapped, 0);
+    (void)t_ok(t, &t->admin, "POST", KEY "k:decrypt", ct);
+    cm_scheduler_done(&s);
+    t_svc_done(t);
+}
+
+/* `rotation.kek`: KEKs that had their time get a new version by themselves. */
+static void test_old_keks_rotate(void **state)
+{
+    static const uint8_t me[16] = {6};
+    t_svc *t = t_svc_new();
+    cm_scheduler s;
+    cm_scheduler_round_of r;
+    char ct[512];
+
+    (void)state;
+    (void)t_ok(t, &t->admin, "POST", KEY "k", "{\"type\":\"AES-256\"}");
+    (void)snprintf(ct, sizeof ct, "{\"ciphertext\":\"%s\"}",
+                   t_member(t_ok(t, &t->admin, "POST", KEY "k:encrypt", "{}"), "ciphertext"));
+    cm_scheduler_init(&s, t->svc, t_runner(t), CM_VIEW(me));
+    s.kek_ms = 365 * (uint64_t)DAY_MS;
+    assert_true(cm_ok(cm_scheduler_round(&s, SECOND, &r)));
+    assert_int_equal(r.rewrapped, 0);
+    assert_int_equal(t_number(t_ok(t, &t->admin, "GET", "/v1/tenants/~", NULL), "kek_version"), 1);
+    for (uint64_t year = 1; year <= 3; year++) {
+        t->now_ms += 365 * (uint64_t)DAY_MS;
+        assert_true(cm_ok(cm_scheduler_round(&s, 2 * year * SECOND, &r)));
+        assert_int_equal(r.failed, 0);
+        assert_int_equal(r.rewrapped, 1);
+        assert_true(cm_ok(cm_scheduler_round(&s, (2 * year + 1) * SECOND, &r)));
+        assert_int_equal(r.rewrapped, 0);
+        assert_int_equal(t_number(t_ok(t, &t->admin, "GET", "/v1/tenants/~", NULL), "kek_version"),
+                         1 + year);
+    }
+    t_svc_restart(t);
+    (void)t_ok(t, &t->admin, "POST", KEY "k:decrypt", ct);
+    cm_scheduler_done(&s);
+    t_svc_done(t);
+}
+
 /* V-60, V-61 */
 static void test_pages(void **state)
 {
@@ -270,9 +384,15 @@ static void test_model_release(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_schedule), cmocka_unit_test(test_rotations),
-        cmocka_unit_test(test_pages),    cmocka_unit_test(test_budget_race),
-        cmocka_unit_test(test_rate),     cmocka_unit_test(test_model_release),
+        cmocka_unit_test(test_schedule),
+        cmocka_unit_test(test_rotations),
+        cmocka_unit_test(test_rotation_is_carried_on),
+        cmocka_unit_test(test_root_is_carried_on),
+        cmocka_unit_test(test_old_keks_rotate),
+        cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_budget_race),
+        cmocka_unit_test(test_rate),
+        cmocka_unit_test(test_model_release),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
