@@ -29,6 +29,7 @@ usage() {
 ./do ci            all that CI runs: lint, both compilers, sanitizers, constant time, fuzzers
 ./do lint          layers, format, complexity, spec tags and the other rules of the house
 ./do bench         the figures of docs/, measured on this machine
+./do bench kms     the key server's: docs/bench-kms.md, below five minutes
 ./do fuzz [SECS]   every fuzzer for SECS seconds each (default 30)
 ./do docs          man pages and shell completions, from the program's own tables
 ./do clean [all]   remove build/; with all, the private OpenSSL below .deps/ too
@@ -269,7 +270,14 @@ do_docs() {
 do_bench() {
     need bench
     build main
-    PATH=$(dirname "$CLI"):$PATH exec bench/run.sh "$@"
+    PATH=$(dirname "$CLI"):$PATH
+    export PATH
+    if [ "${1-}" = kms ]; then
+        need_clients
+        ninja -C build/main bench/bench_{commit,fill,idle,unwrap} >/dev/null || return 1
+        exec python3 bench/kms.py build/main "${CASEMATE_CLIENTS:-.deps/clients/bin}" docs
+    fi
+    exec bench/run.sh "$@"
 }
 
 FUZZ_OPTIONS=(-Dfuzzers=true '-Db_sanitize=address,undefined' -Db_lundef=false)

@@ -248,15 +248,15 @@ int main(int argc, char **argv)
     }
     okay(cm_crypt_new(&crypt, CM_PROFILE_DEFAULT), "crypt");
     for (size_t i = 0; i < CM_COUNT(groups); i++) {
-    }
-    double sqlite = bare(groups[i], seconds), mine = ours(crypt, groups[i], false, seconds, &us);
-    double us2, with = ours(crypt, groups[i], true, seconds, &us2);
+        double sqlite = bare(groups[i], seconds),
+               mine = ours(crypt, groups[i], false, seconds, &us);
+        double us2, with = ours(crypt, groups[i], true, seconds, &us2);
 
-    (void)printf("{\"group\":%u,\"sqlite\":%.0f,\"committer\":%.0f,\"ratio\":%.2f,\"mean_us\":"
-                 "%.0f,\"with_receipts\":%.0f,\"receipt_mean_us\":%.0f}\n",
-                 groups[i], sqlite, mine, mine / sqlite, us, with, us2);
-}
-remove_db();
-cm_crypt_free(crypt);
-return 0;
+        (void)printf("{\"group\":%u,\"sqlite\":%.0f,\"committer\":%.0f,\"ratio\":%.2f,\"mean_us\":"
+                     "%.0f,\"with_receipts\":%.0f,\"receipt_mean_us\":%.0f}\n",
+                     groups[i], sqlite, mine, mine / sqlite, us, with, us2);
+    }
+    remove_db();
+    cm_crypt_free(crypt);
+    return 0;
 }
