@@ -32,7 +32,7 @@ const char *t_f(const char *format, ...)
 
 static uint64_t now_ms(void *arg)
 {
-    return __atomic_load_n((uint64_t *)arg, __ATOMIC_RELAXED);
+    return atomic_load((_Atomic uint64_t *)arg);
 }
 
 static uint64_t now_s(void *arg)

@@ -6,6 +6,8 @@
  * searched for every key that the keyring made, took in, unwrapped or derived, and for every secret
  * that the test has named (testlib/traces.h). Failing here ends the process.
  */
+#include <stdatomic.h>
+
 #include "audit/signer.h"
 #include "audit/verify.h"
 #include "keys/ring.h"
@@ -44,7 +46,7 @@ typedef struct {
     cm_store *store;
     cm_committer *committer;
     cm_svc *svc;
-    uint64_t now_ms;
+    _Atomic uint64_t now_ms; /* the committer reads it too */
     t_who admin; /* of the tenant "acme" and of the system */
     t_traces *traces;
     cm_err (*attest)(void *self, cm_view evidence, uint64_t now_ms, uint8_t m[64], size_t *n,
