@@ -1,7 +1,10 @@
+#include <signal.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/secret.h"
 #include "cm_config.h"
+#include "codec/text.h"
 #include "keyd.h"
 #include "run/sandbox.h"
 
@@ -45,12 +48,23 @@ static cm_err own_credential(const struct keyd *k, cm_view *secret)
     return CM_OKAY;
 }
 
-/* No device is built in yet: those of HSMs and TPMs will be found here by number. */
-static cm_err find_backend(const cm_unseal_backend **out, uint32_t number)
+static cm_err find_backend(const struct keyd *k, const cm_unseal_backend **out, uint32_t number)
 {
-    (void)out;
-    (void)number;
-    return CM_FAIL(UNSEAL_NO_SLOT);
+    if (!k->device || number != CM_HSM_DEVICE_PKCS11)
+        return CM_FAIL(UNSEAL_NO_SLOT);
+    *out = &k->unseal.backend;
+    return CM_OKAY;
+}
+
+/* H-12: a lost device comes back with a new keyd, which whoever started this one starts after a
+ * pause: nothing here can open a connection. */
+static void leave_if_lost(const struct keyd *k, cm_err e)
+{
+    if (!k->device || (!cm_is(e, CM_HSM_LOST) && !cm_is(e, CM_HSM_TIMEOUT) &&
+                       !cm_is(e, CM_HSM_DOWN) && !cm_is(e, CM_HSM_MESSAGE)))
+        return;
+    CM_LOG(k->log, ERROR, "device_lost", cm_log_err(e));
+    (void)syscall(SYS_tgkill, getpid(), getpid(), SIGTERM);
 }
 
 /* Appends the shares given: each is held against the record first, so a bad one is named. */
@@ -80,7 +94,7 @@ static cm_err way_in(const struct keyd *k, cm_unseal_key *key, const cm_keyctl_u
     if (u->kind == CM_UNSEAL_KEYFILE)
         return own_credential(k, &key->secret);
     if (u->kind == CM_UNSEAL_BACKEND)
-        return find_backend(&key->backend, u->device);
+        return find_backend(k, &key->backend, u->device);
     return CM_OKAY;
 }
 
@@ -107,6 +121,18 @@ static cm_err collect(struct keyd *k, const cm_keyctl_unseal *u, cm_root **root)
     return e;
 }
 
+/* H-8 */
+static void log_device(const struct keyd *k)
+{
+    CM_AUTO(cm_buf_free) cm_buf hash = {.max = 2 * sizeof k->unseal.last.module_hash};
+    const cm_hsm_status *s = &k->unseal.last;
+
+    (void)cm_failed(cm_hex_encode(&hash, CM_VIEW(s->module_hash)));
+    CM_LOG(k->log, INFO, "device", cm_log_str("provider", s->provider),
+           cm_log_str("token", s->label), cm_log_str("serial", s->serial),
+           cm_log_str("module", s->module), cm_log_text("module_sha256", cm_buf_view(&hash)));
+}
+
 static cm_err unseal(struct keyd *k, cm_view body, cm_buf *answer)
 {
     CM_AUTO(cm_root_free_ptr) cm_root *root = NULL;
@@ -127,6 +153,8 @@ static cm_err unseal(struct keyd *k, cm_view body, cm_buf *answer)
         root = NULL;
         CM_TRY(e);
         CM_LOG(k->log, INFO, "unsealed", cm_log_number("method", u.kind));
+        if (u.kind == CM_UNSEAL_BACKEND)
+            log_device(k);
     }
     return put_status(k, answer);
 }
@@ -139,7 +167,7 @@ static cm_err own_methods(const struct keyd *k, cm_keyctl_methods *m)
         if (m->method[i].kind == CM_UNSEAL_KEYFILE)
             CM_TRY(own_credential(k, &m->method[i].secret));
         if (m->method[i].kind == CM_UNSEAL_BACKEND)
-            CM_TRY(find_backend(&m->method[i].backend, m->device[i]));
+            CM_TRY(find_backend(k, &m->method[i].backend, m->device[i]));
     }
     return CM_OKAY;
 }
@@ -262,6 +290,7 @@ cm_err cm_kd_control(struct keyd *k, unsigned kind, cm_view body, cm_buf *answer
     pthread_mutex_lock(&k->control);
     e = dispatch(k, kind, body, answer);
     pthread_mutex_unlock(&k->control);
+    leave_if_lost(k, e);
     if (cm_failed(e))
         CM_LOG(k->log, WARNING, "control_failed", cm_log_number("kind", kind), cm_log_err(e));
     return e;

@@ -12,6 +12,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "hsm/remote.h"
+#include "hsm/unseal.h"
 #include "keys/keyctl.h"
 #include "run/log.h"
 
@@ -48,6 +50,9 @@ struct keyd {
     unsigned sandbox, workers;
     uint8_t *credential; /* locked; CM_UNSEAL_SECRET_MAX bytes */
     size_t credential_n;
+    cm_hsm_remote *device; /* casemate-p11d; NULL: none */
+    cm_hsm hsm;
+    cm_hsm_unseal unseal; /* under `control`, as is all that talks to the device */
     _Atomic uint64_t served;
     pthread_mutex_t control; /* one control message at a time; guards shares */
     cm_share *shares;        /* locked; CM_SHARE_MAX of them */

@@ -28,7 +28,7 @@ struct given {
 struct arguments {
     struct given socket[SOCKETS_MAX];
     size_t sockets;
-    uint64_t workers, uid;
+    uint64_t workers, uid, device;
     const char *credential;
     bool no_sandbox, help, version;
 };
@@ -46,6 +46,8 @@ static const char usage[] =
     "  --peer-uid N              the user that may connect besides root; default: its own\n"
     "  --credential NAME         a key file below $CREDENTIALS_DIRECTORY, or a path: unseals\n"
     "                            without anyone typing\n"
+    "  --device FD               a connected socket to casemate-p11d: the token that the root is\n"
+    "                            kept under\n"
     "  --no-sandbox              run although the kernel lacks seccomp or landlock\n"
     "  --version, --help\n"
     "\n"
@@ -105,6 +107,8 @@ static bool option(struct arguments *a, const char *name, const char *value)
         return number(&a->workers, cm_view_str(value), WORKERS_MAX) && a->workers > 0;
     if (strcmp(name, "--peer-uid") == 0)
         return number(&a->uid, cm_view_str(value), UINT32_MAX - 1);
+    if (strcmp(name, "--device") == 0)
+        return number(&a->device, cm_view_str(value), 65535);
     if (strcmp(name, "--credential") == 0) {
         a->credential = value;
         return true;
@@ -184,6 +188,16 @@ static cm_err read_credential(struct keyd *k, const char *name)
     return CM_OKAY;
 }
 
+static cm_err connect_device(struct keyd *k, int fd)
+{
+    cm_hsm_remote_options o = {.fd = fd};
+
+    CM_TRY(cm_hsm_remote_new(&k->device, &o));
+    k->hsm = cm_hsm_remote_of(k->device);
+    cm_hsm_unseal_init(&k->unseal, &k->hsm);
+    return CM_OKAY;
+}
+
 static cm_err prepare(struct keyd *k, const struct arguments *a)
 {
     CM_TRY(cm_secret_new(&k->credential, CM_UNSEAL_SECRET_MAX));
@@ -191,7 +205,7 @@ static cm_err prepare(struct keyd *k, const struct arguments *a)
     pthread_mutex_init(&k->control, NULL);
     k->workers = (unsigned)a->workers;
     CM_TRY(cm_kd_vault_new(&k->vault, k->crypt));
-    return CM_OKAY;
+    return a->device ? connect_device(k, (int)a->device) : CM_OKAY;
 }
 
 /* Without its credential it comes up sealed: there are shares, and people. */
@@ -254,6 +268,7 @@ static void finish(struct keyd *k)
     cm_kd_slow_free(k->slow);
     cm_kd_vault_free(k->vault);
     cm_kd_serve_free(k->serve);
+    cm_hsm_remote_free(k->device);
     cm_secret_free(k->shares, CM_SHARE_MAX * sizeof *k->shares);
     cm_secret_free(k->credential, CM_UNSEAL_SECRET_MAX);
 }

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/os.h"
+#include "hsm/unseal.h"
 #include "init.h"
 
 enum { INIT_MS = 120000 };
@@ -32,6 +33,10 @@ static cm_err methods(const kmsd *d, const struct init *o, cm_keyctl_methods *m,
     } else if (d->v->unseal.method == CM_CONFIG_UNSEAL_CREDENTIAL)
         m->method[m->n++] =
             (cm_unseal_method){.kind = CM_UNSEAL_KEYFILE, .label = CM_LIT("credential")};
+    else if (d->v->unseal.method == CM_CONFIG_UNSEAL_HSM) {
+        m->device[m->n] = CM_HSM_DEVICE_PKCS11;
+        m->method[m->n++] = (cm_unseal_method){.kind = CM_UNSEAL_BACKEND, .label = CM_LIT("hsm")};
+    }
     if (o->shares)
         m->method[m->n++] = (cm_unseal_method){.kind = CM_UNSEAL_SHARES,
                                                .label = CM_LIT("recovery shares"),

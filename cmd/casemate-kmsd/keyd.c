@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/os.h"
+#include "hsm/unseal.h"
 #include "kmsd.h"
 
 enum { PAUSE_FIRST_MS = 50, SECRET_MAX = 4096 };
@@ -152,7 +153,9 @@ cm_err cm_kmsd_keyd_unseal(kmsd *d, cm_unseal_kind kind, cm_view secret)
     if (kind == CM_UNSEAL_SHARES) {
         u.shares[0] = secret;
         u.shares_n = 1;
-    } else
+    } else if (kind == CM_UNSEAL_BACKEND)
+        u.device = CM_HSM_DEVICE_PKCS11;
+    else
         u.secret = secret;
     d->control_body = (cm_buf){.max = CM_KEYMSG_PACKET};
     CM_TRY(cm_keyctl_put_unseal(&d->control_body, &u));
@@ -202,6 +205,10 @@ static cm_err read_passphrase(const kmsd *d, cm_buf *out)
 
 static void unseal_by_itself(kmsd *d)
 {
+    static const cm_unseal_kind kinds[] = {[CM_CONFIG_UNSEAL_FILE] = CM_UNSEAL_PASSPHRASE,
+                                           [CM_CONFIG_UNSEAL_CREDENTIAL] = CM_UNSEAL_KEYFILE,
+                                           [CM_CONFIG_UNSEAL_SHARES] = CM_UNSEAL_SHARES,
+                                           [CM_CONFIG_UNSEAL_HSM] = CM_UNSEAL_BACKEND};
     CM_AUTO(cm_buf_free) cm_buf secret = {.max = SECRET_MAX};
     cm_err e = CM_OKAY;
 
@@ -218,10 +225,7 @@ static void unseal_by_itself(kmsd *d)
     if (d->v->unseal.method == CM_CONFIG_UNSEAL_FILE)
         e = read_passphrase(d, &secret);
     if (cm_ok(e))
-        e = cm_kmsd_keyd_unseal(d,
-                                d->v->unseal.method == CM_CONFIG_UNSEAL_FILE ? CM_UNSEAL_PASSPHRASE
-                                                                             : CM_UNSEAL_KEYFILE,
-                                cm_buf_view(&secret));
+        e = cm_kmsd_keyd_unseal(d, kinds[d->v->unseal.method], cm_buf_view(&secret));
     if (cm_failed(e))
         CM_LOG(d->log, ERROR, "unseal_failed", cm_log_err(e));
 }

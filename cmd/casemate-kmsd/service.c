@@ -4,6 +4,7 @@
 
 #include "base/os.h"
 #include "cm_config.h"
+#include "hsm/hsm.h"
 #include "kmsd.h"
 #include "run/notify.h"
 #include "store/rowseal.h"
@@ -216,12 +217,30 @@ static cm_err open_rows(kmsd *d)
 
 /* ---- the service --------------------------------------------------------------------------- */
 
+/* H-14: under a device, when no passphrase and no key file opens the root besides: shares that
+ * people hold may. What a record does not say is software's. */
+static const char *custody(const kmsd *d)
+{
+    cm_boot_info b;
+    bool device = false;
+
+    if (cm_failed(cm_boot_inspect(&b, d->crypt, cm_buf_view(&d->boot))))
+        return NULL;
+    for (size_t i = 0; i < b.n; i++) {
+        if (b.slots[i].kind == CM_UNSEAL_PASSPHRASE || b.slots[i].kind == CM_UNSEAL_KEYFILE)
+            return NULL;
+        device |= b.slots[i].kind == CM_UNSEAL_BACKEND;
+    }
+    return device ? cm_hsm_custody_name(CM_HSM_WRAPPED) : NULL;
+}
+
 cm_err cm_kmsd_service_make(kmsd *d, cm_svc **svc)
 {
     cm_svc_options o = {.store = d->store,
                         .crypt = d->crypt,
                         .now_ms = cm_kmsd_now_ms,
-                        .version = CM_CONFIG_VERSION};
+                        .version = CM_CONFIG_VERSION,
+                        .custody = custody(d)};
 
     o.address_rate = d->v->limits.address_calls;
     o.model_days = d->v->rotation.model / DAY_MS;

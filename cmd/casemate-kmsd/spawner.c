@@ -13,9 +13,18 @@
 #include <unistd.h>
 
 #include "base/os.h"
+#include "hsm/remote.h"
 #include "kmsd.h"
 
 enum { FDS_MAX = KMSD_REACTORS + 2 };
+
+/* What is started, as it was when the server began. */
+struct plan {
+    char keyd[4200], p11d[4200], threads[32];
+    const char *keyd_args[6], *p11d_args[CM_P11D_ARGS + 1];
+    size_t n;
+    cm_p11d device;
+};
 
 struct order {
     uint32_t sockets;
@@ -61,12 +70,22 @@ static bool send_answer(int sock, const struct answer *a, const int *fds, unsign
     return sendmsg(sock, &m, MSG_NOSIGNAL) == (ssize_t)sizeof copy;
 }
 
-static bool serve_one(int sock, const char *program, const char *const *args, pid_t *keyd)
+/* keyd is started without it when there is none: it says so when it is asked to unseal. */
+static int start_device(struct plan *p)
+{
+    int fd = 0;
+
+    if (!p->device.program)
+        return 0;
+    return cm_ok(cm_p11d_connect(&p->device, &fd)) ? fd : 0;
+}
+
+static bool serve_one(int sock, struct plan *p, pid_t *keyd)
 {
     int fds[FDS_MAX];
     struct order o;
     struct answer a = {.pid = -1};
-    cm_keyd_spawn s = {.program = program, .args = args, .stderr_fd = -1};
+    cm_keyd_spawn s = {.program = p->keyd, .args = p->keyd_args, .stderr_fd = -1};
     ssize_t n;
     bool ok;
 
@@ -78,8 +97,11 @@ static bool serve_one(int sock, const char *program, const char *const *args, pi
     end_keyd(keyd);
     s.connections = o.sockets;
     s.credentials_dir = getenv("CREDENTIALS_DIRECTORY");
+    s.device_fd = start_device(p);
     a.err = cm_keyd_start(keyd, fds, &s).v;
     a.pid = (int32_t)*keyd;
+    if (s.device_fd)
+        (void)close(s.device_fd);
     ok = send_answer(sock, &a, fds, a.err ? 0 : o.sockets);
     for (unsigned i = 0; a.err == 0 && i < o.sockets; i++)
         cm_os_close_fd(&fds[i]);
@@ -97,7 +119,7 @@ static void keep_only(int sock)
     (void)close_range((unsigned)sock + 1, ~0u, 0);
 }
 
-static void helper(int sock, const char *program, const char *const *args)
+static void helper(int sock, struct plan *p)
 {
     pid_t keyd = -1;
 
@@ -105,21 +127,23 @@ static void helper(int sock, const char *program, const char *const *args)
     /* A session of its own: the terminal's Ctrl-C ends the server first, and keyd after it. */
     (void)setsid();
     (void)prctl(PR_SET_NAME, "kmsd-spawner");
-    while (serve_one(sock, program, args, &keyd))
+    while (serve_one(sock, p, &keyd))
         continue;
     end_keyd(&keyd);
+    cm_p11d_stop(&p->device);
     _exit(0);
 }
 
 /* ---- in the server ---- */
 
-static cm_err find_program(const kmsd *d, char path[4200])
+/* Beside this program, or as a build has them: each in a folder of its own. */
+static cm_err find_program(const char *given, const char *name, char path[4200])
 {
     ssize_t n;
     char *slash;
 
-    if (d->v->keyd.program) {
-        snprintf(path, 4200, "%s", d->v->keyd.program);
+    if (given) {
+        snprintf(path, 4200, "%s", given);
         return cm_os_exists(path) ? CM_OKAY : CM_FAIL(NO_FILE);
     }
     n = readlink("/proc/self/exe", path, 4000);
@@ -127,42 +151,71 @@ static cm_err find_program(const kmsd *d, char path[4200])
         return CM_FAIL(NO_FILE);
     path[n] = 0;
     slash = strrchr(path, '/');
-    snprintf(slash, 64, "/casemate-keyd");
+    snprintf(slash, 64, "/%s", name);
     if (cm_os_exists(path))
         return CM_OKAY;
-    /* As a build has them: each program in a folder of its own. */
-    snprintf(slash, 64, "/../casemate-keyd/casemate-keyd");
-    if (cm_os_exists(path))
+    snprintf(slash, 64, "/../%s/%s", name, name);
+    return cm_os_exists(path) ? CM_OKAY : CM_FAIL(NO_FILE);
+}
+
+static void add(struct plan *p, const char *name, const char *value)
+{
+    if (!value)
+        return;
+    p->p11d_args[p->n++] = name;
+    p->p11d_args[p->n++] = value;
+}
+
+static cm_err plan_device(const kmsd *d, struct plan *p)
+{
+    if (d->v->unseal.method != CM_CONFIG_UNSEAL_HSM || !d->v->hsm.module)
         return CM_OKAY;
-    return CM_FAIL(NO_FILE);
+    CM_TRY(find_program(d->v->hsm.program, "casemate-p11d", p->p11d));
+    add(p, "--module", d->v->hsm.module);
+    add(p, "--token", d->v->hsm.token);
+    add(p, "--pin-file", d->v->hsm.pin_file);
+    if (!d->v->hsm.pin_file)
+        add(p, "--pin-credential", d->v->hsm.pin_credential);
+    add(p, "--init", d->v->hsm.init);
+    add(p, "--write", d->v->hsm.files);
+    if (d->v->hsm.network)
+        p->p11d_args[p->n++] = "--network";
+    p->device = (cm_p11d){.program = p->p11d, .args = p->p11d_args, .env = environ};
+    return CM_OKAY;
+}
+
+static cm_err plan(const kmsd *d, struct plan *p)
+{
+    size_t k = 0;
+
+    CM_TRY(find_program(d->v->keyd.program, "casemate-keyd", p->keyd));
+    if (d->v->keyd.threads) {
+        snprintf(p->threads, sizeof p->threads, "%llu", (unsigned long long)d->v->keyd.threads);
+        p->keyd_args[k++] = "--workers";
+        p->keyd_args[k++] = p->threads;
+    }
+    if (d->v->unseal.method == CM_CONFIG_UNSEAL_CREDENTIAL) {
+        p->keyd_args[k++] = "--credential";
+        p->keyd_args[k++] = d->v->unseal.credential;
+    }
+    return plan_device(d, p);
 }
 
 cm_err cm_kmsd_spawner_start(kmsd *d)
 {
-    char path[4200], threads[32];
-    const char *args[6] = {NULL};
-    size_t n = 0;
+    struct plan p = {.n = 0};
     int pair[2];
-    cm_err e = find_program(d, path);
+    cm_err e = plan(d, &p);
 
     if (cm_failed(e)) {
         CM_LOG(d->log, ERROR, "keyd_not_found", cm_log_err(e));
         return e;
     }
-    if (d->v->keyd.threads) {
-        snprintf(threads, sizeof threads, "%llu", (unsigned long long)d->v->keyd.threads);
-        args[n++] = "--workers";
-        args[n++] = threads;
-    }
-    if (d->v->unseal.method == CM_CONFIG_UNSEAL_CREDENTIAL) {
-        args[n++] = "--credential";
-        args[n++] = d->v->unseal.credential;
-    }
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
         return CM_FAIL(KEYD_SPAWN);
     d->spawner_pid = fork();
     if (d->spawner_pid == 0) {
-        helper(pair[1], path, args);
+        helper(pair[1], &p);
     }
     (void)close(pair[1]);
     d->spawner = pair[0];

@@ -236,23 +236,53 @@ static const char *address_of(cm_cli *cli)
     return address ? address : "127.0.0.1:8443";
 }
 
+/* A path as the configuration wants it: from the root, and quoted. */
+static void put_path(char *text, size_t room, const char *key, const char *path)
+{
+    char *real = path ? realpath(path, NULL) : NULL;
+    size_t at = strlen(text);
+
+    if (path)
+        snprintf(text + at, room - at, "  %s: \"%s\"\n", key, real ? real : path);
+    free(real);
+}
+
+static void unseal_config(cm_cli *cli, char *text, size_t room)
+{
+    const char *token = cm_cli_text(cli, "hsm-token");
+    size_t at;
+
+    if (!cm_cli_has(cli, "hsm-module")) {
+        snprintf(text, room, "unseal:\n  method: passphrase-file\n  file: passphrase\n");
+        return;
+    }
+    snprintf(text, room, "unseal:\n  method: hsm\nhsm:\n");
+    put_path(text, room, "module", cm_cli_text(cli, "hsm-module"));
+    put_path(text, room, "pin_file", cm_cli_text(cli, "hsm-pin-file"));
+    put_path(text, room, "files", cm_cli_text(cli, "hsm-files"));
+    at = strlen(text);
+    if (token)
+        snprintf(text + at, room - at, "  token: \"%s\"\n", token);
+}
+
 static cm_err write_config(cm_cli *cli, struct place *p, const char *name)
 {
-    char text[2048];
-    int n = snprintf(text, sizeof text,
-                     "# Made by casemate serve. All keys: casemate config explain, docs/config.md\n"
-                     "data: .\n"
-                     "listeners:\n"
-                     "  - address: \"%s\"\n"
-                     "    tls: hybrid\n"
-                     "    certificates:\n"
-                     "      - {certificate: server.crt, key: server.pem}\n"
-                     "      - {certificate: server-p256.crt, key: server-p256.pem}\n"
-                     "    client_ca: ca.crt\n"
-                     "unseal:\n"
-                     "  method: passphrase-file\n"
-                     "  file: passphrase\n",
-                     address_of(cli));
+    char text[16384], unseal[14000];
+    int n;
+
+    unseal_config(cli, unseal, sizeof unseal);
+    n = snprintf(text, sizeof text,
+                 "# Made by casemate serve. All keys: casemate config explain, docs/config.md\n"
+                 "data: .\n"
+                 "listeners:\n"
+                 "  - address: \"%s\"\n"
+                 "    tls: hybrid\n"
+                 "    certificates:\n"
+                 "      - {certificate: server.crt, key: server.pem}\n"
+                 "      - {certificate: server-p256.crt, key: server-p256.pem}\n"
+                 "    client_ca: ca.crt\n"
+                 "%s",
+                 address_of(cli), unseal);
 
     if (n < 0 || (size_t)n >= sizeof text)
         return CM_FAIL(TOO_BIG);
@@ -389,7 +419,8 @@ static cm_err make_files(cm_cli *cli, struct place *p)
                                 "or move the database away");
         cm_cli_note(cli, "making keys, certificates and the root in %s\n", p->dir);
         CM_TRY(make_identities(cli, p));
-        CM_TRY(new_passphrase(cli, p));
+        if (!cm_cli_has(cli, "hsm-module"))
+            CM_TRY(new_passphrase(cli, p));
     }
     CM_TRY(write_profile(cli, p));
     return write_config(cli, p, "kmsd.yaml.new");

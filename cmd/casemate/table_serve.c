@@ -10,11 +10,19 @@ static const cm_cli_option serve_options[] = {
     ARG(0, "shares", "M/N", "first run: recovery shares, of which any M open the root key", "2/3"),
     FILE_ARG(0, "shares-file", "FILE", "first run: write them to FILE instead of showing them",
              NULL),
+    FILE_ARG(0, "hsm-module", "FILE",
+             "first run: keep the root under a key in a token, through this PKCS#11 module", NULL),
+    ARG(0, "hsm-token", "LABEL", "first run: the token", "the only one that is initialised"),
+    FILE_ARG(0, "hsm-pin-file", "FILE", "first run: where its PIN is, from then on", NULL),
+    FILE_ARG(0, "hsm-files", "DIR", "first run: where the module keeps its files",
+             "those of SoftHSM2 and openCryptoki as Debian has them"),
     FLAG(0, "prepare", "make what is missing, and do not start"),
 };
 
 static const cm_cli_example serve_examples[] = {
     {"casemate serve", "a key server for this machine, in seconds"},
+    {"casemate serve --hsm-module /usr/lib/softhsm/libsofthsm2.so --hsm-pin-file /etc/kms.pin",
+     "the root under a token's key, which casemate hsm init has made"},
     {"casemate serve --dir /srv/kms --listen 0.0.0.0:8443 --host kms.example.org",
      "for others, too"},
 };
@@ -53,7 +61,7 @@ static const cm_cli_command commands[] = {
                 "certificates in time.\n"
                 "\n"
                 "The root key opens with the passphrase in the folder, so the folder's mode guards "
-                "everything: for more, see unseal.* in docs/config.md.",
+                "everything: for more, see --hsm-module, and unseal.* in docs/config.md.",
         .options = TABLE(serve_options),
         .examples = TABLE(serve_examples),
         .see = "config doctor",

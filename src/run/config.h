@@ -25,7 +25,12 @@ typedef struct {
 
 enum { CM_CONFIG_TLS_HYBRID, CM_CONFIG_TLS_STRICT, CM_CONFIG_TLS_LEGACY, CM_CONFIG_TLS_OFF };
 enum { CM_CONFIG_CLIENT_NONE, CM_CONFIG_CLIENT_OPTIONAL, CM_CONFIG_CLIENT_REQUIRED };
-enum { CM_CONFIG_UNSEAL_FILE, CM_CONFIG_UNSEAL_CREDENTIAL, CM_CONFIG_UNSEAL_SHARES };
+enum {
+    CM_CONFIG_UNSEAL_FILE,
+    CM_CONFIG_UNSEAL_CREDENTIAL,
+    CM_CONFIG_UNSEAL_SHARES,
+    CM_CONFIG_UNSEAL_HSM,
+};
 
 typedef struct {
     const char *address;
@@ -53,6 +58,10 @@ typedef struct {
         uint64_t method;
         const char *file, *credential;
     } unseal;
+    struct {
+        const char *module, *token, *pin_file, *pin_credential, *init, *files, *program;
+        bool network;
+    } hsm;
     struct {
         const char *program;
         uint64_t threads, queue, restart_max;

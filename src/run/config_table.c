@@ -3,7 +3,7 @@
 
 static const char *const tls[] = {"hybrid", "strict", "legacy", "off", NULL};
 static const char *const client[] = {"none", "optional", "required", NULL};
-static const char *const unseal[] = {"passphrase-file", "credential", "shares", NULL};
+static const char *const unseal[] = {"passphrase-file", "credential", "shares", "hsm", NULL};
 static const char *const levels[] = {"debug", "info", "warning", "error", NULL};
 static const char *const formats[] = {"text", "json", NULL};
 
@@ -76,12 +76,30 @@ const struct key cm_config_keys[] = {
      .doc = "Loopback address that serves /metrics, /healthz and /readyz too, in cleartext."},
 
     {"unseal.method", CHOICE(unseal, "passphrase-file"), AT(unseal.method),
-     .doc = "How the root key is opened: a passphrase in a file, a systemd credential, or shares "
-            "that people bring to the admin socket."},
+     .doc = "How the root key is opened: a passphrase in a file, a systemd credential, shares "
+            "that people bring to the admin socket, or a key in the token of `hsm`."},
     {"unseal.file", FILE_AT(NULL), AT(unseal.file),
      .doc = "The passphrase's file, mode 0600. Without it: `passphrase` in the data folder."},
     {"unseal.credential", TEXT(1, 128, "casemate-passphrase"), AT(unseal.credential),
      .doc = "Name of the credential (systemd's LoadCredential= or SetCredentialEncrypted=)."},
+
+    {"hsm.module", FILE_AT(NULL), AT(hsm.module),
+     .doc = "The vendor's PKCS#11 module, which casemate-p11d loads, in a sandbox."},
+    {"hsm.token", TEXT(1, 32, NULL), AT(hsm.token),
+     .doc = "Label of the token. Without it: the only one that is initialised."},
+    {"hsm.pin_file", FILE_AT(NULL), AT(hsm.pin_file),
+     .doc = "The user's PIN: the first line of this file, mode 0600. It is tried once."},
+    {"hsm.pin_credential", TEXT(1, 128, NULL), AT(hsm.pin_credential),
+     .doc = "Or the name of a systemd credential that holds it."},
+    {"hsm.init", TEXT(1, 1024, NULL), AT(hsm.init),
+     .doc = "What the module takes as its configuration (NSS)."},
+    {"hsm.files", FILE_AT(NULL), AT(hsm.files),
+     .doc = "Folder that the module keeps its files in. SoftHSM2's and openCryptoki's on Debian "
+            "are known."},
+    {"hsm.network", .type = KEY_BOOL, .standard = "false", AT(hsm.network),
+     .doc = "The module opens connections after its start."},
+    {"hsm.program", FILE_AT(NULL), AT(hsm.program),
+     .doc = "casemate-p11d. Without it: beside casemate-kmsd, then where it was installed."},
 
     {"keyd.program", FILE_AT(NULL), AT(keyd.program),
      .doc = "casemate-keyd. Without it: beside casemate-kmsd, then where it was installed."},
@@ -155,7 +173,7 @@ const size_t cm_config_keys_n = CM_COUNT(cm_config_keys);
 const struct alias cm_config_aliases[] = {
     {"kms.base", NULL, NULL, "lux-kms", "The server itself takes that place."},
     {"kms.lux.provider", NULL, NULL, "software",
-     "Keys are held by casemate-keyd; hardware providers are not part of this build."},
+     "Keys are held by casemate-keyd; a device for the root is `unseal.method: hsm`."},
     {"kms.hanzo.model_encryption.algorithm", NULL, NULL, "AES-256-GCM", "It always is."},
     {"kms.hanzo.model_encryption.key_rotation_days", "rotation.model", "d", NULL, "In days."},
     {"kms.hanzo.model_encryption.key_prefix", NULL, NULL, "model/",

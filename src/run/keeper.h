@@ -89,6 +89,7 @@ typedef struct {
     const char *const *args;     /* further arguments, NULL at the end; may be NULL */
     unsigned connections;        /* with the right to operations and control */
     int stderr_fd;               /* where its log goes; -1: this process's */
+    int device_fd;               /* a socket to casemate-p11d, which stays ours; 0: none */
     const char *credentials_dir; /* $CREDENTIALS_DIRECTORY for it; NULL: none */
 } cm_keyd_spawn;
 

@@ -14,7 +14,7 @@
 enum {
     FIRST_FD = 3,
     CONNECTIONS_MAX = 48,
-    HIGH_FD = FIRST_FD + CONNECTIONS_MAX, /* sources lie here: no target is one */
+    HIGH_FD = FIRST_FD + CONNECTIONS_MAX + 1, /* sources lie here: no target is one */
     ARGS_MAX = 32,
 };
 
@@ -38,9 +38,10 @@ cm_err cm_keyd_connect(void *path, int *fd)
 struct start {
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attr;
-    char argv_text[CONNECTIONS_MAX][16];
+    char argv_text[CONNECTIONS_MAX][16], device_text[16];
+    int device;
     char credentials[4096 + 32];
-    char *argv[2 * CONNECTIONS_MAX + ARGS_MAX + 2];
+    char *argv[2 * CONNECTIONS_MAX + ARGS_MAX + 4];
     char *env[2];
     int theirs[CONNECTIONS_MAX];
 };
@@ -80,6 +81,11 @@ static cm_err arguments(struct start *t, const cm_keyd_spawn *s)
         t->argv[n++] = text("--connection");
         t->argv[n++] = t->argv_text[i];
     }
+    if (t->device > 0) {
+        (void)snprintf(t->device_text, sizeof t->device_text, "%u", FIRST_FD + s->connections);
+        t->argv[n++] = text("--device");
+        t->argv[n++] = t->device_text;
+    }
     for (size_t i = 0; s->args && s->args[i]; i++) {
         if (i >= ARGS_MAX)
             return CM_FAIL(BAD_ARGUMENT);
@@ -108,6 +114,9 @@ static int spawn(pid_t *pid, struct start *t, const cm_keyd_spawn *s)
           posix_spawnattr_setflags(&t->attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     for (unsigned i = 0; !bad && i < s->connections; i++)
         bad = posix_spawn_file_actions_adddup2(&t->files, t->theirs[i], FIRST_FD + (int)i);
+    if (!bad && t->device > 0)
+        bad =
+            posix_spawn_file_actions_adddup2(&t->files, t->device, FIRST_FD + (int)s->connections);
     if (!bad && s->stderr_fd >= 0)
         bad = posix_spawn_file_actions_adddup2(&t->files, s->stderr_fd, STDERR_FILENO);
     return bad ? bad : posix_spawn(pid, s->program, &t->files, &t->attr, t->argv, t->env);
@@ -116,7 +125,13 @@ static int spawn(pid_t *pid, struct start *t, const cm_keyd_spawn *s)
 static cm_err start(pid_t *pid, int *fds, struct start *t, const cm_keyd_spawn *s)
 {
     unsigned pairs = 0;
-    cm_err e = arguments(t, s);
+    cm_err e;
+
+    if (s->device_fd > 0)
+        t->device = fcntl(s->device_fd, F_DUPFD_CLOEXEC, HIGH_FD);
+    if (t->device < 0)
+        return CM_FAIL(KEYD_SPAWN);
+    e = arguments(t, s);
 
     while (cm_ok(e) && pairs < s->connections) {
         e = one_pair(&fds[pairs], &t->theirs[pairs]);
@@ -124,6 +139,8 @@ static cm_err start(pid_t *pid, int *fds, struct start *t, const cm_keyd_spawn *
     }
     if (cm_ok(e) && spawn(pid, t, s) != 0)
         e = CM_FAIL(KEYD_SPAWN);
+    if (t->device > 0)
+        close(t->device);
     for (unsigned i = 0; i < pairs; i++) {
         close(t->theirs[i]);
         if (cm_failed(e))

@@ -313,7 +313,7 @@ static cm_err statement(cm_call *c, cm_buf *b, const cm_msg *r, const cm_key_typ
     CM_TRY(cm_cbor_put_uint(b, 7));
     CM_TRY(cm_cbor_put_uint(b, cm_keyrec_state(r, v, st->now)));
     CM_TRY(cm_cbor_put_uint(b, 8));
-    CM_TRY(cm_cbor_put_text(b, cm_msg_view(v, M_SealedVersion_custody)));
+    CM_TRY(cm_cbor_put_text(b, cm_keyrec_custody(c, v)));
     CM_TRY(cm_cbor_put_uint(b, 9));
     CM_TRY(cm_cbor_put_bool(b, number(r, M_KeyRecord_exportable) != 0));
     CM_TRY(cm_cbor_put_uint(b, 10));

@@ -123,6 +123,12 @@ cm_err cm_keyrec_budget(cm_call *c, const cm_msg *record)
 
 /* ---- showing ---- */
 
+cm_view cm_keyrec_custody(const cm_call *c, const cm_msg *version)
+{
+    return c->svc->o.custody ? cm_view_str(c->svc->o.custody)
+                             : cm_msg_view(version, M_SealedVersion_custody);
+}
+
 static cm_err show_version(cm_call *c, cm_msg **out, const cm_msg *record, const cm_msg *v)
 {
     cm_view pk = cm_msg_view(v, M_SealedVersion_public_key);
@@ -133,7 +139,7 @@ static cm_err show_version(cm_call *c, cm_msg **out, const cm_msg *record, const
     cm_set_same(m, M_KeyVersion_version, v, M_SealedVersion_version);
     cm_set_number(m, M_KeyVersion_state, cm_keyrec_state(record, v, c->state->now));
     cm_set_same(m, M_KeyVersion_created_ms, v, M_SealedVersion_created_ms);
-    cm_set_same(m, M_KeyVersion_custody, v, M_SealedVersion_custody);
+    cm_set_view(m, M_KeyVersion_custody, cm_keyrec_custody(c, v));
     if (pk.n) {
         CM_TRY(cm_arena_get(c->arena, &hash, 32));
         CM_TRY(cm_hash_once(c->svc->o.crypt, CM_SHA256, hash, pk));

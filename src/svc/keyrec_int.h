@@ -30,4 +30,7 @@ cm_err cm_keyrec_copy(cm_call *c, cm_msg **out, const cm_msg *record, size_t roo
 /* Writes the record and the scheduler's row for what is next due of it. */
 cm_err cm_keyrec_put(cm_call *c, cm_view keyspace, cm_view name, cm_msg *record, uint64_t version);
 
+/** Who could have the version's key, as things are now: the server's root says, else the record. */
+cm_view cm_keyrec_custody(const cm_call *c, const cm_msg *version);
+
 #endif

@@ -1,0 +1,131 @@
+#!/usr/bin/env bash
+# The root of a key server under a key in a token: SoftHSM2 behind casemate-p11d. Keys outlive
+# restarts and killed processes; another token with the same label opens nothing.
+# shellcheck source=tests/e2e/lib.sh
+. "$CASEMATE_SOURCE/tests/e2e/lib.sh"
+module=/usr/lib/softhsm/libsofthsm2.so
+{ [ -r "$module" ] && command -v softhsm2-util >/dev/null; } || {
+    echo 'SKIP: no SoftHSM2 (package softhsm2)'
+    exit 77
+}
+command -v curl >/dev/null || {
+    echo 'SKIP: no curl'
+    exit 77
+}
+
+dir=$WORK/kms
+port=$((20000 + RANDOM % 12000))
+server=
+trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true; wait 2>/dev/null || true' EXIT
+export SOFTHSM2_CONF=$WORK/softhsm2.conf
+printf 'directories.tokendir = %s\n' "$WORK/tokens" >"$SOFTHSM2_CONF"
+echo 482916 >"$WORK/pin"
+
+token() {
+    mkdir -p "$WORK/tokens"
+    softhsm2-util --init-token --free --label kms --pin 482916 --so-pin 73519264 >/dev/null
+}
+
+device() {
+    casemate hsm "$@" --module "$module" --token kms --pin-file "$WORK/pin" --write "$WORK/tokens" \
+        2>>"$WORK/p11d.log"
+}
+
+admin() { curl -s --max-time 5 --unix-socket "$dir/admin.sock" "http://localhost$1" || true; }
+
+launch() {
+    casemate serve --dir "$dir" --listen "127.0.0.1:$port" --shares-file "$WORK/shares" \
+        --hsm-module "$module" --hsm-token kms --hsm-pin-file "$WORK/pin" \
+        --hsm-files "$WORK/tokens" >>"$WORK/log" 2>&1 &
+    server=$!
+}
+
+ready() {
+    for _ in $(seq 600); do
+        if admin /readyz | grep -q '"ready":true'; then
+            return
+        fi
+        kill -0 "$server" 2>/dev/null || break
+        sleep 0.1
+    done
+    die "not ready: $(tail -20 "$WORK/log")"
+}
+
+finish() {
+    kill -TERM "$server"
+    wait "$server" || die "the server failed at the end: $(tail -3 "$WORK/log")"
+    server=
+}
+
+# count TEXT: lines of the log with it
+count() { grep -cF -- "$1" "$WORK/log" || true; }
+
+# until_count N TEXT
+until_count() {
+    for _ in $(seq 600); do
+        [ "$(count "$2")" -lt "$1" ] || return 0
+        sleep 0.1
+    done
+    die "not $1 times \"$2\": $(tail -20 "$WORK/log")"
+}
+
+# ---- a token, its key
+token
+expect 2 'which device?' casemate hsm status
+device status >"$WORK/status"
+grep -q '^root key  none' "$WORK/status" || die "a root key in a new token: $(cat "$WORK/status")"
+grep -q "^sha-256   $(sha256sum "$module" | cut -d' ' -f1)" "$WORK/status" || die 'the hash is not the file'\''s'
+device init >/dev/null || die 'no key was made'
+if device init >/dev/null; then
+    die 'the key was made twice'
+fi
+device status | grep -q '^root key  hsm-native' || die 'the root key is not shown'
+device test | grep -qF '| SoftHSM project, SoftHSM v2 | yes | yes | yes | yes | no | no | no | hsm-wrapped |' ||
+    die "SoftHSM2 does not conform: $(device test)"
+
+# ---- a server whose root is under it
+launch
+ready
+absent "$dir/passphrase"
+export CASEMATE_SERVER=$dir/admin.json
+ok casemate key create k1 --type ML-DSA-65
+# H-14
+casemate key info k1 --json >"$WORK/info"
+grep -q '"custody": *"hsm-wrapped"' "$WORK/info" || die "custody: $(cat "$WORK/info")"
+echo hello >"$WORK/data"
+casemate key sign k1 --data "@$WORK/data" --json >"$WORK/signed" || die 'no signature'
+until_count 1 '"event":"device"'
+grep -q '"module_sha256":"'"$(sha256sum "$module" | cut -d' ' -f1)"'"' "$WORK/log" || die 'the module is not logged'
+
+# ---- the same keys after a restart
+finish
+launch
+ready
+ok casemate key sign k1 --data "@$WORK/data"
+
+# ---- killed: the module's process is not missed until keyd is, then both come back
+p11d=$(pgrep -P "$(pgrep -P "$server" | head -1)" -x casemate-p11d)
+keyd=$(sed -n 's/.*keyd_started pid=//p' "$WORK/log" | tail -1)
+kill -9 "$p11d"
+ok casemate key sign k1 --data "@$WORK/data"
+n=$(count '"event":"unsealed"')
+kill -9 "$keyd"
+until_count $((n + 1)) '"event":"unsealed"'
+ready
+ok casemate key sign k1 --data "@$WORK/data"
+
+# ---- another token with the same label opens nothing
+finish
+mv "$WORK/tokens" "$WORK/aside"
+token
+launch
+until_count 1 HSM_NO_KEY
+admin /readyz | grep -q '"ready":false' || die 'ready without its token'
+finish
+rm -r "$WORK/tokens"
+mv "$WORK/aside" "$WORK/tokens"
+launch
+ready
+ok casemate key sign k1 --data "@$WORK/data"
+finish
+echo 'ok'
