@@ -12,8 +12,14 @@ client() { python3 "$CASEMATE_SOURCE/tests/e2e/nodes_client.py" "$@"; }
 
 pg_new
 make_base
-node_new a
-node_new b
+# Its password is read again for each connection: from the sandbox, out of the data folder.
+pg_sql postgres "CREATE ROLE keeper LOGIN SUPERUSER PASSWORD 'pass word'"
+sed -i '1i local all keeper scram-sha-256' "$pg/data/pg_hba.conf"
+pg_sql postgres 'SELECT pg_reload_conf()' >/dev/null
+(umask 077 && echo '*:*:*:keeper:pass word' >pgpass)
+database="host=$pg user=keeper dbname=kms passfile=$WORK/pgpass"
+node_new a "$database"
+node_new b "$database"
 
 # ---- a first run makes tables, root and tenant; a second one is refused; so is a node without note
 init() {
@@ -126,7 +132,7 @@ sys.exit(0 if (log.count(b"RotateDue"), log.count(b"ActivateDue")) == (1, 1) els
 EOF
 
 # ---- a backup, brought back on SQLite
-echo "host=$pg user=casemate dbname=kms" >pg.conf
+echo "$database" >pg.conf
 ok casemate store backup --postgres pg.conf -o kms.backup
 node_end "$new" TERM
 node_new c
