@@ -80,6 +80,9 @@ wait_for() { # SECONDS TEXT COMMAND...
 }
 wait_for 60 '"version":2' ask b $keys/due
 leader() { echo "$(metric a casemate_leader)$(metric b casemate_leader)"; }
+for _ in $(seq 300); do # it says so at the end of its round
+    [[ $(leader) != 00 ]] || sleep 0.1
+done
 case $(leader) in
 10) old=a new=b ;;
 01) old=b new=a ;;
