@@ -22,6 +22,7 @@ drop_nets() {
 ip netns add "${net}pg" 2>/dev/null || skip 'network namespaces are not permitted here'
 nodes_trap=drop_nets
 trap end_all EXIT
+ip netns exec "${net}pg" true 2>/dev/null || skip 'network namespaces can not be entered here'
 
 # Node number i is 10.77.i.2 and reaches PostgreSQL at 10.77.i.1.
 i=0
