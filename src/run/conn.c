@@ -300,15 +300,21 @@ static size_t write_some(cm_conn *c, enum io_result *r)
     return sent;
 }
 
+/* An answer that the peer's window keeps back is unread like one that its socket keeps back; what
+ * else goes out meanwhile (replies to its pings) moves none of it. */
 static void note_output(cm_conn *c, size_t sent, size_t waiting)
 {
+    size_t owed = cm_http_owed(c->http);
+    bool moved = waiting || owed == 0 ? sent > 0 : owed < c->owed;
+
+    c->owed = owed;
     if (sent) {
         cm_server_count(c->s, CM_SM_SENT, 0, (int64_t)sent);
         c->active_ms = now(c);
     }
-    if (!waiting)
+    if (!waiting && owed == 0)
         c->blocked = false;
-    else if (!c->blocked || sent) {
+    else if (!c->blocked || moved) {
         c->blocked = true;
         c->stuck_ms = now(c);
     }

@@ -49,6 +49,7 @@ struct cm_conn {
     bool draining;       /* asked to end */
     uint64_t drain_ms, looked_ms;
     uint64_t active_ms; /* last byte in or answer out */
+    size_t owed;        /* of answers that the peer gave no room for */
     uint64_t stuck_ms;  /* since when output waits */
     uint64_t from_ms;   /* when the handshake, or the request under way, began */
     uint64_t came;      /* bytes of that request, and of others beside it */

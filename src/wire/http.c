@@ -489,6 +489,16 @@ void cm_http_reset(cm_http_request *r)
     r->conn->ops->reset(q);
 }
 
+size_t cm_http_owed(const cm_http_conn *c)
+{
+    size_t n = 0;
+
+    if (cm_http_is_h2(c))
+        for (const struct cm_hreq *q = c->live; q; q = q->next)
+            n += q->out.n - q->out_at;
+    return n;
+}
+
 size_t cm_http_backlog(const cm_http_request *r)
 {
     const struct cm_hreq *q = (const struct cm_hreq *)r;

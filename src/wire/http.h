@@ -78,6 +78,8 @@ bool cm_http_over(const cm_http_conn *c);
 bool cm_http_receiving(const cm_http_conn *c);
 /** Requests that wait for their answer, or the rest of it. */
 unsigned cm_http_busy(const cm_http_conn *c);
+/** Bytes of answers that are not pending yet: an HTTP/2 peer has not given the room for them. */
+size_t cm_http_owed(const cm_http_conn *c);
 /** Whether it speaks HTTP/2. */
 bool cm_http_is_h2(const cm_http_conn *c);
 /** Monotonic ms, for flood limits: tell it once per round. */
