@@ -233,6 +233,38 @@ static cm_err key_types(cm_buf *out)
     return put(out, "\n");
 }
 
+/* How another specification's client calls map to operations. */
+static cm_err lp325(cm_buf *out)
+{
+    static const struct {
+        const char *call, *here;
+    } map[] = {
+        {"Sign(key, msg)", "`Sign`"},
+        {"SignBLS", "`Sign` with a BLS12-381 key: refused as unsupported in this build"},
+        {"SignThreshold(msg, threshold)",
+         "`SignThreshold` twice by each of `threshold` holders, then `AggregateThreshold` "
+         "(spec/frost.md)"},
+        {"GenerateKey(alg)", "`CreateKey`; threshold keys: `DealThreshold`"},
+        {"ImportKey", "`ImportKey`"},
+        {"DeleteKey", "`ScheduleDestruction`, and `DeleteKey` once it is destroyed"},
+        {"ExportWrapped(key, wrapKey)", "`ExportWrapped`, to an ML-KEM or X-Wing public key"},
+        {"ImportWrapped", "`ImportWrapped`, with a KEM key of the same keyspace"},
+        {"HealthCheck", "`Health`; `GET /readyz` on the admin socket"},
+        {"GetMetrics", "`GET /metrics` on the admin socket"},
+        {"Verify", "`Verify`"},
+    };
+    char line[512];
+
+    CM_TRY(put(out, "| LP-325 | here |\n|---|---|\n"));
+    for (size_t i = 0; i < CM_COUNT(map); i++) {
+        (void)snprintf(line, sizeof line, "| %s | %s |\n", map[i].call, map[i].here);
+        CM_TRY(put(out, line));
+    }
+    return put(out, "\nIts algorithms: BLS12_381 is `BLS12-381`, ECDSA_secp256k1 `secp256k1`, "
+                    "ECDSA_secp256r1 `P-256`, Ed25519 `Ed25519`, ML_DSA_65 `ML-DSA-65`, RSA_2048 "
+                    "and RSA_4096 `RSA-2048` and `RSA-4096`.\n\n");
+}
+
 static cm_err reference(cm_buf *out)
 {
     static const cm_message *list[MESSAGES];
@@ -243,8 +275,8 @@ static cm_err reference(cm_buf *out)
     CM_TRY(put(out, "# The KMS interface\n\nWritten by `./do docs` from the operation table. REST "
                     "is JSON over HTTP; gRPC is the same messages (docs/kms.proto). A field with * "
                     "is required. Rules: spec/kms.md; signatures: spec/wire-auth.md.\n\n"
-                    "LP-325's client calls and Verify are named with the operations that serve "
-                    "them.\n\n"));
+                    "## LP-325\n\nIts client calls, and Verify, which its tests call:\n\n"));
+    CM_TRY(lp325(out));
     CM_TRY(key_types(out));
     for (size_t i = 0; i < cm_ops_n; i++) {
         const cm_op *o = &cm_ops[i];
