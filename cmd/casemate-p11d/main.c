@@ -18,6 +18,7 @@
 #include "codec/text.h"
 #include "hsm/msg.h"
 #include "hsm/p11.h"
+#include "run/leakless.h"
 #include "run/log.h"
 #include "run/sandbox.h"
 
@@ -49,22 +50,6 @@ struct worker {
     int fd;
     pthread_t thread;
 };
-
-#ifdef __SANITIZE_ADDRESS__
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifdef SANITIZED
-/* A leak checker traces its own process, which the sandbox refuses. */
-__attribute__((visibility("default"))) const char *__asan_default_options(void);
-const char *__asan_default_options(void)
-{
-    return "detect_leaks=0";
-}
-#endif
 
 static const char usage[] =
     "usage: casemate-p11d --module FILE --connection FD [options]\n"
