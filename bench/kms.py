@@ -309,7 +309,9 @@ class Asker:
                   self.server.url + path)
         body, times = out.rsplit("\n", 1)
         first, before = map(float, times.split())
-        return json.loads(body), 1000 * (first - before)
+        got = json.loads(body)
+        assert "error" not in got, got
+        return got, 1000 * (first - before)
 
 
 def page_times(server, prefix, count):

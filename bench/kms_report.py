@@ -97,7 +97,7 @@ def key_table(r):
            "| sign | server |", "|---|---|---|---|---|---|---|---|---|---|"]
     for k in r["keys"]:
         out.append(f"| {k['keys']:,} | {k['made_per_second']:,.0f} | {k['database_mib']:,.0f} MiB | "
-                   f"{k['bytes_each']:,.0f} | {k['start']:.2f} ms | "
+                   f"{round(k['bytes_each']) if 'bytes_each' in k else ''} | {k['start']:.2f} ms | "
                    f"{k['middle']:.2f} ms | {k['end']:.2f} ms | {k['create']:.2f} ms | "
                    f"{k['sign']:.2f} ms | {k['rss']:.0f} MiB |")
     return out
