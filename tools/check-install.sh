@@ -61,6 +61,9 @@ done
 for library in "$lib"/libcasemate.{so,so.0,a}; do
     [ -e "$library" ] || { echo "no $library"; exit 1; }
 done
+module=$lib/pkcs11/libcasemate-pkcs11.so
+[ -e "$module" ] || { echo "no $module"; exit 1; }
+nm -D --defined-only "$module" | grep ' C_GetInterface$' >/dev/null || { echo 'the module exports no PKCS#11'; exit 1; }
 if readelf -d "$lib/libcasemate.so" | grep -E 'NEEDED.*libcrypto' && [ -e .deps/openssl/lib/libcrypto.a ]; then
     echo 'the shared library still needs the system OpenSSL'
     exit 1

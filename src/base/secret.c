@@ -18,6 +18,7 @@ static struct {
     struct chunk *chunks[MAX_CHUNKS];
     size_t n;
     cm_arena_kind kind;
+    pid_t owner;
 } arena = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void *map_secretmem(uint8_t *at)
@@ -106,8 +107,20 @@ static void *take_cells(struct chunk *c, size_t want)
     return NULL;
 }
 
+/* A child of fork() does not have its parent's pages, and begins anew: what it holds on to of its
+ * parent's secrets it can neither read nor free. */
+static void own(void)
+{
+    pid_t me = getpid();
+
+    if (arena.owner != me)
+        arena.n = 0;
+    arena.owner = me;
+}
+
 static cm_err take(void **out, size_t want)
 {
+    own();
     for (;;) {
         for (size_t i = 0; i < arena.n; i++) {
             *out = take_cells(arena.chunks[i], want);

@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/os.h"
 #include "cm_config.h"
@@ -105,6 +106,15 @@ void cm_client_free(cm_client *k)
 void cm_client_free_ptr(cm_client **k)
 {
     cm_client_free(*k);
+}
+
+void cm_client_abandon(cm_client *k)
+{
+    if (k->link.open)
+        close(k->link.fd);
+    k->link.open = false;
+    k->link.fd = -1;
+    cm_key32_wipe(&k->session_key);
 }
 
 const char *cm_client_why(const cm_client *k)

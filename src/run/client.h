@@ -33,6 +33,9 @@ typedef struct {
 CM_MUST cm_err cm_client_new(cm_client **out, const cm_crypt *c, const cm_client_options *o);
 void cm_client_free(cm_client *k);
 void cm_client_free_ptr(cm_client **k);
+/** For a child of fork(): closes the descriptor without a word to the server, for the connection is
+ * the parent's, and wipes the session's key. The memory stays. */
+void cm_client_abandon(cm_client *k);
 
 typedef enum {
     CM_CLIENT_USUAL,  /* session when there is one, else signature, else token */

@@ -136,7 +136,9 @@ def prefix(tree):
             for _, name, path in tree.objects()
             for kind, symbol in nm(path, "-g", "--defined-only")
             if not symbol.startswith("cm_")
-            and not (name.startswith("cmd/") and symbol == "main") and kind not in "wWvV"]
+            and not (name.startswith("cmd/") and symbol == "main")
+            and not (name.startswith("cmd/") and re.match(r"C_[A-Z]", symbol))
+            and kind not in "wWvV"]
 
 
 def effects(tree):

@@ -20,8 +20,8 @@ BANNED = {
 BANNED_WORDS = {word: why for words, why in BANNED.items() for word in words.split()}
 BANNED_CALL = re.compile(r"\b(" + "|".join(BANNED_WORDS) + r")\s*\(")
 # One row a line, whatever its length.
-TABLES = ("include/casemate/reasons.h", "src/svc/list_admin.h", "src/svc/list_keys.h",
-          "src/svc/list_records.h", "src/svc/ops.c")
+TABLES = ("include/casemate/reasons.h", "src/codec/pkcs11.h", "src/svc/list_admin.h",
+          "src/svc/list_keys.h", "src/svc/list_records.h", "src/svc/ops.c")
 LIMITS = {"lines": (60, 120), "paths": (15, 25)}
 FILE_LINES = 800
 C_TOPS = ("src", "cmd", "include", "tests", "bench")
@@ -120,8 +120,8 @@ def complexity(tree):
 
 
 # One row a line, however long: what people and merges find their way by.
-TABLES = ("include/casemate/reasons.h", "src/svc/list_admin.h", "src/svc/list_keys.h",
-          "src/svc/list_records.h", "src/svc/ops.c")
+TABLES = ("include/casemate/reasons.h", "src/codec/pkcs11.h", "src/svc/list_admin.h",
+          "src/svc/list_keys.h", "src/svc/list_records.h", "src/svc/ops.c")
 
 
 def length(tree):

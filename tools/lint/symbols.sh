@@ -9,6 +9,13 @@ if grep -v '^cm_' <<<"$exported"; then
     echo "$so exports the names above beside cm_"
     status=1
 fi
+module=$1/cmd/casemate-pkcs11/libcasemate-pkcs11.so
+exported=$(nm -D --defined-only "$module" | awk '{ sub(/@.*/, "", $3); print $3 }')
+grep -q '^C_GetInterface$' <<<"$exported" || { echo "$module exports no PKCS#11"; status=1; }
+if grep -v '^C_' <<<"$exported"; then
+    echo "$module exports the names above beside C_"
+    status=1
+fi
 for program in "$1"/cmd/*/casemate*; do
     { [ -f "$program" ] && [ -x "$program" ]; } || continue
     if nm -D --defined-only "$program" |
