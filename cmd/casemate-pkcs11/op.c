@@ -568,7 +568,6 @@ CK_RV C_VerifySignatureInit(CK_SESSION_HANDLE session, CK_MECHANISM *m, CK_OBJEC
 
 static CK_RV check_stored(CK_SESSION_HANDLE session, bool parts, const CK_BYTE *data, CK_ULONG n)
 {
-    CM_AUTO(cm_buf_free) cm_buf sig = {.max = CM_SIG_MAX};
     CM_AUTO(cm_p11_give) cm_p11_session *s = NULL;
     cm_p11_op *op;
     CK_RV rv;
