@@ -220,9 +220,9 @@ static void test_old_keks_rotate(void **state)
         assert_int_equal(t_number(t_ok(t, &t->admin, "GET", "/v1/tenants/~", NULL), "kek_version"),
                          1 + year);
     }
+    cm_scheduler_done(&s);
     t_svc_restart(t);
     (void)t_ok(t, &t->admin, "POST", KEY "k:decrypt", ct);
-    cm_scheduler_done(&s);
     t_svc_done(t);
 }
 
