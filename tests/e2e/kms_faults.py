@@ -1,5 +1,6 @@
 """A key server to be hurt: started on a folder of its own, looked at, killed, started again; and
 HTTP/2 by hand, so that it can be done wrong."""
+import atexit
 import base64
 import json
 import mmap
@@ -67,6 +68,7 @@ class Server:
         self.process = subprocess.Popen(
             [*self.before, os.environ["CASEMATE_KMSD"], "--config", self.config],
             env=dict(self.env, **self.more_env), stdout=self.log, stderr=self.log)
+        atexit.register(self.process.kill)  # of no effect once it was waited for
         if ready:
             self.wait_ready()
 
