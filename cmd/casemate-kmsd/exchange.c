@@ -127,12 +127,51 @@ void cm_kmsd_answer_error(reactor *re, cm_conn *c, cm_http_request *r, cm_err e,
     respond(c, r, &a);
 }
 
+/* A line of JSON for each answer. The request is gone when this fails. */
+cm_err cm_kmsd_rest_piece(struct exchange *x)
+{
+    CM_AUTO(cm_buf_free) cm_buf line = {.max = ANSWER_MAX};
+    const cm_http_header type = {CM_LIT("content-type"), CM_LIT("application/x-ndjson")};
+    const cm_http_response head = {.status = 200, .headers = &type, .headers_n = 1};
+
+    cm_err e = cm_msg_to_json(&line, x->call.answer);
+
+    if (cm_ok(e))
+        e = cm_buf_byte(&line, '\n');
+    if (cm_failed(e)) {
+        cm_http_reset(x->http);
+        return e;
+    }
+    if (!x->started)
+        CM_TRY(cm_http_start(x->http, &head));
+    x->started = true;
+    return cm_http_write(x->http, cm_buf_view(&line));
+}
+
+/* Behind what was sent already, why there is no more is a line too. */
+static void end_rest(struct exchange *x)
+{
+    CM_AUTO(cm_buf_free) cm_buf line = {.max = 4096};
+    cm_err e = x->call.result, sent = CM_OKAY;
+
+    if (cm_failed(e) && cm_ok(error_body(&line, e, x->call.detail)) &&
+        cm_ok(cm_buf_byte(&line, '\n')))
+        sent = cm_http_write(x->http, cm_buf_view(&line));
+    if (cm_ok(sent)) /* else it is gone */
+        (void)cm_failed(cm_http_finish(x->http, NULL, 0));
+    cm_conn_answered(x->conn);
+}
+
 static void answer_rest(struct exchange *x)
 {
     CM_AUTO(cm_buf_free) cm_buf body = {.max = ANSWER_MAX};
     cm_call *call = &x->call;
     cm_err e = call->result;
 
+    if (x->started) {
+        end_rest(x);
+        return;
+    }
     if (cm_ok(e) && call->answer)
         e = cm_msg_to_json(&body, call->answer);
     else if (cm_ok(e))
@@ -217,8 +256,8 @@ static void came_back(cm_loop_task *t)
     struct exchange *x = (struct exchange *)(void *)t;
 
     /* Of a stream there may be more, as long as somebody listens. */
-    if (x->grpc && x->call.more && cm_ok(x->call.result) && x->http)
-        cm_kmsd_grpc_piece(x);
+    if (x->call.op && x->call.op->streams && x->call.more && cm_ok(x->call.result) && x->http)
+        cm_kmsd_stream_piece(x);
     else
         finish(x);
 }
@@ -378,6 +417,6 @@ void cm_kmsd_cancelled(void *self, cm_conn *c, cm_http_request *r)
     if (x) {
         x->http = NULL;
         x->conn = NULL;
-        cm_kmsd_grpc_cancelled(x);
+        cm_kmsd_stream_cancelled(x);
     }
 }

@@ -28,8 +28,10 @@ void cm_kmsd_refuse(reactor *re, cm_conn *c, cm_http_request *r, cm_err e, const
 CM_MUST cm_err cm_kmsd_grpc_prepare(struct exchange *x, char detail[160]);
 /* The last, or only, message and the status. */
 void cm_kmsd_grpc_answer(struct exchange *x);
-/* One message of a stream; then the call goes on. */
-void cm_kmsd_grpc_piece(struct exchange *x);
-void cm_kmsd_grpc_cancelled(struct exchange *x);
+/* One message of a stream, in either protocol; then the call goes on. */
+void cm_kmsd_stream_piece(struct exchange *x);
+void cm_kmsd_stream_cancelled(struct exchange *x);
+/* exchange.c: one as a line of JSON. */
+CM_MUST cm_err cm_kmsd_rest_piece(struct exchange *x);
 
 #endif

@@ -1,4 +1,4 @@
-/* gRPC to operations and back: unary calls, and streams of answers. */
+/* gRPC to operations and back: unary calls; and streams of answers, in gRPC or lines of JSON. */
 #include <stdio.h>
 
 #include "exchange.h"
@@ -99,7 +99,9 @@ static void go_on(cm_timer *t)
         cm_loop_after(x->r->loop, &x->pause, LOOK_AGAIN_MS);
         return;
     }
-    e = x->http ? cm_svc_more(&x->call) : CM_FAIL(CANCELLED);
+    e = !x->http                          ? CM_FAIL(CANCELLED)
+        : atomic_load(&x->r->d->draining) ? CM_FAIL(RUN_DRAINED)
+                                          : cm_svc_more(&x->call);
     if (cm_ok(e)) {
         cm_svc_run(&x->call);
         return;
@@ -109,26 +111,35 @@ static void go_on(cm_timer *t)
     x->task.run(&x->task);
 }
 
+/* The request is gone when this fails. */
 static cm_err send_piece(struct exchange *x)
 {
     CM_AUTO(cm_buf_free) cm_buf m = {.max = MESSAGE_MAX};
+    cm_err e = message_of(x, &m);
 
+    if (cm_failed(e)) {
+        cm_http_reset(x->http);
+        return e;
+    }
     if (!x->started)
         CM_TRY(cm_grpc_begin(x->http, NULL, 0));
     x->started = true;
-    CM_TRY(message_of(x, &m));
     return cm_grpc_send(x->http, cm_buf_view(&m));
 }
 
-void cm_kmsd_grpc_piece(struct exchange *x)
+void cm_kmsd_stream_piece(struct exchange *x)
 {
-    answered(x, send_piece(x));
+    cm_err e = x->grpc ? send_piece(x) : cm_kmsd_rest_piece(x);
+
+    answered(x, e);
+    if (cm_failed(e))
+        x->http = NULL;
     x->pause.fire = go_on;
     cm_loop_after(x->r->loop, &x->pause, x->call.wait_ms);
 }
 
 /* A stream that pauses ends at its next turn. */
-void cm_kmsd_grpc_cancelled(struct exchange *x)
+void cm_kmsd_stream_cancelled(struct exchange *x)
 {
     if (x->pause.next)
         cm_loop_after(x->r->loop, &x->pause, 0);

@@ -105,10 +105,32 @@ cm_err cm_cli_log_open(cm_cli *cli, cm_cli_log *l, const char *dir)
     return CM_OKAY;
 }
 
+bool cm_cli_log_is_server(const cm_cli *cli, size_t arg)
+{
+    return !cm_cli_has(cli, "store") && cli->args_n <= arg;
+}
+
+cm_err cm_cli_log_any(cm_cli *cli, cm_cli_log *l, size_t arg)
+{
+    cm_err e;
+
+    if (cm_cli_has(cli, "store"))
+        return cm_cli_log_open(cli, l, NULL);
+    if (cli->args_n > arg)
+        return cm_cli_log_open(cli, l, cli->args[arg]);
+    e = cm_cli_log_server(cli, l);
+    if (cm_is(e, CM_CLI_NO_SERVER))
+        return cm_cli_usage(cli, "which log? Give an exported folder, --store FILE, or a server's "
+                                 "profile with --server");
+    return e;
+}
+
 void cm_cli_log_close(cm_cli_log *l)
 {
     cm_store_close(l->store);
     l->store = NULL;
+    cm_buf_free(&l->note);
+    cm_remote_close(&l->remote);
 }
 
 cm_err cm_cli_is_folder(cm_cli *cli, bool *is, const char *path)

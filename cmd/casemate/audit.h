@@ -3,6 +3,7 @@
 /* What the `casemate audit` commands share: public keys, logs to read, lines of checks. */
 #include "audit/verify.h"
 #include "cli.h"
+#include "remote.h"
 
 enum { CM_CLI_VKEYS = 32 };
 
@@ -15,8 +16,12 @@ typedef struct {
 CM_MUST cm_err cm_cli_vkeys_init(cm_cli *cli, cm_cli_vkeys *k, const char *option);
 void cm_cli_vkeys_done(cm_cli_vkeys *k);
 
-/** A log: --store FILE, or a folder in the layout of tlog-tiles. It does not move once open. */
+/** A log: --store FILE, a folder in the layout of tlog-tiles, or a server's. It does not move once
+ * open. */
 typedef struct {
+    cm_cli *cli;
+    cm_remote remote;
+    cm_buf note; /* the server's checkpoint, once read */
     const char *dir;
     cm_store *store;
     cm_log_files files;
@@ -25,7 +30,18 @@ typedef struct {
 
 /** dir NULL: --store. */
 CM_MUST cm_err cm_cli_log_open(cm_cli *cli, cm_cli_log *l, const char *dir);
+/** That of the server of --server or the profile in use. What it is asked for, its entries above
+ * all, it may refuse. */
+CM_MUST cm_err cm_cli_log_server(cm_cli *cli, cm_cli_log *l);
+/** --store, the folder in cli->args[arg], or else a server's; CLI_USAGE when there is none. */
+CM_MUST cm_err cm_cli_log_any(cm_cli *cli, cm_cli_log *l, size_t arg);
+/** Whether that would be a server's. */
+bool cm_cli_log_is_server(const cm_cli *cli, size_t arg);
 void cm_cli_log_close(cm_cli_log *l);
+/** Append a receipt that the server makes. */
+CM_MUST cm_err cm_cli_server_receipt(cm_cli *cli, cm_buf *out, uint64_t leaf);
+/** Show the tenant's among the last entries; go_on: and those to come, for good. */
+CM_MUST cm_err cm_cli_server_tail(cm_cli *cli, uint64_t last, bool go_on);
 /** What opens a store's rows. */
 const cm_store_sealer *cm_cli_log_sealer(cm_cli *cli);
 

@@ -7,16 +7,6 @@
 #include "codec/text.h"
 #include "ring.h"
 
-/* The folder, when there is no --store. */
-static cm_err open_log(cm_cli *cli, cm_cli_log *l, size_t arg)
-{
-    if (cm_cli_has(cli, "store"))
-        return cm_cli_log_open(cli, l, NULL);
-    if (cli->args_n <= arg)
-        return cm_cli_usage(cli, "which log? Give --store FILE or an exported folder");
-    return cm_cli_log_open(cli, l, cli->args[arg]);
-}
-
 static cm_err size_of(uint64_t *size, const cm_log_view *v)
 {
     CM_AUTO(cm_buf_free) cm_buf note = {.max = CM_NOTE_MAX};
@@ -60,7 +50,11 @@ cm_err cm_cli_audit_prove(cm_cli *cli)
     CM_TRY(cm_cli_number(cli, "since-size", 0, INT64_MAX, &size));
     if (!since && (cli->args_n == 0 || cm_failed(cm_dec_u64(&index, cm_view_str(cli->args[0])))))
         return cm_cli_usage(cli, "which entry? Give its number");
-    CM_TRY(open_log(cli, &l, since ? 0 : 1));
+    if (!since && cm_cli_log_is_server(cli, 1)) {
+        CM_TRY(cm_cli_server_receipt(cli, &out, index));
+        return cm_cli_put_file(cli, to, cm_buf_view(&out));
+    }
+    CM_TRY(cm_cli_log_any(cli, &l, since ? 0 : 1));
     CM_TRY(since ? put_request(&out, &l.view, size) : cm_log_receipt(&out, &l.view, index));
     cm_cli_on(cli, NULL);
     return cm_cli_put_file(cli, to, cm_buf_view(&out));
@@ -119,10 +113,7 @@ cm_err cm_cli_audit_export(cm_cli *cli)
     uint64_t size = 0;
     cm_cli_event e;
 
-    if (!cm_cli_has(cli, "store"))
-        return cm_cli_usage(cli, "of which log? Give --store FILE");
-    CM_TRY(cm_cli_watch_signals(cli));
-    CM_TRY(cm_cli_log_open(cli, &l, NULL));
+    CM_TRY(cm_cli_log_any(cli, &l, 1));
     CM_TRY(cm_log_export(&sink, &l.view, &size));
     cm_cli_event_begin(cli, &e, "done");
     cm_json_put_text(&e.w, "verb", CM_LIT("audit export"));
@@ -157,7 +148,11 @@ cm_err cm_cli_audit_tail(cm_cli *cli)
     uint64_t size, from, last = 10;
 
     CM_TRY(cm_cli_number(cli, "lines", 1, INT64_MAX, &last));
-    CM_TRY(open_log(cli, &l, 0));
+    if (cm_cli_log_is_server(cli, 0))
+        return cm_cli_server_tail(cli, last, cm_cli_has(cli, "follow"));
+    if (cm_cli_has(cli, "follow"))
+        return cm_cli_usage(cli, "--follow is for a server's log");
+    CM_TRY(cm_cli_log_any(cli, &l, 0));
     CM_TRY(size_of(&size, &l.view));
     from = size > last ? size - last : 0;
     for (uint64_t n = from / CM_TILE_WIDTH; n * CM_TILE_WIDTH < size; n++)

@@ -103,21 +103,25 @@ static bool progress(void *self, uint64_t done, uint64_t of)
     return !atomic_load(&v->cli->cancel);
 }
 
-static cm_err verify_log(verifying *v, const char *dir)
+/* arg: of the folder; past the last: --store, or a server's. */
+static cm_err verify_log(verifying *v, size_t arg)
 {
-    CM_AUTO(cm_cli_log_close) cm_cli_log log;
+    CM_AUTO(cm_cli_log_close) cm_cli_log log = {0};
     CM_AUTO(cm_buf_free) cm_buf note = {.max = CM_NOTE_MAX};
     const cm_audit_watch watch = {.progress = progress, .self = v};
     cm_audit_extent at;
     cm_checkpoint c;
     cm_err e;
 
-    CM_TRY(cm_cli_log_open(v->cli, &log, dir));
+    if (arg < v->cli->args_n)
+        CM_TRY(cm_cli_log_open(v->cli, &log, v->cli->args[arg]));
+    else
+        CM_TRY(cm_cli_log_any(v->cli, &log, arg));
     CM_TRY(log.view.note(log.view.self, &note));
     if (!check_note(v, cm_buf_view(&note), &c))
         return CM_OKAY;
     e = cm_audit_check_log(&at, &v->trust, &log.view, &watch);
-    if (cm_is(e, CM_CANCELLED))
+    if (cm_is(e, CM_CANCELLED) || cm_err_class(e) == CM_CLASS_DENIED)
         return e;
     if (cm_is(e, CM_AUDIT_QUORUM)) /* said already; the content is a matter of its own */
         cm_cli_skip(&v->checks, "content", "not looked at without the witnesses asked for");
@@ -204,16 +208,13 @@ cm_err cm_cli_audit_verify(cm_cli *cli)
     bool folder;
 
     CM_TRY(prepare(cli, &v));
-    if (cli->args_n == 0 && !cm_cli_has(cli, "store"))
-        return cm_cli_usage(cli, "give a receipt, a checkpoint, an exported log, or --store");
-    CM_TRY(cm_cli_watch_signals(cli));
-    if (cm_cli_has(cli, "store"))
-        CM_TRY(verify_log(&v, NULL));
+    if (cli->args_n == 0 || cm_cli_has(cli, "store") || cm_cli_has(cli, "server"))
+        CM_TRY(verify_log(&v, cli->args_n));
     for (size_t i = 0; i < cli->args_n; i++) {
         if (cli->args_n > 1)
             cm_cli_say(cli, "%s:\n", cli->args[i]);
         CM_TRY(cm_cli_is_folder(cli, &folder, cli->args[i]));
-        CM_TRY(folder ? verify_log(&v, cli->args[i]) : verify_file(&v, cli->args[i]));
+        CM_TRY(folder ? verify_log(&v, i) : verify_file(&v, cli->args[i]));
     }
     return cm_cli_conclude(&v.checks);
 }

@@ -45,9 +45,10 @@ typedef struct cm_cli {
     cm_buf fd_passphrase; /* what --key-passphrase-fd held */
 
     atomic_bool cancel;
-    atomic_int signal; /* the first that came */
-    int wake;          /* readable once a signal came; -1 before cm_cli_watch_signals() */
-    bool resumable;    /* an interrupted run can go on: said when stopped */
+    atomic_bool abrupt; /* nothing to clean up: the first signal ends the process */
+    atomic_int signal;  /* the first that came */
+    int wake;           /* readable once a signal came; -1 before cm_cli_watch_signals() */
+    bool resumable;     /* an interrupted run can go on: said when stopped */
 } cm_cli;
 
 /* ---- arguments (args.c) ---- */
@@ -140,6 +141,8 @@ bool cm_cli_can_ask(const cm_cli *cli, const char *prefix);
 
 /** NAME in the home, to be freed with cm_free(). CLI_NO_HOME. */
 CM_MUST cm_err cm_cli_home(cm_cli *cli, char **path, const char *name);
+/** Where `casemate serve` keeps its server unless told otherwise. CLI_NO_HOME. */
+CM_MUST cm_err cm_cli_data_dir(char *dir, size_t n);
 /** A folder and those above it; one that exists stays as it is. */
 CM_MUST cm_err cm_cli_make_folder(const char *path, unsigned mode);
 /** Paths of the trusted publishers' keys, sorted. None is no error. */

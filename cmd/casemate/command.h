@@ -119,6 +119,8 @@ cm_err cm_cli_cert_sign(struct cm_cli *cli);
 cm_err cm_cli_cert_show(struct cm_cli *cli);
 cm_err cm_cli_cert_verify(struct cm_cli *cli);
 cm_err cm_cli_serve(struct cm_cli *cli);
+cm_err cm_cli_unseal(struct cm_cli *cli);
+cm_err cm_cli_seal_server(struct cm_cli *cli);
 cm_err cm_cli_config_check(struct cm_cli *cli);
 cm_err cm_cli_config_explain(struct cm_cli *cli);
 cm_err cm_cli_config_schema(struct cm_cli *cli);

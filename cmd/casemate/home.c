@@ -40,6 +40,19 @@ cm_err cm_cli_home(cm_cli *cli, char **path, const char *name)
     return join(path, home, "/.config/casemate", name);
 }
 
+cm_err cm_cli_data_dir(char *dir, size_t n)
+{
+    const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+
+    if (data && data[0] == '/')
+        snprintf(dir, n, "%.4000s/casemate", data);
+    else if (home && home[0])
+        snprintf(dir, n, "%.4000s/.local/share/casemate", home);
+    else
+        return CM_FAIL(CLI_NO_HOME);
+    return CM_OKAY;
+}
+
 cm_err cm_cli_make_folder(const char *path, unsigned mode)
 {
     char part[PATH_LEN];

@@ -132,7 +132,7 @@ static cm_err own_keyid(cm_cli *cli, const cm_sig_key *k, char out[65])
 static cm_err connect_to(cm_cli *cli, cm_remote *r, struct profile *p)
 {
     char keyid[65] = "";
-    cm_client_options o = {.retries = 3};
+    cm_client_options o = {.retries = 3, .call_ms = r->call_ms};
     cm_view tenant;
 
     CM_TRY(member(p, "server", &o.url));

@@ -210,7 +210,7 @@ static const struct {
     uint32_t v;
 } reasons[] = {CM_REASONS(REASON_ROW)};
 
-static cm_err named(cm_view name)
+cm_err cm_remote_reason(cm_view name)
 {
     for (size_t i = 0; i < CM_COUNT(reasons); i++)
         if (cm_view_eq(cm_view_str(reasons[i].name), name))
@@ -228,26 +228,29 @@ static void take_text(char *out, size_t n, const cm_json_node *o, const char *ke
 }
 
 /* What the server refused, in its words; our own reason of the same name carries the exit code. */
-static cm_err refused(cm_cli *cli, const cm_client_answer *a)
+static cm_err said(cm_cli *cli, const cm_json_node *o)
+{
+    const cm_json_node *name = cm_json_get(o, "reason");
+    cm_view v;
+
+    take_text(cli->detail, sizeof cli->detail, o, "message");
+    take_text(cli->advice, sizeof cli->advice, o, "fix");
+    if (name && cm_ok(cm_json_string(name, &v)))
+        return cm_remote_reason(v);
+    return CM_FAIL(CLI_SERVER);
+}
+
+cm_err cm_remote_refused(cm_cli *cli, const cm_client_answer *a)
 {
     CM_AUTO(cm_json_free_ptr) cm_json *j = NULL;
     cm_json_limits limits = {.bytes = 1 << 20, .depth = 8, .nodes = 4096};
-    const cm_json_node *o = NULL, *name;
-    cm_err e = CM_FAIL(CLI_SERVER);
-    cm_view v;
+    const cm_json_node *o = NULL;
     size_t at;
 
     snprintf(cli->detail, sizeof cli->detail, "the server answered with status %d", a->status);
     if (cm_ok(cm_json_parse(&j, cm_buf_view(&a->body), &limits, &at)))
         o = cm_json_get(cm_json_root(j), "error");
-    if (!o)
-        return e;
-    take_text(cli->detail, sizeof cli->detail, o, "message");
-    take_text(cli->advice, sizeof cli->advice, o, "fix");
-    name = cm_json_get(o, "reason");
-    if (name && cm_ok(cm_json_string(name, &v)))
-        e = named(v);
-    return e;
+    return o ? said(cli, o) : CM_FAIL(CLI_SERVER);
 }
 
 static cm_err failed_call(cm_cli *cli, const cm_remote *r, cm_err e)
@@ -259,35 +262,108 @@ static cm_err failed_call(cm_cli *cli, const cm_remote *r, cm_err e)
     return e;
 }
 
-cm_err cm_remote_call(cm_cli *cli, cm_remote *r, const cm_op *op, cm_arena *a,
-                      const cm_msg *request, cm_msg **answer)
+/* q brings the sink of a stream, or nothing. */
+static cm_err call(cm_cli *cli, cm_remote *r, const cm_op *op, cm_arena *a, const cm_msg *request,
+                   cm_client_request *q, cm_client_answer *got)
 {
     CM_AUTO(cm_buf_free) cm_buf target = {.max = TARGET_MAX};
     CM_AUTO(cm_buf_free) cm_buf body = {.max = INPUT_MAX * 2};
-    CM_AUTO(cm_client_answer_free) cm_client_answer got = {0};
-    cm_msg_fault fault = {{0}, NULL};
     size_t size = sizeof *request + request->type->n * sizeof request->v[0];
-    cm_client_request q = {.method = op->method,
-                           .auth = op->auth == CM_AUTH_NONE     ? CM_CLIENT_PLAIN
-                                   : op->auth == CM_AUTH_SIGNED ? CM_CLIENT_SIGNED
-                                                                : CM_CLIENT_USUAL};
     cm_msg *rest;
     cm_err e;
 
+    q->method = op->method;
+    q->auth = op->auth == CM_AUTH_NONE     ? CM_CLIENT_PLAIN
+              : op->auth == CM_AUTH_SIGNED ? CM_CLIENT_SIGNED
+                                           : CM_CLIENT_USUAL;
     CM_TRY(cm_arena_get(a, &rest, size));
     memcpy(rest, request, size);
     CM_TRY(target_of(&target, op, rest));
-    q.target = cm_buf_view(&target);
+    q->target = cm_buf_view(&target);
     if (strcmp(op->method, "GET") != 0 && strcmp(op->method, "DELETE") != 0) {
         CM_TRY(cm_msg_to_json(&body, rest));
-        q.body = cm_buf_view(&body);
+        q->body = cm_buf_view(&body);
     }
-    e = cm_client_call(r->client, &got, &q);
+    e = cm_client_call(r->client, got, q);
     if (cm_failed(e))
         return failed_call(cli, r, e);
-    if (got.status != 200)
-        return refused(cli, &got);
+    return got->status == 200 ? CM_OKAY : cm_remote_refused(cli, got);
+}
+
+cm_err cm_remote_call(cm_cli *cli, cm_remote *r, const cm_op *op, cm_arena *a,
+                      const cm_msg *request, cm_msg **answer)
+{
+    CM_AUTO(cm_client_answer_free) cm_client_answer got = {0};
+    cm_msg_fault fault = {{0}, NULL};
+    cm_client_request q = {0};
+
+    CM_TRY(call(cli, r, op, a, request, &q, &got));
     return cm_msg_from_json(answer, a, op->answer, cm_buf_view(&got.body), &fault);
+}
+
+/* ---- streams ------------------------------------------------------------------------------ */
+
+/* Answers come as lines of JSON, in pieces that know nothing of lines. */
+struct lines {
+    cm_cli *cli;
+    const cm_op *op;
+    cm_arena *arena;
+    cm_buf rest;
+    cm_err (*each)(void *arg, const cm_msg *answer);
+    void *arg;
+};
+
+static cm_err take_line(struct lines *l, cm_view line)
+{
+    CM_AUTO(cm_json_free_ptr) cm_json *j = NULL;
+    cm_msg_fault fault = {{0}, NULL};
+    cm_msg *answer;
+
+    CM_TRY(cm_json_parse(&j, line, NULL, NULL));
+    if (cm_json_get(cm_json_root(j), "error"))
+        return said(l->cli, cm_json_get(cm_json_root(j), "error"));
+    cm_arena_reset(l->arena);
+    CM_TRY(cm_msg_from_json(&answer, l->arena, l->op->answer, line, &fault));
+    return l->each(l->arg, answer);
+}
+
+static cm_err take_piece(void *arg, cm_view piece)
+{
+    struct lines *l = arg;
+    size_t at = 0;
+    const uint8_t *nl;
+
+    CM_TRY(cm_buf_append(&l->rest, piece));
+    while (l->rest.n > at && (nl = memchr(l->rest.p + at, '\n', l->rest.n - at)) != NULL) {
+        size_t end = (size_t)(nl - l->rest.p);
+
+        CM_TRY(take_line(l, cm_view_of(l->rest.p + at, end - at)));
+        at = end + 1;
+    }
+    if (at > 0) {
+        memmove(l->rest.p, l->rest.p + at, l->rest.n - at);
+        l->rest.n -= at;
+    }
+    return CM_OKAY;
+}
+
+static void lines_done(struct lines *l)
+{
+    cm_arena_free(l->arena);
+    cm_buf_free(&l->rest);
+}
+
+cm_err cm_remote_stream(cm_cli *cli, cm_remote *r, const cm_op *op, cm_arena *a,
+                        const cm_msg *request, cm_err (*each)(void *arg, const cm_msg *answer),
+                        void *arg)
+{
+    CM_AUTO(cm_client_answer_free) cm_client_answer got = {0};
+    CM_AUTO(lines_done)
+    struct lines l = {.cli = cli, .op = op, .each = each, .arg = arg, .rest = {.max = INPUT_MAX}};
+    cm_client_request q = {.sink = take_piece, .sink_arg = &l};
+
+    CM_TRY(cm_arena_new(&l.arena, ARENA_MAX));
+    return call(cli, r, op, a, request, &q, &got);
 }
 
 /* ---- the answer --------------------------------------------------------------------------- */
@@ -378,7 +454,11 @@ static cm_err show(cm_cli *cli, const cm_msg *answer)
     if (cm_remote_has_bytes(answer->type) && cm_cli_has(cli, "out"))
         return write_out(cli, answer);
     if (!cli->json) {
-        say_message(cli, answer, 0);
+        /* A text that is all there is, such as a checkpoint, is fit for a file. */
+        if (answer->type->n == 1 && answer->type->fields[0].type == CM_F_TEXT)
+            cm_cli_say(cli, "%.*s", (int)answer->v[0].view.n, (const char *)answer->v[0].view.p);
+        else
+            say_message(cli, answer, 0);
         return CM_OKAY;
     }
     CM_TRY(cm_msg_to_json(&json, answer));
@@ -397,6 +477,8 @@ cm_err cm_cli_remote(cm_cli *cli)
     CM_TRY(cm_remote_open(cli, &r));
     CM_TRY(cm_msg_new(&request, a, op->request));
     CM_TRY(request_of(cli, &r, request, a));
+    atomic_store(&cli->abrupt, true);
     CM_TRY(cm_remote_call(cli, &r, op, a, request, &answer));
+    atomic_store(&cli->abrupt, false);
     return show(cli, answer);
 }

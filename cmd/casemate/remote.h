@@ -23,6 +23,7 @@ const cm_op *cm_remote_op(const cm_cli_command *c);
 typedef struct {
     cm_client *client;
     char tenant[65];
+    uint32_t call_ms; /* set before it is opened: how long a call may take; 0: the usual */
     /* what the client borrows */
     cm_certs roots, chain;
     cm_pkey *tls_key, *sign_key;
@@ -39,6 +40,15 @@ void cm_remote_close(cm_remote *r);
  */
 CM_MUST cm_err cm_remote_call(cm_cli *cli, cm_remote *r, const cm_op *op, cm_arena *a,
                               const cm_msg *request, cm_msg **answer);
+/** Ask for an operation that streams: each() gets the answers as they come, which live until it
+ * returns; what it fails with ends the stream. Ends well when the server ends it. */
+CM_MUST cm_err cm_remote_stream(cm_cli *cli, cm_remote *r, const cm_op *op, cm_arena *a,
+                                const cm_msg *request,
+                                cm_err (*each)(void *arg, const cm_msg *answer), void *arg);
+/** The failure behind an answer that is none, said in the server's words. */
+CM_MUST cm_err cm_remote_refused(cm_cli *cli, const cm_client_answer *a);
+/** Our reason of that name; CLI_SERVER when there is none. */
+CM_MUST cm_err cm_remote_reason(cm_view name);
 /** Whether it has a field of bytes: its command takes --out then. */
 bool cm_remote_has_bytes(const cm_message *m);
 /** The verb of every command made from the table. */

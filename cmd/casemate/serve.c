@@ -28,18 +28,13 @@ static const char *in_dir(struct place *p, const char *name)
 
 static cm_err find_dir(cm_cli *cli, struct place *p)
 {
-    const char *dir = cm_cli_text(cli, "dir"), *data = getenv("XDG_DATA_HOME"),
-               *home = getenv("HOME");
+    const char *dir = cm_cli_text(cli, "dir");
     char *real;
 
     if (dir)
         snprintf(p->dir, sizeof p->dir, "%s", dir);
-    else if (data && data[0] == '/')
-        snprintf(p->dir, sizeof p->dir, "%.4000s/casemate", data);
-    else if (home && home[0])
-        snprintf(p->dir, sizeof p->dir, "%.4000s/.local/share/casemate", home);
     else
-        return CM_FAIL(CLI_NO_HOME);
+        CM_TRY(cm_cli_data_dir(p->dir, sizeof p->dir));
     CM_TRY(cm_cli_about(cli, p->dir, cm_cli_make_folder(p->dir, 0700), NULL));
     real = realpath(p->dir, NULL);
     if (!real || strlen(real) > 3900) {

@@ -1,6 +1,7 @@
 /*
  * Signals are taken by a thread of their own, so nothing runs in a handler: the first one asks the
- * work to stop where it can go on later, the second ends the process.
+ * work to stop where it can go on later, the second ends the process; of work that leaves nothing
+ * behind, the first does.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -29,7 +30,7 @@ static void *wait_for_signals(void *arg)
     while (sigwait(&set, &sig) == 0) {
         int none = 0;
 
-        if (!atomic_compare_exchange_strong(&cli->signal, &none, sig))
+        if (!atomic_compare_exchange_strong(&cli->signal, &none, sig) || atomic_load(&cli->abrupt))
             _exit(128 + sig);
         atomic_store(&cli->cancel, true);
         if (write(cli->wake, &one, sizeof one) < 0)

@@ -4,7 +4,11 @@
 #define OPT_LOG_KEYS                                                                              \
     FILES('k', "key", "VKEY", "a public key of the log, or a file of them; all must have signed", \
           NULL)
-#define OPT_STORE FILE_ARG(0, "store", "FILE", "read the log in this database", NULL)
+#define OPT_LOG_SERVER                                                         \
+    FILE_ARG(0, "server", "FILE", "the profile of the server whose log it is", \
+             "$CASEMATE_SERVER, or server.json of the home")
+#define OPT_TENANT ARG(0, "tenant", "TEXT", "of a server: whose entries", "the profile's")
+#define OPT_STORE  FILE_ARG(0, "store", "FILE", "read the log in this database", NULL)
 
 static const cm_cli_option verify_options[] = {
     OPT_LOG_KEYS,
@@ -15,10 +19,12 @@ static const cm_cli_option verify_options[] = {
              NULL),
     ARG(0, "origin", "NAME", "the log's name", "that of its first key"),
     OPT_STORE,
+    OPT_LOG_SERVER,
 };
 
 static const cm_cli_argument verify_args[] = {
-    {"WHAT", "receipts, checkpoints, exported logs", CM_CLI_FILE, 0, 1024},
+    {"WHAT", "receipts, checkpoints, exported logs; without it, the log of a server", CM_CLI_FILE,
+     0, 1024},
 };
 
 static const cm_cli_example verify_examples[] = {
@@ -29,10 +35,14 @@ static const cm_cli_example verify_examples[] = {
     {"casemate audit verify --key log.vkeys --witness w1.vkey --witness w2.vkey --quorum 1 "
      "exported/",
      "that at least one of two witnesses has seen the same log"},
+    {"casemate audit verify --key log.vkeys --since monday.checkpoint",
+     "the log of the server that $CASEMATE_SERVER names, over the network"},
 };
 
 static const cm_cli_option prove_options[] = {
     OPT_STORE,
+    OPT_LOG_SERVER,
+    OPT_TENANT,
     ARG(0, "since-size", "N",
         "prove instead that the log goes on from its first N entries, in the form in which "
         "witnesses are asked",
@@ -42,36 +52,42 @@ static const cm_cli_option prove_options[] = {
 };
 
 static const cm_cli_argument prove_args[] = {
-    {"INDEX|FOLDER", "the number of the entry, and an exported log unless --store is given",
-     CM_CLI_ANY, 0, 2},
+    {"INDEX|FOLDER",
+     "the number of the entry, and an exported log; without it, --store or a server", CM_CLI_ANY, 0,
+     2},
 };
 
 static const cm_cli_example prove_examples[] = {
+    {"casemate audit prove 4711 -o 4711.tlog-proof", "by the server that $CASEMATE_SERVER names"},
     {"casemate audit prove 4711 exported/ -o 4711.tlog-proof", "a receipt for an entry"},
     {"casemate audit prove --since-size 1000 exported/", "what to send to a witness"},
 };
 
-static const cm_cli_option export_options[] = {OPT_STORE};
+static const cm_cli_option export_options[] = {OPT_STORE, OPT_LOG_SERVER};
 
 static const cm_cli_argument export_args[] = {
     {"FOLDER", "where to write", CM_CLI_FOLDER, 1, 1},
 };
 
 static const cm_cli_example export_examples[] = {
-    {"casemate audit export --store kms.db exported/", "again later, it adds what is new"},
+    {"casemate audit export exported/", "a server's log; again later, it adds what is new"},
 };
 
 static const cm_cli_option tail_options[] = {
     OPT_STORE,
-    ARG('n', "lines", "N", "how many entries", "10"),
+    OPT_LOG_SERVER,
+    OPT_TENANT,
+    ARG('n', "lines", "N", "how many of the log's entries to look at", "10"),
+    FLAG('f', "follow", "of a server: go on with new ones as they come"),
 };
 
 static const cm_cli_argument tail_args[] = {
-    {"FOLDER", "an exported log, unless --store is given", CM_CLI_FOLDER, 0, 1},
+    {"FOLDER", "an exported log; without it, --store or a server", CM_CLI_FOLDER, 0, 1},
 };
 
 static const cm_cli_example tail_examples[] = {
-    {"casemate audit tail -n 50 exported/", "the last fifty decisions"},
+    {"casemate audit tail -f", "what the server decides, as it happens"},
+    {"casemate audit tail -n 50 exported/", "the last fifty decisions of an exported log"},
 };
 
 static const cm_cli_option witness_options[] = {
@@ -149,10 +165,12 @@ static const cm_cli_command commands[] = {
         .group = "audit",
         .name = "export",
         .summary = "write the log as files",
-        .text = "In the layout of c2sp.org/tlog-tiles, which any web server can serve and other "
-                "programs can check. Full tiles that are there already stay as they are; the "
-                "checkpoint is written last. A database that a server has open can't be read "
-                "beside it.",
+        .text =
+            "In the layout of c2sp.org/tlog-tiles, which any web server can serve and other "
+            "programs can check. Full tiles that are there already stay as they are; the "
+            "checkpoint is written last. Of a server this takes an auditor of the tenant `system`. "
+            "--store is for databases whose rows are not sealed; a key server's are, so its log "
+            "is read through it, or from what was exported.",
         .options = TABLE(export_options),
         .args = TABLE(export_args),
         .examples = TABLE(export_examples),
@@ -163,7 +181,10 @@ static const cm_cli_command commands[] = {
         .group = "audit",
         .name = "tail",
         .summary = "show the last entries",
-        .text = "As they stand, without checking them. Persons appear as blinded hashes.",
+        .text = "As they stand, without checking them. Persons appear as blinded hashes. A server "
+                "shows its tenants their own entries, and all to auditors of the tenant `system` "
+                "(--tenant system). --follow goes on until it is stopped, also over a restart of "
+                "the server.",
         .options = TABLE(tail_options),
         .args = TABLE(tail_args),
         .examples = TABLE(tail_examples),

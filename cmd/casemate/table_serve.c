@@ -27,6 +27,37 @@ static const cm_cli_example serve_examples[] = {
      "for others, too"},
 };
 
+#define OPT_ADMIN                                          \
+    {0,                                                    \
+     "dir",                                                \
+     "DIR",                                                \
+     "the server's folder: the admin socket is in it",     \
+     "that of $CASEMATE_SERVER, or as for casemate serve", \
+     CM_CLI_FOLDER,                                        \
+     NULL,                                                 \
+     false},                                               \
+        FILE_ARG(0, "socket", "FILE", "the admin socket itself", "admin.sock in the folder")
+
+static const cm_cli_option unseal_options[] = {
+    FLAG(0, "status", "only say how it stands"),
+    FILE_ARG(0, "passphrase-file", "FILE", "read the passphrase from FILE (its first line)",
+             "asked for on the terminal"),
+    ARG(0, "passphrase-fd", "N", "read it from descriptor N", NULL),
+    FILES(0, "share-file", "FILE", "read recovery shares from FILE, one a line; - is stdin", NULL),
+    FLAG(0, "credential", "use the systemd credential that the server was started with"),
+    OPT_ADMIN,
+};
+static const cm_cli_option seal_server_options[] = {OPT_ADMIN};
+
+static const cm_cli_example unseal_examples[] = {
+    {"casemate unseal --status", "is it open, and how many shares were given?"},
+    {"casemate unseal", "ask for the passphrase, or for shares until there are enough"},
+    {"casemate unseal --share-file - </media/usb/share", "one share, from elsewhere"},
+};
+static const cm_cli_example seal_server_examples[] = {
+    {"casemate seal-server --dir /srv/kms", "forget the root key, now"},
+};
+
 static const cm_cli_argument config_args[] = {
     {"FILE", "a configuration of casemate-kmsd (YAML)", CM_CLI_FILE, 1, 1},
 };
@@ -66,6 +97,30 @@ static const cm_cli_command commands[] = {
         .examples = TABLE(serve_examples),
         .see = "config doctor",
         .run = cm_cli_serve,
+    },
+    {
+        .name = "unseal",
+        .summary = "open the root key of a running server",
+        .text = "Over the server's admin socket, which is for its own user alone. A passphrase "
+                "opens at once; recovery shares may come one by one, from several people and over "
+                "hours: the server keeps those it was given until there are enough, or one turns "
+                "out wrong. Fails when what was given does not open, and says why.\n"
+                "\n"
+                "Secrets are never taken from arguments or the environment.",
+        .options = TABLE(unseal_options),
+        .examples = TABLE(unseal_examples),
+        .see = "serve seal-server",
+        .run = cm_cli_unseal,
+    },
+    {
+        .name = "seal-server",
+        .summary = "let a running server forget its root key",
+        .text = "From then on no key can be used until somebody unseals it, or starts the server "
+                "anew. For when something is wrong with the machine.",
+        .options = TABLE(seal_server_options),
+        .examples = TABLE(seal_server_examples),
+        .see = "unseal",
+        .run = cm_cli_seal_server,
     },
     {
         .group = "config",

@@ -3,7 +3,7 @@
 _casemate_words() {
     local cur=$1 prev=$2 verb=$3 IFS=$' \t\n'
     case $verb in
-    '') compgen -W 'seal open cat exec inspect verify rewrap sign upgrade digest doctor proxy top serve init version help key cert config tenant principal policy approval model audit system hsm store' -- "$cur" ;;
+    '') compgen -W 'seal open cat exec inspect verify rewrap sign upgrade digest doctor proxy top serve unseal seal-server init version help key cert config tenant principal policy approval model audit system hsm store' -- "$cur" ;;
     key) compgen -W 'new show public passwd fingerprint create deal import import-wrapped info list update rotate state destroy restore delete public-key attest sign verify sign-share aggregate encrypt decrypt encapsulate decapsulate data-key wrap unwrap rewrap mac verify-mac random export' -- "$cur" ;;
     cert) compgen -W 'root intermediate server client request sign show verify' -- "$cur" ;;
     config) compgen -W 'check explain schema reference' -- "$cur" ;;
@@ -341,30 +341,36 @@ _casemate_words() {
         --entry) compgen -f -- "$cur" && return ;;
         --origin) : && return ;;
         --store) compgen -f -- "$cur" && return ;;
+        --server) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--key -k --witness -w --quorum --since --entry --origin --store --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--key -k --witness -w --quorum --since --entry --origin --store --server --json --quiet -q --fips --help -h' -- "$cur"
         [[ $cur == -* ]] || compgen -f -- "$cur"
         ;;
     'audit prove')
         case $prev in
         --store) compgen -f -- "$cur" && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        --tenant) : && return ;;
         --since-size) : && return ;;
         --out | -o) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--store --since-size --out -o --force --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--store --server --tenant --since-size --out -o --force --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'audit export')
         case $prev in
         --store) compgen -f -- "$cur" && return ;;
+        --server) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--store --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--store --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'audit tail')
         case $prev in
         --store) compgen -f -- "$cur" && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        --tenant) : && return ;;
         --lines | -n) : && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--store --lines -n --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--store --server --tenant --lines -n --follow -f --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'audit witness')
         case $prev in
@@ -512,6 +518,23 @@ _casemate_words() {
         esac
         [[ $cur != -* ]] || compgen -W '--dir --listen --host --tenant --shares --shares-file --hsm-module --hsm-token --hsm-pin-file --hsm-files --prepare --json --quiet -q --fips --help -h' -- "$cur"
         ;;
+    'unseal')
+        case $prev in
+        --passphrase-file) compgen -f -- "$cur" && return ;;
+        --passphrase-fd) : && return ;;
+        --share-file) compgen -f -- "$cur" && return ;;
+        --dir) compgen -d -- "$cur" && return ;;
+        --socket) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--status --passphrase-file --passphrase-fd --share-file --credential --dir --socket --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'seal-server')
+        case $prev in
+        --dir) compgen -d -- "$cur" && return ;;
+        --socket) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--dir --socket --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
     'config check')
         case $prev in
         esac
@@ -549,7 +572,7 @@ _casemate_words() {
         esac
         [[ $cur != -* ]] || compgen -W '--deps --json --quiet -q --fips --help -h' -- "$cur"
         ;;
-    help) compgen -W '--man --completions --markdown seal open cat exec inspect verify rewrap sign upgrade digest doctor proxy top serve init version help key cert config tenant principal policy approval model audit system hsm store' -- "$cur" ;;
+    help) compgen -W '--man --completions --markdown seal open cat exec inspect verify rewrap sign upgrade digest doctor proxy top serve unseal seal-server init version help key cert config tenant principal policy approval model audit system hsm store' -- "$cur" ;;
     'tenant create')
         case $prev in
         --name) : && return ;;

@@ -179,7 +179,10 @@ cm_err cm_do_tail_entries(cm_call *c)
 {
     CM_TRY(cm_do_list_entries(c));
     c->more = true;
-    c->wait_ms = c->answer->v[M_ListEntriesAnswer_entries].set ? 0 : TAIL_WAIT_MS;
+    c->wait_ms = cm_msg_number(c->answer, M_ListEntriesAnswer_next, 0) <
+                         cm_msg_number(c->answer, M_ListEntriesAnswer_size, 0)
+                     ? 0
+                     : TAIL_WAIT_MS;
     cm_set_number(c->request, M_ListEntriesRequest_from,
                   cm_msg_number(c->answer, M_ListEntriesAnswer_next, 0));
     return CM_OKAY;
