@@ -383,7 +383,6 @@
     X(KEY_UNSUPPORTED, UNSUPPORTED, 0x0803, "keys of this type are not supported by this build", "use another type") \
     X(KEY_STATE, CONFLICT, 0x0804, "the key is in a state that does not allow this", "casemate key get shows the state; activate the key or use another version") \
     X(KEY_TRANSITION, CONFLICT, 0x0805, "a key can't go from its state to that one", "see the states of spec/kms-keys.md") \
-    X(KEY_RECORD, MALFORMED, 0x0806, "the record of a key or tenant is not well-formed", "check the store with casemate store fsck; restore it from a backup") \
     X(KEY_DELAY, INVALID, 0x0807, "keys are destroyed after 7 to 30 days", "ask for a delay of 7 to 30 days") \
     /* svc: 0x0b01 */ \
     X(SVC_NO_ROUTE, NOTFOUND, 0x0b01, "there is no such operation", "see docs/kms-api.md for method and path") \

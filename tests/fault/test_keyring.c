@@ -8,7 +8,6 @@
 #include <cmocka.h>
 
 #include "fault.h"
-#include "keys/record.h"
 #include "ring_kit.h"
 
 static t_ring *ring;
@@ -190,30 +189,6 @@ static void a_ring(void **state)
     }
 }
 
-static void records(void **state)
-{
-    cm_key_record k = {.id.name = CM_LIT("name"),
-                       .type = CM_KEY_AES_256,
-                       .custody = CM_CUSTODY_SOFTWARE,
-                       .current = 1,
-                       .min_decrypt = 1,
-                       .tags_n = 1,
-                       .tags = {{CM_LIT("team"), CM_LIT("red")}}};
-
-    (void)state;
-    fault_begin(FAULT_ALLOC, ENOMEM);
-    while (fault_next()) {
-        cm_buf b = {.max = CM_KEY_RECORD_MAX};
-        cm_err e = cm_key_record_put(&b, &k);
-
-        fault_pause();
-        assert_class(e, FAULT_ALLOC);
-        assert_int_equal(b.n > 0, cm_ok(e));
-        cm_buf_free(&b);
-        fault_resume();
-    }
-}
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -222,7 +197,6 @@ int main(void)
         cmocka_unit_test(sealing_and_opening),
         cmocka_unit_test(making_and_moving),
         cmocka_unit_test(a_ring),
-        cmocka_unit_test(records),
     };
 
     return cmocka_run_group_tests_name("keyring", tests, setup, teardown);
