@@ -89,7 +89,7 @@ static cm_err interface(struct module *m)
 
     if (symbol(&get_interface, m->lib, "C_GetInterface") &&
         get_interface(NULL, NULL, &i, 0) == CKR_OK && i && i->pFunctionList && i->pInterfaceName &&
-        strcmp(i->pInterfaceName, "PKCS 11") == 0)
+        strcmp((const char *)i->pInterfaceName, "PKCS 11") == 0)
         m->f = i->pFunctionList;
     else if (!symbol(&get_list, m->lib, "C_GetFunctionList") || get_list(&m->f) != CKR_OK)
         return CM_FAIL(HSM_INTERFACE);

@@ -10,9 +10,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "codec/pkcs11.h"
 #include "hsm/hsm_int.h"
 #include "hsm/p11.h"
-#include "hsm/pkcs11_int.h"
 
 enum { CACHE = 32, SLOTS_MAX = 64 };
 

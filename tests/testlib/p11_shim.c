@@ -25,7 +25,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "hsm/pkcs11_int.h"
+#include "codec/pkcs11.h"
 
 static CK_FUNCTION_LIST real, *own_list;
 static CK_FUNCTION_LIST list;
@@ -137,7 +137,8 @@ static CK_RV get_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO *t)
     return rv;
 }
 
-static CK_RV open_session(CK_SLOT_ID slot, CK_FLAGS flags, void *a, void *b, CK_SESSION_HANDLE *s)
+static CK_RV open_session(CK_SLOT_ID slot, CK_FLAGS flags, void *a, CK_NOTIFY b,
+                          CK_SESSION_HANDLE *s)
 {
     BREAK("C_OpenSession", 0);
     return removed() ? CKR_TOKEN_NOT_PRESENT : real.C_OpenSession(slot, flags, a, b, s);
