@@ -133,7 +133,8 @@ static void open_all(struct fill *f, const char *dir)
     open_keys(f);
     must(cm_rowseal_new(&f->rows, f->crypt), "rows");
     keys = (cm_row_keys){cm_rowseal_known, cm_rowseal_add, f->rows};
-    must(cm_boot_rows(f->store, &keys, (cm_key_runner){run_op, f}, &fresh), "system's row key");
+    must(cm_boot_rows(f->store, &keys, (cm_key_runner){run_op, f}, now_ms(NULL), &fresh),
+         "system's row key");
     f->sealer = cm_rowseal_sealer(f->rows);
     cm_store_unseal(f->store, &f->sealer);
     c.store = o.store = f->store;

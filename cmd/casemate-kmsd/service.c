@@ -205,7 +205,7 @@ static cm_err open_rows(kmsd *d)
 
     CM_TRY(cm_rowseal_new(&d->rows, d->crypt));
     keys = row_keys(d);
-    e = cm_boot_rows(d->store, &keys, cm_kmsd_key_runner(d), &fresh);
+    e = cm_boot_rows(d->store, &keys, cm_kmsd_key_runner(d), cm_kmsd_now_ms(NULL), &fresh);
     if (cm_failed(e)) {
         cm_rowseal_free_ptr(&d->rows);
         return e;

@@ -32,7 +32,7 @@ static cm_err new_kek(cm_key_runner runner, cm_view tenant, cm_buf *sealed)
 }
 
 /* The record of a first KEK, as cm_svc_put_tenant() has it. */
-static cm_err kek_record(cm_buf *out, cm_arena *a, cm_view sealed)
+static cm_err kek_record(cm_buf *out, cm_arena *a, cm_view sealed, uint64_t now_ms)
 {
     cm_msg *r, *v, *list[1];
 
@@ -40,6 +40,7 @@ static cm_err kek_record(cm_buf *out, cm_arena *a, cm_view sealed)
     CM_TRY(cm_msg_new(&v, a, &cm_message_KekVersion));
     cm_set_number(v, M_KekVersion_version, 1);
     cm_set_view(v, M_KekVersion_sealed, sealed);
+    cm_set_number(v, M_KekVersion_created_ms, now_ms);
     list[0] = v;
     cm_set_msgs(r, M_KekRecord_versions, list, 1);
     cm_set_number(r, M_KekRecord_row_key_version, 1);
@@ -48,7 +49,7 @@ static cm_err kek_record(cm_buf *out, cm_arena *a, cm_view sealed)
 }
 
 static cm_err make_system(cm_store *s, cm_arena *a, cm_key_runner runner, cm_view path,
-                          cm_buf *sealed)
+                          uint64_t now_ms, cm_buf *sealed)
 {
     CM_AUTO(cm_buf_free) cm_buf record = {.max = 1 << 16};
     CM_AUTO(cm_txn_abort_ptr) cm_txn *t = NULL;
@@ -57,7 +58,7 @@ static cm_err make_system(cm_store *s, cm_arena *a, cm_key_runner runner, cm_vie
     cm_txn *ending;
 
     CM_TRY(new_kek(runner, CM_LIT(""), sealed));
-    CM_TRY(kek_record(&record, a, cm_buf_view(sealed)));
+    CM_TRY(kek_record(&record, a, cm_buf_view(sealed), now_ms));
     w.value = cm_buf_view(&record);
     CM_TRY(cm_txn_begin(&t, s));
     CM_TRY(cm_txn_versions(t, &path, 1, &version));
@@ -82,7 +83,8 @@ cm_err cm_boot_row_key(const cm_row_keys *keys, cm_key_runner runner, cm_view te
     return CM_FAIL(SVC_RECORD);
 }
 
-cm_err cm_boot_rows(cm_store *s, const cm_row_keys *keys, cm_key_runner runner, bool *fresh)
+cm_err cm_boot_rows(cm_store *s, const cm_row_keys *keys, cm_key_runner runner, uint64_t now_ms,
+                    bool *fresh)
 {
     CM_AUTO(cm_arena_free_ptr) cm_arena *a = NULL;
     CM_AUTO(cm_buf_free) cm_buf value = {.max = 1 << 16};
@@ -99,7 +101,7 @@ cm_err cm_boot_rows(cm_store *s, const cm_row_keys *keys, cm_key_runner runner, 
     cm_path_add_str(&p, "");
     e = cm_store_get(s, cm_path_view(&p), &value, &version);
     if (cm_is(e, CM_STORE_NO_ROW)) {
-        CM_TRY(make_system(s, a, runner, cm_path_view(&p), &sealed));
+        CM_TRY(make_system(s, a, runner, cm_path_view(&p), now_ms, &sealed));
         *fresh = true;
         return row_key(keys, runner, CM_LIT(""), 1, cm_buf_view(&sealed));
     }

@@ -20,7 +20,7 @@ typedef struct {
  * the store is new (*fresh then: cm_bootstrap() is still to come). That one row has no entry in the
  * log: the log is sealed with what it leads to. */
 CM_MUST cm_err cm_boot_rows(cm_store *s, const cm_row_keys *keys, cm_key_runner runner,
-                            bool *fresh);
+                            uint64_t now_ms, bool *fresh);
 /** A tenant's row key into keys, out of its KEK record (svc/list_records.h). */
 CM_MUST cm_err cm_boot_row_key(const cm_row_keys *keys, cm_key_runner runner, cm_view tenant,
                                const cm_msg *kek);

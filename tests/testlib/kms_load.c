@@ -63,7 +63,7 @@ typedef struct {
     char path[512], body[TEXT];
 } session;
 
-static _Noreturn void die(const char *format, ...)
+static _Noreturn __attribute__((format(printf, 1, 2))) void die(const char *format, ...)
 {
     va_list a;
 
@@ -220,7 +220,7 @@ static void path_to(session *s, const char *key, const char *verb)
     s->body[0] = 0;
 }
 
-static void body_of(session *s, const char *format, ...)
+static __attribute__((format(printf, 2, 3))) void body_of(session *s, const char *format, ...)
 {
     va_list a;
     int n;
@@ -257,7 +257,7 @@ static uint64_t number_of(const session *s, const char *name)
 
 /* ---- what is written down ---- */
 
-static void ack(const char *format, ...)
+static __attribute__((format(printf, 1, 2))) void ack(const char *format, ...)
 {
     char *line;
     va_list a;

@@ -126,7 +126,8 @@ static void start(t_svc *t)
     o.api_key_ms = t->api_key_ms;
     if (t->no_attestor)
         o.attestor.verify = NULL;
-    must(cm_boot_rows(t->store, &o.row_keys, (cm_key_runner){run_op, t}, &fresh), "boot rows");
+    must(cm_boot_rows(t->store, &o.row_keys, (cm_key_runner){run_op, t}, t->now_ms, &fresh),
+         "boot rows");
     c.signer = cm_audit_local_signer(t->signer);
     c.store = t->store;
     must(cm_committer_new(&t->committer, &c), "committer");
