@@ -65,7 +65,7 @@ static cm_err one(client *c, uint64_t i)
     cm_audit_trust trust = t_log_trust(c->log);
     cm_audit_checked checked;
     uint64_t version = 0;
-    cm_receipt r;
+    CM_AUTO(cm_receipt_done) cm_receipt r = {.index = 0};
     cm_err e = cm_store_get(c->log->store, w[1].key, &old, &version);
 
     if (cm_failed(e) && !cm_is(e, CM_STORE_NO_ROW))

@@ -279,9 +279,8 @@ static void sign_request(t_svc *t, t_who *w, wire_request *r)
     char nonce[33];
 
     if (!w->session[0])
-        (void)snprintf(nonce, sizeof nonce, "%016llx%016llx",
-                       (unsigned long long)__atomic_add_fetch(&w->counter, 1, __ATOMIC_RELAXED),
-                       (unsigned long long)(uintptr_t)r);
+        (void)snprintf(nonce, sizeof nonce, "%032llx",
+                       (unsigned long long)atomic_fetch_add(&t->nonces, 1));
     if (w->exporter.n && w->key && !w->session[0]) {
         r->channel.max = 256;
         must(cm_session_channel(&r->channel, t->crypt, w->exporter), "channel");

@@ -47,6 +47,7 @@ typedef struct {
     cm_committer *committer;
     cm_svc *svc;
     _Atomic uint64_t now_ms; /* the committer reads it too */
+    _Atomic uint64_t nonces; /* one for each request signed, whoever signs it */
     t_who admin;             /* of the tenant "acme" and of the system */
     t_traces *traces;
     cm_err (*attest)(void *self, cm_view evidence, uint64_t now_ms, uint8_t m[64], size_t *n,
