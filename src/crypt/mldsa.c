@@ -3,47 +3,29 @@
 
 #include <openssl/core_names.h>
 
-#include "crypt/cpu.h"
 #include "crypt/keccak_mb.h"
 
 #if defined(__x86_64__)
 
 enum {
-    K_MAX = 8,
-    L_MAX = 7,
-    GROUP = 8, /* of hashes side by side */
+    K_MAX = CM_MLDSA_K_MAX,
+    L_MAX = CM_MLDSA_L_MAX,
     SEED = 32,
     RHO2 = 64,
     T0_BITS = 13,
-    /* Six blocks of SHAKE128 hold 336 candidates for 256 coefficients, of which one in a thousand
-     * is no good; two of SHAKE256 hold 264 for at most 60. */
-    MATRIX_BYTES = 6 * 168,
-    BALL_BYTES = 2 * 136,
     MASK_MAX = 640,
-    W1_MAX = 1024,
     ATTEMPTS = 1 << 12, /* fewer than one key in 2^1000 needs them */
 };
 
-static const cm_mldsa_params *params_of(const cm_sig_key *k)
-{
-    static const cm_mldsa_params sets[] = {
-        {4, 4, 2, 39, 78, 17, 80, 32, (CM_MLDSA_Q - 1) / 88},
-        {6, 5, 4, 49, 196, 19, 55, 48, (CM_MLDSA_Q - 1) / 32},
-        {8, 7, 2, 60, 120, 19, 75, 64, (CM_MLDSA_Q - 1) / 32},
-    };
-
-    return &sets[k->alg->info.id - CM_SIG_MLDSA44];
-}
-
-/* All that one signature takes; wiped but for the matrix, which is public. */
+/* All that one signature takes; wiped but for what is public. */
 typedef struct {
     const cm_mldsa_params *p;
     const cm_crypt *crypt;
     cm_poly s1[L_MAX], s2[K_MAX], t0[K_MAX];
     cm_poly y[L_MAX], z[L_MAX], w[K_MAX], w1[K_MAX], hint[K_MAX], c, t;
     uint8_t sk[CM_MLDSA_SK_MAX], mu[CM_SIG_MU], rho2[RHO2];
-    uint8_t w1_bytes[W1_MAX], ctilde[64], mask[L_MAX][MASK_MAX];
-    cm_poly a[]; /* k rows of l */
+    uint8_t w1_bytes[CM_MLDSA_W1_MAX], ctilde[64], mask[L_MAX][MASK_MAX];
+    const cm_poly *a; /* k rows of l */
 } signing;
 
 static void done_signing(signing **s)
@@ -51,36 +33,6 @@ static void done_signing(signing **s)
     if (*s)
         cm_wipe(*s, sizeof **s);
     cm_free(*s);
-}
-
-/* ---- bits ---- */
-
-/* 256 numbers of so many bits, least significant first: top - number. */
-static void unpack(cm_poly *r, const uint8_t *p, unsigned bits, int32_t top)
-{
-    uint64_t have = 0;
-    unsigned n = 0;
-
-    for (size_t i = 0; i < CM_MLDSA_N; i++) {
-        for (; n < bits; n += 8)
-            have |= (uint64_t)*p++ << n;
-        r->c[i] = top - (int32_t)(have & ((1u << bits) - 1));
-        have >>= bits;
-        n -= bits;
-    }
-}
-
-static uint8_t *pack(uint8_t *p, const cm_poly *v, unsigned bits, int32_t top, int32_t sign)
-{
-    uint64_t have = 0;
-    unsigned n = 0;
-
-    for (size_t i = 0; i < CM_MLDSA_N; i++) {
-        have |= (uint64_t)(uint32_t)(top + sign * v->c[i]) << n;
-        for (n += bits; n >= 8; n -= 8, have >>= 8)
-            *p++ = (uint8_t)have;
-    }
-    return p;
 }
 
 /* ---- the key ---- */
@@ -93,62 +45,17 @@ static void read_secret(signing *s)
     const uint8_t *at = s->sk + (size_t)2 * SEED + CM_SIG_MU;
 
     for (unsigned i = 0; i < p->l; i++, at += 32 * bits) {
-        unpack(&s->s1[i], at, bits, (int32_t)p->eta);
+        cm_mldsa_unpack(&s->s1[i], at, bits, (int32_t)p->eta);
         cm_mldsa_ntt_avx2(&s->s1[i]);
     }
     for (unsigned i = 0; i < p->k; i++, at += 32 * bits) {
-        unpack(&s->s2[i], at, bits, (int32_t)p->eta);
+        cm_mldsa_unpack(&s->s2[i], at, bits, (int32_t)p->eta);
         cm_mldsa_ntt_avx2(&s->s2[i]);
     }
     for (unsigned i = 0; i < p->k; i++, at += (size_t)32 * T0_BITS) {
-        unpack(&s->t0[i], at, T0_BITS, 1 << (T0_BITS - 1));
+        cm_mldsa_unpack(&s->t0[i], at, T0_BITS, 1 << (T0_BITS - 1));
         cm_mldsa_ntt_avx2(&s->t0[i]);
     }
-}
-
-/* Algorithm 30 on bytes that were squeezed before. */
-static bool sample_uniform(cm_poly *r, const uint8_t *p)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < MATRIX_BYTES && n < CM_MLDSA_N; i += 3) {
-        int32_t v = p[i] | p[i + 1] << 8 | (p[i + 2] & 0x7f) << 16;
-
-        r->c[n] = v;
-        n += v < CM_MLDSA_Q;
-    }
-    return n == CM_MLDSA_N;
-}
-
-/* Polynomials first to first + n - 1 of the matrix. */
-static bool expand_some(signing *s, unsigned first, unsigned n)
-{
-    uint8_t seed[GROUP][SEED + 2], bytes[GROUP][MATRIX_BYTES], *out[GROUP] = {0};
-    const uint8_t *in[GROUP] = {0};
-    bool good = true;
-
-    for (unsigned i = 0; i < n; i++) {
-        memcpy(seed[i], s->sk, SEED);
-        seed[i][SEED] = (uint8_t)((first + i) % s->p->l);
-        seed[i][SEED + 1] = (uint8_t)((first + i) / s->p->l);
-        in[i] = seed[i];
-        out[i] = bytes[i];
-    }
-    cm_keccak_mb(CM_KECCAK_SHAKE128, out, MATRIX_BYTES, in, sizeof seed[0], n);
-    for (unsigned i = 0; i < n; i++)
-        good &= sample_uniform(&s->a[first + i], bytes[i]);
-    return good;
-}
-
-/* Algorithm 32. */
-static bool expand_matrix(signing *s)
-{
-    unsigned all = s->p->k * s->p->l;
-    bool good = true;
-
-    for (unsigned i = 0; i < all; i += GROUP)
-        good &= expand_some(s, i, CM_MIN(all - i, (unsigned)GROUP));
-    return good;
 }
 
 /* ---- one attempt ---- */
@@ -169,7 +76,7 @@ static void expand_mask(signing *s, unsigned kappa)
     }
     cm_keccak_mb(CM_KECCAK_SHAKE256, out, (size_t)32 * bits, in, sizeof seed[0], s->p->l);
     for (unsigned i = 0; i < s->p->l; i++)
-        unpack(&s->y[i], s->mask[i], bits, 1 << s->p->gamma1_bits);
+        cm_mldsa_unpack(&s->y[i], s->mask[i], bits, 1 << s->p->gamma1_bits);
     cm_wipe(seed, sizeof seed);
 }
 
@@ -192,32 +99,10 @@ static cm_err commit(signing *s)
         cm_mldsa_intt_avx2(&s->t);
         cm_mldsa_positive_avx2(&s->t);
         cm_mldsa_decompose_avx2(&s->w1[i], &s->w[i], &s->t, p->gamma2);
-        at = pack(at, &s->w1[i], p->gamma2 == (CM_MLDSA_Q - 1) / 32 ? 4 : 6, 0, 1);
+        at = cm_mldsa_pack(at, &s->w1[i], p->gamma2 == (CM_MLDSA_Q - 1) / 32 ? 4 : 6, 0, 1);
     }
     parts[1].n = (size_t)(at - s->w1_bytes);
     return cm_shake_parts(s->crypt, 256, s->ctilde, p->ctilde, parts, CM_COUNT(parts));
-}
-
-/* Algorithm 29. The challenge of a rejected attempt says nothing about the key. */
-static cm_err challenge(signing *s)
-{
-    uint8_t b[BALL_BYTES];
-    uint64_t signs;
-    size_t at = 8;
-
-    CM_TRY(cm_shake(s->crypt, 256, b, sizeof b, cm_view_of(s->ctilde, s->p->ctilde)));
-    signs = cm_get_le64(b);
-    memset(&s->c, 0, sizeof s->c);
-    for (size_t i = CM_MLDSA_N - s->p->tau; i < CM_MLDSA_N; i++, signs >>= 1) {
-        while (at < sizeof b && b[at] > i)
-            at++;
-        if (at == sizeof b)
-            return CM_FAIL(CRYPT_PROVIDER);
-        s->c.c[i] = s->c.c[b[at]];
-        s->c.c[b[at++]] = 1 - 2 * (int32_t)(signs & 1);
-    }
-    cm_mldsa_ntt_avx2(&s->c);
-    return CM_OKAY;
 }
 
 /* s->t = c times v. */
@@ -270,7 +155,7 @@ static void encode(const signing *s, uint8_t *sig)
     memcpy(sig, s->ctilde, p->ctilde);
     sig += p->ctilde;
     for (unsigned i = 0; i < p->l; i++)
-        sig = pack(sig, &s->z[i], p->gamma1_bits + 1, 1 << p->gamma1_bits, -1);
+        sig = cm_mldsa_pack(sig, &s->z[i], p->gamma1_bits + 1, 1 << p->gamma1_bits, -1);
     memset(sig, 0, p->omega + p->k);
     for (unsigned i = 0; i < p->k; i++) {
         for (size_t j = 0; j < CM_MLDSA_N; j++)
@@ -282,10 +167,13 @@ static void encode(const signing *s, uint8_t *sig)
 
 static cm_err attempt_all(signing *s, uint8_t *sig)
 {
+    const cm_mldsa_params *p = s->p;
+
     for (unsigned i = 0; i < ATTEMPTS; i++) {
-        expand_mask(s, i * s->p->l);
+        expand_mask(s, i * p->l);
         CM_TRY(commit(s));
-        CM_TRY(challenge(s));
+        CM_TRY(cm_mldsa_ball(&s->c, s->crypt, p, s->ctilde));
+        cm_mldsa_ntt_avx2(&s->c);
         if (respond(s) && hint(s)) {
             encode(s, sig);
             return CM_OKAY;
@@ -316,13 +204,15 @@ static cm_err make_mu(signing *s, const uint8_t *mu, cm_view ctx, cm_view msg)
 cm_err cm_mldsa_sign(const cm_sig_key *k, uint8_t *sig, const uint8_t *mu, cm_view ctx, cm_view msg,
                      const uint8_t rnd[32])
 {
-    const cm_mldsa_params *p = params_of(k);
+    CM_AUTO(cm_mldsa_unborrow) cm_mldsa_lent lent = {0};
     CM_AUTO(done_signing) signing *s = NULL;
     cm_view parts[3];
     size_t n = 0;
 
-    CM_TRY(cm_alloc_page(&s, sizeof *s + p->k * p->l * sizeof(cm_poly)));
-    s->p = p;
+    CM_TRY(cm_mldsa_borrow(&lent, k, CM_CPU_AVX2));
+    CM_TRY(cm_alloc_page(&s, sizeof *s));
+    s->p = cm_mldsa_params_of(k);
+    s->a = lent.x->a;
     s->crypt = k->crypt;
     CM_TRY_SSL(EVP_PKEY_get_octet_string_param(k->pkey, OSSL_PKEY_PARAM_PRIV_KEY, s->sk,
                                                sizeof s->sk, &n));
@@ -332,8 +222,6 @@ cm_err cm_mldsa_sign(const cm_sig_key *k, uint8_t *sig, const uint8_t *mu, cm_vi
     parts[2] = CM_VIEW(s->mu);
     CM_TRY(cm_shake_parts(k->crypt, 256, s->rho2, sizeof s->rho2, parts, CM_COUNT(parts)));
     read_secret(s);
-    if (!expand_matrix(s))
-        return CM_FAIL(CRYPT_PROVIDER);
     return attempt_all(s, sig);
 }
 

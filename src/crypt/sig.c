@@ -2,7 +2,7 @@
 
 #include "base/ct.h"
 #include "base/secret.h"
-#include "crypt/sig_int.h"
+#include "crypt/mldsa_int.h"
 
 static const uint8_t order_p256[32] = {
     0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
@@ -101,6 +101,8 @@ static cm_err finish(cm_sig_key **out, cm_sig_key **k)
 {
     if (!(*k)->alg->native_ctx)
         CM_TRY(cm_hash_once((*k)->crypt, CM_SHA256, (*k)->pk_hash, cm_sig_public(*k)));
+    if ((*k)->alg->family == &cm_sig_mldsa)
+        CM_TRY(cm_mldsa_cache_new(&(*k)->expanded));
     *out = *k;
     *k = NULL;
     return CM_OKAY;
@@ -176,6 +178,7 @@ void cm_sig_key_free(cm_sig_key *k)
     cm_sig_key_free(k->part[1]);
     EVP_PKEY_free(k->pkey);
     EVP_SIGNATURE_free(k->method);
+    cm_mldsa_cache_free(k->expanded);
     cm_secret_free(k->hedge, sizeof *k->hedge);
     cm_secret_free(k->seed, k->alg->info.seed);
     cm_free(k);

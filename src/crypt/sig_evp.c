@@ -174,7 +174,15 @@ static cm_err pq_verify(const cm_sig_key *k, cm_view ctx, cm_view msg, cm_view s
     return cm_sig_evp_verify(k, msg, sig, params);
 }
 
-const cm_sig_family cm_sig_mldsa = {mldsa_from_seed, import_public, mldsa_sign, pq_verify};
+static cm_err mldsa_verify(const cm_sig_key *k, cm_view ctx, cm_view msg, cm_view sig,
+                           unsigned flags)
+{
+    if (k->crypt->profile == CM_PROFILE_FIPS)
+        return pq_verify(k, ctx, msg, sig, flags);
+    return cm_mldsa_verify(k, flags & CM_SIG_IS_MU ? msg.p : NULL, ctx, msg, sig);
+}
+
+const cm_sig_family cm_sig_mldsa = {mldsa_from_seed, import_public, mldsa_sign, mldsa_verify};
 const cm_sig_family cm_sig_slhdsa = {slhdsa_from_seed, import_public, pq_sign, pq_verify};
 
 /* ---- Ed25519 ------------------------------------------------------------------------------- */

@@ -42,15 +42,18 @@ typedef struct {
     _Atomic uint64_t uses;
 } cm_sig_hedge;
 
+typedef struct cm_mldsa_cache cm_mldsa_cache;
+
 struct cm_sig_key {
     const cm_crypt *crypt;
     const cm_sig_alg *alg;
     EVP_PKEY *pkey;
     EVP_SIGNATURE *method;
     secp256k1_pubkey point;
-    cm_sig_hedge *hedge; /* secp256k1, private: locked, shared by threads */
-    cm_sig_key *part[2]; /* dual: ML-DSA, Ed25519 */
-    uint8_t *seed;       /* locked; NULL in a public key, or one that came expanded */
+    cm_sig_hedge *hedge;      /* secp256k1, private: locked, shared by threads */
+    cm_mldsa_cache *expanded; /* ML-DSA: shared by threads */
+    cm_sig_key *part[2];      /* dual: ML-DSA, Ed25519 */
+    uint8_t *seed;            /* locked; NULL in a public key, or one that came expanded */
     bool has_private;
     uint8_t pk_hash[32]; /* of algorithms without a context of their own: bound in statements */
     uint8_t pk[CM_SIG_PK_MAX];
