@@ -271,6 +271,22 @@
     X(HSM_DOWN, IO, 0x0c19, "the device's process is down", "try again in a moment") \
     X(HSM_SPAWN, IO, 0x0c1a, "casemate-p11d could not be started", "check that it is installed beside this program and can be run") \
     X(HSM_NO_PIN, INVALID, 0x0c1b, "the token asks for a PIN and none was given", "give --pin-file, --pin-fd or a credential; never write a PIN on the command line") \
+    /* market: 0x0d01 */ \
+    X(AMOUNT_OVERFLOW, LIMIT, 0x0d01, "the amount does not fit 256 bits", "check the numbers: nothing on a chain is that large") \
+    X(AMOUNT_UNDERFLOW, INVALID, 0x0d02, "the amount would fall below zero", "check which is subtracted from which") \
+    X(AMOUNT_DIVISION, INVALID, 0x0d03, "an amount was divided by zero", "check the divisor") \
+    X(AMOUNT_FORM, MALFORMED, 0x0d04, "the text is not an amount", "write decimal digits without sign, point or leading zero, in wei") \
+    X(MARKET_MALFORMED, MALFORMED, 0x0d05, "not a receipt or settlement, or one cut short or followed by something", "fetch it again from its source") \
+    X(MARKET_VERSION, UNSUPPORTED, 0x0d06, "a receipt or settlement of a version this build does not know", "use a newer build") \
+    X(MARKET_UNIT, UNSUPPORTED, 0x0d07, "times or amounts are in another unit", "times are milliseconds, amounts are wei: convert before signing") \
+    X(MARKET_FIELD, MALFORMED, 0x0d08, "a field of the receipt or settlement is missing or contradicts another", "see spec/market.md for what must be there") \
+    X(MARKET_KEY, UNAUTHENTIC, 0x0d09, "the receipt or settlement names another signing key", "verify it with the public keys of whoever should have signed it") \
+    X(MARKET_POLICY, DENIED, 0x0d0a, "it is not signed by every algorithm that is demanded", "ask its signer for one with both signatures, or change the demand") \
+    X(MARKET_REALM, DENIED, 0x0d0b, "it is meant for another chain or tenant", "use it there") \
+    X(MARKET_TERM, INVALID, 0x0d0c, "it is valid for longer than allowed, or for no time", "receipts last an hour at most, settlements a day") \
+    X(MARKET_EXPIRED, DENIED, 0x0d0d, "it is past its time", "ask for a new one") \
+    X(MARKET_FUTURE, DENIED, 0x0d0e, "it is dated in the future", "check the clocks of both sides") \
+    X(MARKET_BINDING, UNAUTHENTIC, 0x0d0f, "the settlement does not belong to this receipt", "settle with the receipt that the settlement names, in its time") \
     /* cmd: 0x0f01 */ \
     /* envelope: 0x0401 */                                                                         \
     /* sealed: 0x0501 */                                                                           \

@@ -1,0 +1,30 @@
+#ifndef CM_MARKET_LAYOUT_INT_H
+#define CM_MARKET_LAYOUT_INT_H
+/* Encodings of fixed length as tables: where a field stands in the bytes and in the struct. */
+#include <stddef.h>
+
+#include "market/u256.h"
+
+typedef enum {
+    CM_FIELD_BYTES,
+    CM_FIELD_U8,
+    CM_FIELD_U16,
+    CM_FIELD_U64,
+    CM_FIELD_U256
+} cm_field_kind;
+
+typedef struct {
+    uint16_t at, in, n;
+    cm_field_kind kind;
+} cm_field;
+
+#define CM_FIELD(at, type, field, kind)                                          \
+    {                                                                            \
+        (at), offsetof(type, field), sizeof(((type *)0)->field), CM_FIELD_##kind \
+    }
+
+/** Numbers are big-endian. Any bytes decode to something, and that encodes to them. */
+void cm_layout_put(uint8_t *out, const cm_field *fields, size_t count, const void *from);
+void cm_layout_get(void *to, const cm_field *fields, size_t count, const uint8_t *bytes);
+
+#endif

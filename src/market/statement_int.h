@@ -1,0 +1,33 @@
+#ifndef CM_MARKET_STATEMENT_INT_H
+#define CM_MARKET_STATEMENT_INT_H
+/* What the three kinds of statement differ in, for the code that signs and verifies any of them. */
+#include "market/receipt.h"
+
+typedef struct {
+    const char *magic;   /* 4 bytes */
+    const char *domain;  /* of the Keccak-256 digest */
+    const char *context; /* of ML-DSA */
+    uint16_t size;
+    uint64_t term_ms; /* the longest */
+} cm_statement;
+
+extern const cm_statement cm_statement_poai, cm_statement_settle, cm_statement_batch;
+
+/** Of any statement's bytes. */
+CM_MUST cm_err cm_statement_digest(const cm_crypt *c, uint8_t out[32], const cm_statement *s,
+                                   cm_view bytes);
+/** Sets algs and key id as the keys give them. MARKET_TERM. */
+CM_MUST cm_err cm_statement_head(cm_market_head *h, const cm_crypt *c, const cm_statement *s,
+                                 const cm_market_keys *k);
+/** Appends the signatures of k over the statement's bytes. */
+CM_MUST cm_err cm_statement_sign(cm_buf *out, const cm_crypt *c, const cm_statement *s,
+                                 const cm_market_keys *k, cm_view bytes);
+/** Head against keys, policy and time. */
+CM_MUST cm_err cm_statement_check(const cm_crypt *c, const cm_statement *s, const cm_market_head *h,
+                                  uint16_t algs, const cm_market_keys *k,
+                                  const cm_market_policy *p);
+/** sigs are exactly those of algs over bytes. */
+CM_MUST cm_err cm_statement_verify(const cm_crypt *c, const cm_statement *s, uint16_t algs,
+                                   const cm_market_keys *k, cm_view bytes, cm_view sigs);
+
+#endif
