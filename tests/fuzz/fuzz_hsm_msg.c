@@ -1,10 +1,12 @@
 /*
  * Messages between casemate-p11d and its client, from both sides: whatever decodes must encode to
- * the same bytes. The first byte picks what a packet is taken for.
+ * the same bytes. The first byte picks what a packet is taken for:
+ * 255 is what several devices wrapped.
  */
 #include <stdlib.h>
 
 #include "hsm/msg.h"
+#include "hsm/set.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
@@ -40,6 +42,17 @@ static void answer(cm_hsm_op op, cm_view v)
     must(cm_view_eq(cm_buf_view(&b), v));
 }
 
+static void bundle(cm_view v)
+{
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = CM_HSM_SET_BLOB_MAX};
+    cm_hsm_bundle got;
+
+    if (cm_failed(cm_hsm_bundle_get(&got, v)))
+        return;
+    must(cm_ok(cm_hsm_bundle_put(&b, &got)));
+    must(cm_view_eq(cm_buf_view(&b), v));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
     cm_view v;
@@ -47,7 +60,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
     if (n < 1 || n > CM_HSM_PACKET)
         return 0;
     v = cm_view_of(p + 1, n - 1);
-    if (p[0] % 9 == 0)
+    if (p[0] == 255)
+        bundle(v);
+    else if (p[0] % 9 == 0)
         request(v);
     else
         answer((cm_hsm_op)(p[0] % 9), v);
