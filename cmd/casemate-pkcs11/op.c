@@ -262,40 +262,44 @@ static CK_RV verify(cm_p11_slot *s, cm_p11_op *op, cm_view sig)
     return cm_msg_number(got, M_VerifyAnswer_valid, 0) == 1 ? CKR_OK : CKR_SIGNATURE_INVALID;
 }
 
-static CK_RV encrypt(cm_p11_slot *s, const cm_p11_op *op, CK_BYTE *out, CK_ULONG *out_n)
+/* Encryption and decryption: the same request under other names. */
+typedef struct {
+    const char *verb;
+    const cm_message *ask, *answer;
+    size_t keyspace, in, aad, out;
+} cipher;
+
+static const cipher encryption = {.verb = ":encrypt",
+                                  .ask = &cm_message_EncryptRequest,
+                                  .answer = &cm_message_EncryptAnswer,
+                                  .keyspace = M_EncryptRequest_keyspace,
+                                  .in = M_EncryptRequest_plaintext,
+                                  .aad = M_EncryptRequest_aad,
+                                  .out = M_EncryptAnswer_ciphertext};
+static const cipher decryption = {.verb = ":decrypt",
+                                  .ask = &cm_message_DecryptRequest,
+                                  .answer = &cm_message_DecryptAnswer,
+                                  .keyspace = M_DecryptRequest_keyspace,
+                                  .in = M_DecryptRequest_ciphertext,
+                                  .aad = M_DecryptRequest_aad,
+                                  .out = M_DecryptAnswer_plaintext};
+
+static CK_RV run_cipher(cm_p11_slot *s, const cm_p11_op *op, const cipher *c, CK_BYTE *out,
+                        CK_ULONG *out_n)
 {
     CM_AUTO(cm_arena_free_ptr) cm_arena *a = NULL;
     cm_msg *q, *got;
     cm_view v;
 
     P11_OK(cm_arena_new(&a, ARENA));
-    P11_OK(cm_msg_new(&q, a, &cm_message_EncryptRequest));
-    cm_p11_set(q, M_EncryptRequest_keyspace, cm_view_str(op->key->keyspace));
-    cm_p11_set(q, M_EncryptRequest_plaintext, cm_buf_view(&op->data));
+    P11_OK(cm_msg_new(&q, a, c->ask));
+    cm_p11_set(q, c->keyspace, cm_view_str(op->key->keyspace));
+    cm_p11_set(q, c->in, cm_buf_view(&op->data));
     if (op->extra.n)
-        cm_p11_set(q, M_EncryptRequest_aad, cm_buf_view(&op->extra));
-    P11_TRY(cm_p11_ask(s, ":encrypt", op->key, q, &cm_message_EncryptAnswer, a, &got));
-    v = cm_msg_view(got, M_EncryptAnswer_ciphertext);
-    if (v.n <= op->data.n || v.n > *out_n)
-        return CKR_DEVICE_ERROR;
-    return cm_p11_out(v, out, out_n);
-}
-
-static CK_RV decrypt(cm_p11_slot *s, const cm_p11_op *op, CK_BYTE *out, CK_ULONG *out_n)
-{
-    CM_AUTO(cm_arena_free_ptr) cm_arena *a = NULL;
-    cm_msg *q, *got;
-    cm_view v;
-
-    P11_OK(cm_arena_new(&a, ARENA));
-    P11_OK(cm_msg_new(&q, a, &cm_message_DecryptRequest));
-    cm_p11_set(q, M_DecryptRequest_keyspace, cm_view_str(op->key->keyspace));
-    cm_p11_set(q, M_DecryptRequest_ciphertext, cm_buf_view(&op->data));
-    if (op->extra.n)
-        cm_p11_set(q, M_DecryptRequest_aad, cm_buf_view(&op->extra));
-    P11_TRY(cm_p11_ask(s, ":decrypt", op->key, q, &cm_message_DecryptAnswer, a, &got));
-    v = cm_msg_view(got, M_DecryptAnswer_plaintext);
-    if (v.n > *out_n)
+        cm_p11_set(q, c->aad, cm_buf_view(&op->extra));
+    P11_TRY(cm_p11_ask(s, c->verb, op->key, q, c->answer, a, &got));
+    v = cm_msg_view(got, c->out);
+    if (v.n > *out_n || (c == &encryption && v.n <= op->data.n))
         return CKR_DEVICE_ERROR;
     return cm_p11_out(v, out, out_n);
 }
@@ -338,9 +342,9 @@ static CK_RV produce(cm_p11_slot *s, cm_p11_op *op, CK_BYTE *out, CK_ULONG *out_
 {
     switch (op->use) {
     case CKF_ENCRYPT:
-        return encrypt(s, op, out, out_n);
+        return run_cipher(s, op, &encryption, out, out_n);
     case CKF_DECRYPT:
-        return decrypt(s, op, out, out_n);
+        return run_cipher(s, op, &decryption, out, out_n);
     case CKF_DIGEST:
         return digest(op, out, out_n);
     default:

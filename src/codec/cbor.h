@@ -90,6 +90,9 @@ typedef struct {
  * NULL, names it. BAD_ARGUMENT when the table is not in order. v is untouched then. */
 CM_MUST cm_err cm_cbor_record(cm_cbor *c, const cm_cbor_field *f, cm_cbor_value *v, size_t n,
                               uint64_t *bad_key);
+/** The same of a whole text that is one record: cm_cbor_open() and cm_cbor_end() around it.
+ * v is void on failure. */
+CM_MUST cm_err cm_cbor_whole(cm_view body, const cm_cbor_field *f, cm_cbor_value *v, size_t n);
 /** Append the present values as one map. BAD_ARGUMENT when cm_cbor_record() would refuse it: a
  * required value is absent, one is out of bounds, not UTF-8 or not a canonical encoding. */
 CM_MUST cm_err cm_cbor_put_record(cm_buf *b, const cm_cbor_field *f, const cm_cbor_value *v,

@@ -109,6 +109,15 @@ cm_err cm_cbor_record(cm_cbor *c, const cm_cbor_field *f, cm_cbor_value *v, size
     return walk(c, f, v, n, &key);
 }
 
+cm_err cm_cbor_whole(cm_view body, const cm_cbor_field *f, cm_cbor_value *v, size_t n)
+{
+    cm_cbor c;
+
+    CM_TRY(cm_cbor_open(&c, body, NULL));
+    CM_TRY(cm_cbor_record(&c, f, v, n, NULL));
+    return cm_cbor_end(&c);
+}
+
 /* ---- writing ------------------------------------------------------------------------------ */
 
 static bool canonical(const cm_cbor_field *f, cm_view v)

@@ -12,11 +12,7 @@ static cm_err malformed(cm_err e)
 
 static cm_err read_record(cm_view body, const cm_cbor_field *f, cm_cbor_value *v, size_t n)
 {
-    cm_cbor c;
-
-    CM_TRY(malformed(cm_cbor_open(&c, body, NULL)));
-    CM_TRY(malformed(cm_cbor_record(&c, f, v, n, NULL)));
-    return malformed(cm_cbor_end(&c));
+    return malformed(cm_cbor_whole(body, f, v, n));
 }
 
 static cm_cbor_value uint_value(uint64_t u)

@@ -44,35 +44,42 @@ static cm_err cursor_path(cm_call *c, cm_view *out)
     return CM_PATH(c, out, CM_LIT(""), CM_LIT("rewrap"), c->state->tenant);
 }
 
-static cm_err list_rows(cm_call *c, work *w)
+/* The next rows below from, which moves behind the one that the row at w->cursor names. */
+static cm_err list_from(cm_call *c, work *w, cm_path *from)
 {
     CM_AUTO(cm_buf_free) cm_buf at = {.max = CM_PATH_MAX - 1};
-    cm_path from, to;
     key_list l = {c, NULL, 0};
+    cm_path to = *from;
     cm_err e;
 
-    CM_TRY(cursor_path(c, &w->cursor));
     e = cm_store_get(c->svc->o.store, w->cursor, &at, &w->cursor_version);
     if (cm_failed(e) && !cm_is(e, CM_STORE_NO_ROW))
         return e;
     CM_TRY(cm_svc_expect(c, w->cursor, w->cursor_version));
-    cm_path_init(&from);
-    cm_path_add(&from, c->state->tenant);
-    cm_path_add_str(&from, "key");
-    to = from;
     cm_path_end(&to);
     if (at.n) {
-        memcpy(from.b, at.p, at.n);
-        from.b[at.n] = 0;
-        from.n = at.n + 1;
+        memcpy(from->b, at.p, at.n);
+        from->b[at.n] = 0;
+        from->n = at.n + 1;
     }
     CM_TRY(cm_arena_get(c->arena, &l.keys, BATCH * sizeof *l.keys));
     CM_TRY(
-        cm_store_scan(c->svc->o.store, cm_path_view(&from), cm_path_view(&to), BATCH, collect, &l));
+        cm_store_scan(c->svc->o.store, cm_path_view(from), cm_path_view(&to), BATCH, collect, &l));
     w->keys = l.keys;
     w->n = l.n;
     w->last = l.n < BATCH;
     return CM_OKAY;
+}
+
+static cm_err list_rows(cm_call *c, work *w)
+{
+    cm_path from;
+
+    CM_TRY(cursor_path(c, &w->cursor));
+    cm_path_init(&from);
+    cm_path_add(&from, c->state->tenant);
+    cm_path_add_str(&from, "key");
+    return list_from(c, w, &from);
 }
 
 /* The row under way, to change. */
@@ -263,33 +270,13 @@ cm_err cm_do_rotate_kek_made(cm_call *c)
 
 static cm_err list_tenants(cm_call *c, work *w)
 {
-    CM_AUTO(cm_buf_free) cm_buf at = {.max = CM_PATH_MAX - 1};
-    cm_path from, to;
-    key_list l = {c, NULL, 0};
-    cm_err e;
+    cm_path from;
 
     CM_TRY(CM_PATH(c, &w->cursor, CM_LIT(""), CM_LIT("rewrap-root")));
-    e = cm_store_get(c->svc->o.store, w->cursor, &at, &w->cursor_version);
-    if (cm_failed(e) && !cm_is(e, CM_STORE_NO_ROW))
-        return e;
-    CM_TRY(cm_svc_expect(c, w->cursor, w->cursor_version));
     cm_path_init(&from);
     cm_path_add_str(&from, "boot");
     cm_path_add_str(&from, "tenant");
-    to = from;
-    cm_path_end(&to);
-    if (at.n) {
-        memcpy(from.b, at.p, at.n);
-        from.b[at.n] = 0;
-        from.n = at.n + 1;
-    }
-    CM_TRY(cm_arena_get(c->arena, &l.keys, BATCH * sizeof *l.keys));
-    CM_TRY(
-        cm_store_scan(c->svc->o.store, cm_path_view(&from), cm_path_view(&to), BATCH, collect, &l));
-    w->keys = l.keys;
-    w->n = l.n;
-    w->last = l.n < BATCH;
-    return CM_OKAY;
+    return list_from(c, w, &from);
 }
 
 static cm_err open_kek_row(cm_call *c, work *w)
