@@ -7,7 +7,7 @@
 #include "kmsd.h"
 #include "svc/scheduler.h"
 
-enum { ROUND_S = CM_SCHEDULER_TERM_S / 3, KEY_MS = 60000, ME = 16 };
+enum { ROUND_S = CM_SCHEDULER_TERM_S / 3, KEY_MS = 60000, ME = 16, HOLD_S = 3600 };
 
 struct chores {
     kmsd *d;
@@ -40,6 +40,8 @@ static bool round_once(struct chores *h)
 
     if (atomic_exchange(&h->d->leads, r.leader) != r.leader)
         CM_LOG(h->d->log, INFO, "leader", cm_log_number("leads", r.leader));
+    if (r.ahead || r.back)
+        CM_LOG(h->d->log, WARNING, "clock_jumped", cm_log_str("way", r.ahead ? "ahead" : "back"));
     if (cm_failed(e)) {
         CM_LOG(h->d->log, WARNING, "chores_failed", cm_log_err(e));
         return false;
@@ -94,6 +96,7 @@ static cm_err prepare(struct chores *h, cm_svc *svc)
     CM_TRY(cm_keeper_new(&h->keys, &o));
     cm_scheduler_init(&h->scheduler, svc, (cm_key_runner){.run = run_key, .self = h},
                       CM_VIEW(h->me));
+    h->scheduler.hold_s = HOLD_S;
     h->scheduler.kek_ms = h->d->v->rotation.kek;
     return pthread_create(&h->thread, NULL, work, h) == 0 ? CM_OKAY : CM_FAIL(NO_THREAD);
 }

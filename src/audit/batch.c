@@ -274,6 +274,11 @@ static cm_err try_bump(cm_batch_slot *s, const cm_unit_bump *x, uint64_t now_ms)
     if (cm_counter_over(&s->next, now_ms)) {
         s->next = (cm_counter){0, x->until};
     }
+    /* A-37: a time that was set by a clock that has gone back since lasts no longer than the
+     * present one. */
+    if (x->until > now_ms && s->next.until > x->until) {
+        s->next.until = x->until;
+    }
     if (!cm_add_u64(&s->next.value, s->next.value, x->by) || s->next.value > x->max) {
         return CM_FAIL(COMMIT_BUDGET);
     }
@@ -341,10 +346,12 @@ static cm_err apply(cm_batch *b, const cm_unit *u, const uint32_t *ref, uint64_t
 static cm_err add_entry(cm_batch *b, const cm_audit_entry *x)
 {
     size_t at = b->entries.n;
+    cm_audit_entry timed = *x;
     cm_err e = cm_buf_be16(&b->entries, 0);
 
+    timed.time_ms = CM_MAX(x->time_ms, b->last_ms); /* */
     if (cm_ok(e)) {
-        e = cm_audit_entry_encode(&b->entries, x);
+        e = cm_audit_entry_encode(&b->entries, &timed);
     }
     if (cm_ok(e) && b->entries.n - at - 2 > CM_AUDIT_ENTRY_MAX) {
         e = CM_FAIL(TOO_BIG);
@@ -353,6 +360,7 @@ static cm_err add_entry(cm_batch *b, const cm_audit_entry *x)
         b->entries.n = at;
         return e;
     }
+    b->last_ms = timed.time_ms;
     cm_put_be16(b->entries.p + at, (uint16_t)(b->entries.n - at - 2));
     b->at[b->leaves++] = (uint32_t)at;
     b->at[b->leaves] = (uint32_t)b->entries.n;
@@ -377,6 +385,7 @@ static cm_err judge_one(cm_batch *b, cm_unit *u, const uint32_t *ref, uint64_t u
         if (cm_failed(e)) {
             u->result = e;
         }
+        u->time_ms = b->last_ms;
     }
     return cm_ok(u->result) ? apply(b, u, ref, unit) : CM_OKAY;
 }

@@ -55,12 +55,13 @@ typedef struct {
     uint32_t at[CM_BATCH_UNITS + 1]; /* where each begins */
     uint8_t leaf[CM_BATCH_UNITS][32];
     size_t leaves;
+    uint64_t last_ms; /* of the last entry: set before judging */
 
     cm_store_write *write;
     size_t writes, writes_cap;
     cm_path path[CM_BATCH_LOG_ROWS];
     size_t paths;
-    uint8_t head[40];
+    uint8_t head[48];
     uint64_t seed; /* of the hashes */
 } cm_batch;
 

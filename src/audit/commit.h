@@ -42,8 +42,9 @@ typedef struct cm_unit {
 
     /* results, set before done() */
     cm_err result;
-    uint64_t leaf;  /* index in the log, of the unit's entry or refused one */
-    cm_buf receipt; /* of want_receipt: spec/audit.md; the caller frees it */
+    uint64_t leaf;    /* index in the log, of the unit's entry or refused one */
+    uint64_t time_ms; /* of that, as it stands in the log */
+    cm_buf receipt;   /* of want_receipt: spec/audit.md; the caller frees it */
 
     /** On a thread of the committer's, once durable or failed. Must be quick. */
     void (*done)(struct cm_unit *u);

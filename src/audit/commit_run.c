@@ -118,6 +118,7 @@ static cm_err put_head(cm_batch *b, const cm_log_head *h)
 
     cm_put_be64(b->head, h->size);
     memcpy(b->head + 8, h->root, 32);
+    cm_put_be64(b->head + 40, h->time_ms);
     cm_log_head_path(p);
     return cm_batch_put(b, cm_path_view(p), h->version, CM_VIEW(b->head));
 }
@@ -137,6 +138,7 @@ static cm_err put_leaves(cm_committer *c, growth *g, cm_log_head *next)
         }
     }
     next->version++;
+    next->time_ms = b->last_ms;
     return put_head(b, next);
 }
 
@@ -223,6 +225,7 @@ static cm_err try_batch(cm_committer *c, cm_unit *units)
     next = c->head;
     note_size = fetch_note(c);
     memcpy(g.versions, c->versions, sizeof g.versions);
+    c->batch.last_ms = c->head.time_ms;
     CM_TRY(cm_batch_judge(&c->batch, units, c->head.size, c->o.now_ms(c->o.now_arg)));
     CM_TRY(put_leaves(c, &g, &next));
     if (c->note_out.n > 0) {

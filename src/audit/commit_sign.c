@@ -120,11 +120,13 @@ static cm_err make_receipt(cm_committer *c, cm_unit *u, uint64_t size, cm_view n
 {
     CM_AUTO(cm_buf_free) cm_buf proof = {.max = 64 * 32};
     CM_AUTO(cm_buf_free) cm_buf entry = {.max = CM_AUDIT_ENTRY_MAX};
+    cm_audit_entry logged = *u->entry;
     CM_AUTO(cm_buf_free) cm_buf r = {.max = CM_RECEIPT_MAX};
     const cm_tlog_source s = {node, c};
 
     CM_TRY(cm_tlog_inclusion(&proof, &s, u->leaf, size));
-    CM_TRY(cm_audit_entry_encode(&entry, u->entry));
+    logged.time_ms = u->time_ms;
+    CM_TRY(cm_audit_entry_encode(&entry, &logged));
     CM_TRY(cm_receipt_put(&r, u->leaf, cm_buf_view(&proof), cm_buf_view(&entry), note));
     u->receipt = cm_buf_take(&r);
     return CM_OKAY;

@@ -5,7 +5,8 @@
 #include "crypt/merkle.h"
 
 enum {
-    HEAD = 8 + 32,
+    HEAD_OLD = 8 + 32, /* without a time */
+    HEAD = HEAD_OLD + 8,
     BUNDLE_MAX = CM_TILE_WIDTH * (2 + CM_AUDIT_ENTRY_MAX),
     NOTE_MAX = 1 << 18,
 };
@@ -60,7 +61,11 @@ cm_err cm_log_head_read(cm_log_head *h, cm_store *s)
         return CM_FAIL(AUDIT_DAMAGED);
     }
     CM_TRY(e);
-    if (b.n != HEAD) {
+    if (b.n != HEAD && b.n != HEAD_OLD) {
+        return CM_FAIL(AUDIT_DAMAGED);
+    }
+    x.time_ms = b.n == HEAD ? cm_get_be64(b.p + HEAD_OLD) : 0;
+    if (x.time_ms > INT64_MAX) {
         return CM_FAIL(AUDIT_DAMAGED);
     }
     x.size = cm_get_be64(b.p);

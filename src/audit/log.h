@@ -4,7 +4,7 @@
  * The log as it stands in the store: what the committer writes, read by everyone else.
  *
  * Rows of the system's tenant (spec/audit.md, 2):
- *   log head              size and root of all that is committed
+ *   log head              size and root of all that is committed, time of the last entry
  *   log note              the last signed checkpoint
  *   log entry INDEX       a run of entries from INDEX on, as in a bundle, never over a bundle's end
  *   log tile LEVEL N      the hashes of a tile; of level 0 only full ones
@@ -19,6 +19,7 @@
 typedef struct {
     uint64_t size;
     uint8_t root[32];
+    uint64_t time_ms; /* of the last entry; 0: not known */
     uint64_t version; /* of the row; 0: there is none yet */
 } cm_log_head;
 

@@ -3,14 +3,15 @@
  * weaker is tried (V-5). A proof leads to a principal of the tenant that the request is about, or
  * of the system's, and to nobody else: credentials are looked up under that tenant (V-6).
  */
-#include "svc/svc_int.h"
+#include "svc/nonce_int.h"
 
 #include "base/ct.h"
 #include "codec/text.h"
 #include "wire/apikey.h"
 #include "wire/jwt.h"
 
-enum { JWT_SKEW = 60 };
+/* A session that began that much in the future is over (V-56). */
+enum { JWT_SKEW = 60, CLOCK_BACK_MS = CM_HTTPSIG_WINDOW * 1000 };
 
 cm_err cm_svc_credential_path(cm_call *c, cm_view *out, cm_view tenant, unsigned kind, cm_view id)
 {
@@ -115,17 +116,6 @@ static cm_err by_row(cm_call *c, cm_svc_how how, const cm_svc_row *row, cm_view 
 
 /* ---- signatures ---- */
 
-/* V-7: only once the signature has verified, and in the unit of the very call. */
-static cm_err record_nonce(cm_call *c, const cm_httpsig *s, cm_view tenant)
-{
-    cm_view key;
-
-    CM_TRY(CM_PATH(c, &key, tenant, CM_LIT("nonce"), s->keyid, s->nonce));
-    CM_TRY(cm_svc_bump(c, key, 1, 1, (s->created + 2 * CM_HTTPSIG_WINDOW) * 1000));
-    c->state->nonce_bumps = c->state->unit.bumps_n;
-    return CM_OKAY;
-}
-
 static cm_err by_signature(cm_call *c, const cm_httpsig *s, const cm_httpsig_message *m)
 {
     const cm_svc_row *row;
@@ -139,7 +129,7 @@ static cm_err by_signature(cm_call *c, const cm_httpsig *s, const cm_httpsig_mes
     CM_TRY(find_credential(c, &row, &tenant, CM_CREDENTIAL_MLDSA, cm_buf_view(&id)));
     CM_TRY(cm_svc_credential_key(c, row, &key));
     CM_TRY(cm_httpsig_verify(s, c->svc->o.crypt, m, key));
-    CM_TRY(record_nonce(c, s, tenant));
+    CM_TRY(cm_svc_record_nonce(c, s, tenant)); /* V-7: not before */
     CM_TRY(cm_hash_once(c->svc->o.crypt, CM_SHA256, hash, s->value));
     CM_TRY(cm_arena_copy(c->arena, &c->state->request, CM_VIEW(hash)));
     CM_TRY(cm_arena_copy(c->arena, &c->state->who.opener, s->keyid));
@@ -179,7 +169,8 @@ static cm_svc_session *session_of(cm_call *c, const uint8_t id[CM_SESSION_ID])
     while (*p) {
         cm_svc_session *x = *p;
 
-        if (x->expires_ms <= c->state->now) {
+        if (x->expires_ms <= c->state->now || c->state->now + CLOCK_BACK_MS < x->opened_ms) {
+            /* V-56 */
             *p = x->next;
             c->svc->sessions_n--;
             session_free(x);
@@ -241,6 +232,7 @@ cm_err cm_do_open_session(cm_call *c)
     CM_TRY(cm_session_check_channel(&s, c->svc->o.crypt, &m, c->peer.exporter)); /* V-8 */
     CM_TRY(cm_alloc(&x, sizeof *x));
     x->expires_ms = st->now + CM_MAX(seconds, (uint64_t)1) * 1000;
+    x->opened_ms = st->now;
     memcpy(x->exporter, c->peer.exporter.p, 32);
     memcpy(x->tenant, st->who.tenant.p ? (const char *)st->who.tenant.p : "", st->who.tenant.n);
     memcpy(x->principal, st->who.name.p, st->who.name.n);

@@ -89,6 +89,9 @@
     F(M, 1, keyspace, TEXT, 0, 128, 0, NULL, NULL, "Of the key that is due.") \
     F(M, 2, key, TEXT, 0, 128, 0, NULL, NULL, "Its name.") \
     CM_RECORD_FORMAT(F, M)
+#define CM_FIELDS_SpentRecord(F, M) \
+    F(M, 1, ranges, BYTES, 0, 256, 0, NULL, NULL, "First and last second of each, 8 bytes each.") \
+    CM_RECORD_FORMAT(F, M)
 
 #define CM_MESSAGES_RECORDS(X) \
     X(TenantRecord, "A tenant's row.") \
@@ -103,7 +106,8 @@
     X(KeyRecord, "A key's row.") \
     X(ModelRecord, "A model keyspace's row.") \
     X(ApprovalRecord, "An approval's row.") \
-    X(DueRecord, "What the scheduler will look at, in order of time.")
+    X(DueRecord, "What the scheduler will look at, in order of time.") \
+    X(SpentRecord, "Times of signed requests whose nonces are gone.")
 
 /* clang-format on */
 #endif

@@ -3,14 +3,16 @@
 
 #include "audit/counter.h"
 #include "svc/keyrec_int.h"
+#include "svc/nonce_int.h"
 
 enum { ARENA = 4 << 20, BIG = 32 << 20, DUE = 32, TENANTS = 256, PRUNE = 64, BATCHES = 64 };
-#define SECOND_NS 1000000000u
+enum { NONCES = 64, AHEAD_MS = CM_HTTPSIG_WINDOW * 1000 };
+#define SECOND_NS UINT64_C(1000000000)
 
 void cm_scheduler_init(cm_scheduler *s, cm_svc *svc, cm_key_runner runner, cm_view me)
 {
     *s = (cm_scheduler){.svc = svc, .runner = runner};
-    cm_lease_init(&s->lease, "scheduler", me, (uint64_t)CM_SCHEDULER_TERM_S * SECOND_NS);
+    cm_lease_init(&s->lease, "scheduler", me, CM_SCHEDULER_TERM_S * SECOND_NS);
 }
 
 void cm_scheduler_done(cm_scheduler *s)
@@ -125,7 +127,7 @@ static cm_err act(cm_scheduler *s, cm_call *c, cm_scheduler_round_of *out)
     CM_TRY(cm_keyrec_copy(c, &r, row->msg, 0));
     at = cm_msg_number(r, M_KeyRecord_destroy_at_ms, 0);
     if (at) {
-        if (at > st->now)
+        if (at > st->now || s->mono_ns < s->held_until_ns)
             return CM_OKAY;
         CM_TRY(destroy(c, r));
         out->destroyed++;
@@ -237,6 +239,53 @@ static cm_err prune(cm_scheduler *s, cm_arena *a, cm_view tenant, const char *ki
         return CM_OKAY;
     CM_TRY(cm_committer_commit(s->svc->o.committer, &c.state->unit));
     out->pruned += c.state->unit.writes_n;
+    return CM_OKAY;
+}
+
+static cm_err forget_batch(cm_scheduler *s, cm_view tenant, size_t *n)
+{
+    CM_AUTO(cm_arena_free_ptr) cm_arena *a = NULL;
+    uint64_t now = s->svc->o.now_ms(s->svc->o.now_arg) / 1000;
+    cm_path from, to;
+    cm_call c = {.svc = NULL};
+    rows l;
+    cm_err e;
+
+    *n = 0;
+    if (now < CM_SVC_NONCE_LIFE)
+        return CM_OKAY;
+    CM_TRY(cm_arena_new(&a, ARENA));
+    cm_path_init(&from);
+    cm_path_add(&from, tenant);
+    cm_path_add_str(&from, "nonce");
+    to = from;
+    cm_path_add_u64(&to, now - CM_SVC_NONCE_LIFE);
+    CM_TRY(list(s, a, &l, &from, &to, CM_SVC_NONCE_BATCH));
+    if (l.n == 0)
+        return CM_OKAY;
+    e = plan(s, &c, a, tenant);
+    if (cm_ok(e))
+        e = cm_svc_forget_nonces(&c, tenant, l.keys, l.n);
+    if (cm_ok(e))
+        e = cm_committer_commit(s->svc->o.committer, &c.state->unit);
+    for (size_t i = 0; c.state && i < c.state->unit.writes_n; i++)
+        cm_svc_forget(s->svc, c.state->writes[i].key);
+    if (c.state)
+        cm_svc_release(c.state);
+    *n = cm_ok(e) ? l.n : 0;
+    return e;
+}
+
+/* Nonces whose requests would be too old by now (V-55). */
+static cm_err forget_nonces(cm_scheduler *s, cm_view tenant, cm_scheduler_round_of *out)
+{
+    size_t n = CM_SVC_NONCE_BATCH;
+
+    for (unsigned i = 0; i < NONCES && n == CM_SVC_NONCE_BATCH; i++) {
+        CM_TRY(forget_batch(s, tenant, &n));
+        out->pruned += n;
+    }
+    out->more |= n == CM_SVC_NONCE_BATCH;
     return CM_OKAY;
 }
 
@@ -359,7 +408,7 @@ static cm_err ready(cm_scheduler *s, cm_view tenant, cm_view value, cm_arena *a)
 
 static cm_err one_tenant(cm_scheduler *s, cm_view key, cm_view value, cm_scheduler_round_of *out)
 {
-    static const char *const counters[] = {"nonce", "rate", "budget", "approval-uses"};
+    static const char *const counters[] = {"rate", "budget", "approval-uses"};
     CM_AUTO(cm_arena_free_ptr) cm_arena *a = NULL;
     CM_AUTO(cm_buf_free) cm_buf tenant = {.max = CM_PATH_MAX};
 
@@ -368,6 +417,7 @@ static cm_err one_tenant(cm_scheduler *s, cm_view key, cm_view value, cm_schedul
     CM_TRY(ready(s, cm_buf_view(&tenant), value, a));
     CM_TRY(due_of_tenant(s, a, cm_buf_view(&tenant), s->svc->o.now_ms(s->svc->o.now_arg), out));
     CM_TRY(keks(s, a, cm_buf_view(&tenant), value, out));
+    CM_TRY(forget_nonces(s, cm_buf_view(&tenant), out));
     for (size_t i = 0; i < CM_COUNT(counters); i++)
         CM_TRY(prune(s, a, cm_buf_view(&tenant), counters[i], out));
     return CM_OKAY;
@@ -400,11 +450,30 @@ static cm_err all_tenants(cm_scheduler *s, cm_scheduler_round_of *out)
     return CM_OKAY;
 }
 
+/* V-57: what can't be undone waits when the wall clock has run ahead of the one that measures. */
+static void watch_clock(cm_scheduler *s, uint64_t mono_ns, cm_scheduler_round_of *out)
+{
+    uint64_t now = s->svc->o.now_ms(s->svc->o.now_arg), went;
+
+    if (s->wall_ms) {
+        went = (mono_ns - s->mono_ns) / 1000000;
+        out->ahead = now > s->wall_ms + went + AHEAD_MS;
+        out->back = now + AHEAD_MS < s->wall_ms + went;
+    }
+    if (out->ahead)
+        s->held_until_ns = mono_ns + s->hold_s * SECOND_NS;
+    if (out->back)
+        s->held_until_ns = 0;
+    s->wall_ms = now;
+    s->mono_ns = mono_ns;
+}
+
 cm_err cm_scheduler_round(cm_scheduler *s, uint64_t mono_ns, cm_scheduler_round_of *out)
 {
     cm_err e = cm_lease_keep(&s->lease, s->svc->o.store, mono_ns);
 
     *out = (cm_scheduler_round_of){.leader = false};
+    watch_clock(s, mono_ns, out);
     if (!cm_lease_held(&s->lease, mono_ns))
         return cm_is(e, CM_STORE_LEASED) ? CM_OKAY : e;
     out->leader = true;

@@ -19,12 +19,16 @@ typedef struct {
     uint64_t kek_ms;  /* age at which a tenant's KEK rotates; 0: never by itself */
     unsigned most;    /* batches of rewrapping a round; 0: 64 */
     unsigned batches; /* that are left of them */
+    /* Nothing is destroyed for so long after the wall clock jumped ahead; 0: it is all the same. */
+    uint64_t hold_s;
+    uint64_t wall_ms, mono_ns, held_until_ns; /* of the last round; 0: none */
 } cm_scheduler;
 
 enum { CM_SCHEDULER_TERM_S = 15 };
 
 typedef struct {
     bool leader, more; /* more: there is work for another round at once */
+    bool ahead, back;  /* the wall clock jumped since the round before */
     size_t activated, rotated, destroyed, pruned, rewrapped, failed;
 } cm_scheduler_round_of;
 

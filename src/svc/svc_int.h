@@ -38,7 +38,7 @@ typedef struct {
 
 typedef struct cm_svc_session {
     uint8_t id[CM_SESSION_ID];
-    uint64_t expires_ms;
+    uint64_t opened_ms, expires_ms;
     cm_key32 key;
     uint8_t exporter[32];
     char tenant[CM_TENANT_MAX + 1], principal[CM_NAME_MAX + 1];

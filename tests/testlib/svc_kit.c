@@ -294,12 +294,13 @@ static void sign_request(t_svc *t, t_who *w, wire_request *r)
                              t->now_ms / 1000),
              "session sign");
     } else {
-        must(cm_httpsig_make(&r->signature, t->crypt, &m,
-                             &(cm_httpsig_with){.key = w->key,
-                                                .keyid = cm_view_str(w->keyid),
-                                                .nonce = cm_view_str(w->nonce ? w->nonce : nonce),
-                                                .created = t->now_ms / 1000,
-                                                .also = r->channel.n ? channel : NULL}),
+        must(cm_httpsig_make(
+                 &r->signature, t->crypt, &m,
+                 &(cm_httpsig_with){.key = w->key,
+                                    .keyid = cm_view_str(w->keyid),
+                                    .nonce = cm_view_str(w->nonce ? w->nonce : nonce),
+                                    .created = w->created ? w->created : t->now_ms / 1000,
+                                    .also = r->channel.n ? channel : NULL}),
              "sign");
     }
     if (r->signature.content_digest.n)

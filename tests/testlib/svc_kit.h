@@ -29,6 +29,7 @@ typedef struct {
     cm_key32 session_key;
     uint64_t counter;
     const char *nonce; /* instead of a fresh one */
+    uint64_t created;  /* s: instead of the time; 0: the time */
     const char *address;
 } t_who;
 
