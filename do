@@ -274,7 +274,7 @@ do_bench() {
     export PATH
     if [ "${1-}" = kms ]; then
         need_clients
-        ninja -C build/main bench/bench_{commit,fill,idle,unwrap} >/dev/null || return 1
+        ninja -C build/main bench/bench_{commit,fill,idle,shake,unwrap} >/dev/null || return 1
         exec python3 bench/kms.py build/main "${CASEMATE_CLIENTS:-.deps/clients/bin}" docs
     fi
     exec bench/run.sh "$@"

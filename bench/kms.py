@@ -48,6 +48,12 @@ def free_port():
         return s.getsockname()[1]
 
 
+def cpu_of(pid):
+    """Seconds of processor that a process has used."""
+    stat = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class Server:
     """A fresh server, or one on the folder of another that was stopped."""
 
@@ -118,10 +124,7 @@ class Server:
 
     def cpu(self):
         """Seconds of processor that each has used."""
-        tick = os.sysconf("SC_CLK_TCK")
-        stats = {n: pathlib.Path(f"/proc/{p}/stat").read_text().rsplit(")", 1)[1].split()
-                 for n, p in self.processes().items()}
-        return {n: (int(s[11]) + int(s[12])) / tick for n, s in stats.items()}
+        return {n: cpu_of(p) for n, p in self.processes().items()}
 
 
 # ---- load ------------------------------------------------------------------------------------
@@ -214,28 +217,31 @@ def fsync_ms(folder):
 # ---- handshakes ------------------------------------------------------------------------------
 
 
-def handshakes(server, port, reuse):
-    """Full handshakes a second, or resumed ones, by one serial s_time."""
-    out = subprocess.run(
-        [str(OPENSSL), "s_time", "-connect", f"127.0.0.1:{port}", "-CAfile",
-         str(server.dir / "ca.crt"), "-reuse" if reuse else "-new", "-time", str(SECONDS)],
-        capture_output=True, text=True).stdout
-    found = re.findall(r"(\d+) connections in (\d+) real seconds", out)
-    return int(found[-1][0]) / int(found[-1][1]) if found else None
+def handshakes(server, port, pid, kind):
+    """Full handshakes a second, or resumed ones, by one serial client (bench/shake.c), and the
+    server's microseconds of processor for each."""
+    before = cpu_of(pid)
+    got = json.loads(run(BUILD / "bench/bench_shake", "127.0.0.1", port, SECONDS,
+                         server.dir / "ca.crt", kind))
+    assert got["resumed"] == (got["handshakes"] if kind == "resumed" else 0), got
+    return {"per_second": got["per_second"],
+            "cpu_us": 1e6 * (cpu_of(pid) - before) / got["handshakes"]}
 
 
 def all_handshakes(server):
+    """Both send one certificate and one ticket."""
     port = free_port()
     peer = subprocess.Popen(
         [str(OPENSSL), "s_server", "-accept", f"127.0.0.1:{port}", "-cert",
          str(server.dir / "server.crt"), "-key", str(server.dir / "server.pem"), "-tls1_3",
-         "-groups", "X25519MLKEM768", "-www", "-quiet"], stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL)
+         "-groups", "X25519MLKEM768", "-num_tickets", "1", "-www", "-quiet"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     time.sleep(0.5)
     try:
-        return {f"{name} {kind}": handshakes(server, p, kind == "resumed")
+        return {f"{name} {kind}": handshakes(server, p, pid, kind)
                 for kind in ("full", "resumed")
-                for name, p in (("casemate", server.port), ("s_server", port))}
+                for name, p, pid in (("casemate", server.port, server.process.pid),
+                                     ("s_server", port, peer.pid))}
     finally:
         peer.kill()
         peer.wait()

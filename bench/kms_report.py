@@ -46,6 +46,10 @@ def over_raw(r, job, name):
                f"{got['per_second'] / peak:.2f}", "≥ 0.85", got["per_second"] >= 0.85 * peak)
 
 
+def rate_and_cpu(got):
+    return f"{got['per_second']:,.0f}/s, {got['cpu_us']:,.0f} µs"
+
+
 def targets(r):
     loads, hands = r["loads"], r["handshakes"]
     encrypt, half = loads["encrypt"], loads["encrypt, half load"]
@@ -64,9 +68,9 @@ def targets(r):
     out += [over_raw(r, x, x) for x in ("sign mldsa", "verify mldsa", "decapsulate kem")]
     for kind in ("full", "resumed"):
         a, b = hands[f"casemate {kind}"], hands[f"s_server {kind}"]
-        if a and b:
-            out.append(row(f"handshakes, {kind}", f"{a:,.0f}/s", f"s_server {b:,.0f}/s",
-                           f"{a / b:.2f}", "≥ 0.9", a >= 0.9 * b))
+        out.append(row(f"handshakes, {kind}", rate_and_cpu(a), "s_server " + rate_and_cpu(b),
+                       f"{a['per_second'] / b['per_second']:.2f}", "≥ 0.9",
+                       a["per_second"] >= 0.9 * b["per_second"]))
     best = max(r["durable"], key=lambda x: x["sqlite"])
     out += [row(f"durable audited units, {best['group']} at once", f"{best['committer']:,.0f}/s",
                 f"SQLite's group commit {best['sqlite']:,.0f}/s", f"{best['ratio']:.2f}", "≥ 0.5",
@@ -150,6 +154,11 @@ def page(r):
              "**How**: TLS 1.3 with X25519MLKEM768, authentication, policy, log and durability are "
              "on; h2load (8 connections, 32 streams each) runs on the same processors as the "
              f"server, {r['seconds']} s each.", "", "## Targets", "", *targets(r), "",
+             "Handshakes are asked for by one serial client on the same processors "
+             "(`bench/shake.c`), which checks the certificate, waits for the server's ticket and "
+             "says whether the session was resumed; the microseconds are the server's own. "
+             "Both servers send the same one certificate and one ticket; kmsd also asks for the "
+             "client's certificate.", "",
              "A request over the API is not the operation alone: TLS, HTTP, decision, socket to "
              "keyd and a durable log leaf come on top, and the client takes its share of the same "
              "processors. The next table says what the server's own processes spend on a request, "

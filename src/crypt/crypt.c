@@ -224,7 +224,7 @@ static cm_err load_fips(cm_crypt *c, const char *dir, const char *config)
 static cm_err load_default(cm_crypt *c)
 {
     c->provider[0] = OSSL_PROVIDER_load(c->lib, "default");
-    return c->provider[0] ? CM_OKAY : cm_crypt_fail(CM_CRYPT_PROVIDER);
+    return c->provider[0] ? cm_crypt_add_own(c) : cm_crypt_fail(CM_CRYPT_PROVIDER);
 }
 
 static cm_err setup(cm_crypt *c, const char *dir, const char *config)

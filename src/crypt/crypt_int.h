@@ -31,6 +31,9 @@ struct cm_crypt {
     struct secp256k1_context_struct *secp; /* blinded; NULL in the fips profile */
 };
 
+/** Our own provider beside OpenSSL's default one (provider.c). CRYPT_PROVIDER, NO_MEMORY. */
+CM_MUST cm_err cm_crypt_add_own(cm_crypt *c);
+
 /** The method of h: CRYPT_ALGORITHM for an unknown number, CRYPT_PROFILE when not served. */
 CM_MUST cm_err cm_crypt_md(const EVP_MD **out, const cm_crypt *c, cm_hash h);
 

@@ -1,11 +1,15 @@
 #include "pki/ossl.h"
 
+#include "crypt/ossl.h"
 #include "pki/cert_int.h"
 
 cm_err cm_pkey_evp(EVP_PKEY **out, const cm_crypt *c, const cm_pkey *k)
 {
     cm_key_part part[CM_PARTS];
+    cm_err e = k->sig ? cm_sig_evp(out, k->sig) : CM_FAIL(CRYPT_ALGORITHM);
 
+    if (!cm_is(e, CM_CRYPT_ALGORITHM))
+        return e;
     if (cm_pkey_parts(part, k) != 1)
         return CM_FAIL(KEY_ALGORITHM);
     return cm_part_evp(out, c, &part[0], true);
