@@ -4,8 +4,9 @@
 #include "base/os.h"
 #include "hsm/unseal.h"
 #include "kmsd.h"
+#include "run/notify.h"
 
-enum { PAUSE_FIRST_MS = 50, SECRET_MAX = 4096 };
+enum { PAUSE_FIRST_MS = 50, SECRET_MAX = 4096, WATCH_MS = 500 };
 
 static kmsd *of_control(cm_keyctl *c)
 {
@@ -93,11 +94,29 @@ static void open_service(cm_timer *t)
         cm_loop_after(d->reactor[0].loop, &d->service_timer, KMSD_RETRY_MS);
 }
 
+/* D-14: only a new process reads again what a failed flush left on the disk. */
+static void watch_store(cm_timer *t)
+{
+    kmsd *d = (kmsd *)(void *)((char *)t - offsetof(kmsd, store_timer));
+    cm_err e = d->committer ? cm_committer_health(d->committer) : CM_OKAY;
+
+    cm_loop_after(d->reactor[0].loop, t, WATCH_MS);
+    if (!cm_is(e, CM_STORE_BROKEN) || cm_failed(d->fatal))
+        return;
+    CM_LOG(d->log, ERROR, "store_broken", cm_log_err(e));
+    cm_notify(d->notify_socket, "STOPPING=1\nSTATUS=the disk failed");
+    d->fatal = e;
+    for (unsigned i = 0; i < d->reactors; i++)
+        cm_kmsd_reactor_order(&d->reactor[i], ORDER_STOP);
+}
+
 static void opened(kmsd *d)
 {
     set_state(d, KEYD_OPEN);
     d->keyd_pause_ms = PAUSE_FIRST_MS;
     d->service_timer.fire = open_service;
+    d->store_timer.fire = watch_store;
+    cm_loop_after(d->reactor[0].loop, &d->store_timer, WATCH_MS);
     open_service(&d->service_timer);
 }
 

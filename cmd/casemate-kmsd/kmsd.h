@@ -103,7 +103,8 @@ struct kmsd {
     pid_t spawner_pid;
     _Atomic int keyd; /* keyd_state, read by all */
     uint64_t keyd_pause_ms;
-    cm_timer keyd_timer, service_timer;
+    cm_timer keyd_timer, service_timer, store_timer;
+    cm_err fatal; /* what the server ends with */
     cm_keyctl control;
     bool control_busy;
     cm_buf control_body;

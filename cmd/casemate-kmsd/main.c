@@ -326,7 +326,8 @@ static cm_err serve(kmsd *d, const sigset_t *signals)
     cm_kmsd_keyd_begin(d);
     for (unsigned i = 1; i < d->reactors; i++)
         CM_TRY(cm_kmsd_reactor_start(&d->reactor[i]));
-    return cm_loop_run(d->reactor[0].loop);
+    CM_TRY(cm_loop_run(d->reactor[0].loop));
+    return d->fatal;
 }
 
 static void stop(kmsd *d)

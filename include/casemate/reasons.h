@@ -338,7 +338,7 @@
     X(STORE_FOREIGN, MALFORMED, 0x0607, "the file is another program's database", "name another file") \
     X(STORE_NEWER, UNSUPPORTED, 0x0608, "the store was made by a newer casemate", "update casemate") \
     X(STORE_TENANTS, LIMIT, 0x060a, "the server has more tenants in use than it keeps keys for", "use several servers, each for some of the tenants") \
-    X(STORE_BROKEN, IO, 0x0609, "the disk failed while writing; nothing more is written", "mend the disk, then start the server again") \
+    X(STORE_BROKEN, IO, 0x0609, "the disk failed while writing; nothing more is written", "mend the disk; the server ends, and systemd starts it again") \
     X(STORE_OLDER, CONFLICT, 0x0610, "the store was made by an older casemate", "stop the servers, make a backup, then run casemate store migrate") \
     X(STORE_ROLLBACK, UNAUTHENTIC, 0x0611, "the database is older than the last that this server saw, or another one", "find the newer database; only if it is lost for good, start once with --accept-rollback") \
     X(STORE_ANCHOR, UNAUTHENTIC, 0x0612, "the anchor file is missing, damaged or another server's", "restore it; if it is lost for good, start once with --accept-rollback") \

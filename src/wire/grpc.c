@@ -2,7 +2,7 @@
 
 #include "codec/text.h"
 
-enum { PREFIX = 5, TEXT_MAX = 512, METADATA = 48 };
+enum { PREFIX = 5, TEXT_MAX = 512, METADATA = 48, UNAVAILABLE = 14 };
 
 /* ---- requests ----------------------------------------------------------------------------- */
 
@@ -161,9 +161,15 @@ struct status {
     size_t n;
 };
 
+/* A server that is not open, or no longer, is not an exhausted one: clients may go elsewhere. */
+static int code_of(cm_err e)
+{
+    return cm_is(e, CM_KMSD_SEALED) || cm_is(e, CM_RUN_DRAINED) ? UNAVAILABLE : cm_err_grpc(e);
+}
+
 static void set_status(struct status *s, cm_err e, const char *text)
 {
-    int code = cm_err_grpc(e);
+    int code = code_of(e);
     size_t n = 0;
 
     if (code > 9)

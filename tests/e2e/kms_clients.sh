@@ -133,8 +133,23 @@ if "$python" -c 'import grpc, google.protobuf' 2>/dev/null; then
     casemate proxy --listen "unix:$WORK/proxy.sock" --to "https://127.0.0.1:$port" --ca "$dir/ca.crt" >"$WORK/proxy.log" 2>&1 &
     proxy=$!
     for _ in $(seq 300); do [ -S "$WORK/proxy.sock" ] && break; sleep 0.1; done
+    ok casemate policy put app-tail --principals app --actions TailEntries
     "$python" "$CASEMATE_SOURCE/tests/e2e/kms_grpc.py" "unix:$WORK/proxy.sock" "$token" ||
         die "gRPC: $(tail -3 "$WORK/proxy.log" "$WORK/log")"
+    admin() { curl -s --max-time 30 --unix-socket "$dir/admin.sock" "http://localhost$1" "${@:2}"; }
+    keyd_is() {
+        for _ in $(seq 600); do
+            [[ $(admin /admin/status) != *"\"keyd\":\"$1\""* ]] || return 0
+            sleep 0.1
+        done
+        die "keyd is not $1: $(admin /admin/status)"
+    }
+    admin /admin/seal -X POST >sealed.json
+    keyd_is sealed
+    "$python" "$CASEMATE_SOURCE/tests/e2e/kms_grpc.py" "unix:$WORK/proxy.sock" sealed ||
+        die "gRPC, sealed: $(tail -3 "$WORK/proxy.log" "$WORK/log")"
+    admin /admin/unseal -d "{\"passphrase\":\"$(head -1 "$dir/passphrase")\"}" >unsealed.json
+    keyd_is open
 else
     echo 'SKIP: no gRPC for Python'
 fi

@@ -1,4 +1,4 @@
-"""kms_grpc.py TARGET TOKEN: the key server through gRPC for Python, its messages from docs/kms.proto
+"""kms_grpc.py TARGET TOKEN|sealed: the key server through gRPC for Python, its messages from docs/kms.proto
 by the server's own reflection."""
 import sys
 
@@ -62,9 +62,50 @@ def made(pool, name):
     return message_factory.MessageFactory(pool).GetPrototype(found)
 
 
+def tail(channel, made, pool, who, act):
+    """TailEntries: what there is, then what comes, until the client has had enough."""
+    request, answer = made(pool, "ListEntriesRequest"), made(pool, "ListEntriesAnswer")
+    follow = channel.unary_stream(f"/{SERVICE}/TailEntries",
+                                  request_serializer=lambda m: m.SerializeToString(),
+                                  response_deserializer=answer.FromString)
+    stream = follow(request(tenant="default"), metadata=who, timeout=120)
+    seen, size = [], None
+    for piece in stream:
+        seen += [(e.leaf, e.operation) for e in piece.entries]
+        if size is None and piece.next == piece.size:
+            size = piece.size
+            act()
+        if size is not None and any(leaf >= size and op == "Encrypt" for leaf, op in seen):
+            break
+    else:
+        raise AssertionError("the stream ended")
+    stream.cancel()
+    leaves = [leaf for leaf, _ in seen]
+    assert leaves == sorted(set(leaves)), leaves
+    assert sum(op == "TailEntries" for _, op in seen) == 1, seen
+    try:
+        next(follow(request(tenant="default"), metadata=(), timeout=60))
+        raise AssertionError("not refused")
+    except grpc.RpcError as e:
+        assert e.code() == grpc.StatusCode.UNAUTHENTICATED, e
+
+
+def sealed(channel):
+    """Closed, not exhausted; health says the same."""
+    try:
+        channel.unary_unary(f"/{SERVICE}/Encrypt")(b"", timeout=60)
+        raise AssertionError("not refused")
+    except grpc.RpcError as e:
+        assert e.code() == grpc.StatusCode.UNAVAILABLE, e
+    assert channel.unary_unary("/grpc.health.v1.Health/Check")(b"", timeout=60) == b"\x08\x02"
+
+
 def main():
     target, token = sys.argv[1:]
     channel = grpc.insecure_channel(target, options=[("grpc.default_authority", "localhost")])
+    if token == "sealed":
+        sealed(channel)
+        return
     pool = described(channel)
     request, answer = made(pool, "EncryptRequest"), made(pool, "EncryptAnswer")
     encrypt = channel.unary_unary(f"/{SERVICE}/Encrypt",
@@ -85,6 +126,8 @@ def main():
         raise AssertionError("not denied")
     except grpc.RpcError as e:
         assert e.code() == grpc.StatusCode.PERMISSION_DENIED, e
+    tail(channel, made, pool, who, lambda: encrypt(
+        request(tenant="default", key="box", plaintext=b"later"), metadata=who, timeout=60))
     health = channel.unary_unary("/grpc.health.v1.Health/Check")
     assert health(b"", timeout=20) == b"\x08\x01"
 

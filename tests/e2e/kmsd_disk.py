@@ -76,15 +76,26 @@ def full(server, world, token):
 
 def flush_fails(server, world, token):
     def during():
-        world.set(sync_bad=1)
-        trouble(server, token, BROKEN)
-        world.set(sync_bad=0)
-        time.sleep(2.5)
         # What a failed flush left behind, nobody knows: only reading it anew from the disk helps.
-        refused(server, token, BROKEN)
-        server.stop()
+        # So the server ends, and not as if all were well.
+        world.set(sync_bad=1)
+        until("the end", lambda: ended(server, token))
+        if server.process.returncode != 1 or "store_broken" not in server.last_log():
+            die(f"ended with {server.process.returncode}: {server.last_log()}")
+        world.set(sync_bad=0)
         server.start()
     return loaded(server, during)
+
+
+def ended(server, token):
+    """Until then, it refuses."""
+    try:
+        got = H2(server.connect()).call(*SIGN, token, BODY)
+    except OSError:
+        got = None
+    if got and not (got[0] == 503 and reason_of(got[1]) in BROKEN):
+        die(f"{got[0]} {got[1][:200]}")
+    return server.process.poll() is not None
 
 
 def main():

@@ -296,6 +296,12 @@ static void answers(void **state)
     OK(cm_grpc_fail(t->r, CM_FAIL(NO_PERMISSION), "50% \xc3\xa4\n", &more, 1));
     assert_true(
         sent(t, F("retry-after: 3\r\ngrpc-status: 7\r\ngrpc-message: 50%25 %C3%A4%0A\r\n")));
+    feed(t, F(CALL("/a.b.Probe/Say") "0\r\n\r\n"));
+    OK(cm_grpc_fail(t->r, CM_FAIL(KMSD_SEALED), NULL, NULL, 0));
+    assert_true(sent(t, F("grpc-status: 14\r\n"))); /* 503, as REST has it */
+    feed(t, F(CALL("/a.b.Probe/Say") "0\r\n\r\n"));
+    OK(cm_grpc_fail(t->r, CM_FAIL(SVC_RATE), NULL, NULL, 0));
+    assert_true(sent(t, F("grpc-status: 8\r\n")));
     feed(t, F(CALL("/a.b.Probe/None") "0\r\n\r\n"));
     OK(cm_grpc_unknown(t->r));
     assert_true(sent(t, F("grpc-status: 12\r\ngrpc-message: no such gRPC")));
