@@ -1,7 +1,7 @@
 #include "crypt/kem.h"
 
 #include "base/secret.h"
-#include "crypt/kem_int.h"
+#include "crypt/mlkem_int.h"
 
 static const cm_kem_info infos[CM_KEM_COUNT] = {
     {CM_KEM_X25519, "X25519", 32, 32, 32, 32, 0, false},
@@ -146,6 +146,7 @@ void cm_kem_key_free(cm_kem_key *k)
 {
     if (!k)
         return;
+    cm_mlkem_own_free(k->own);
     EVP_PKEY_CTX_free(k->mlkem_ctx);
     EVP_PKEY_CTX_free(k->x25519_ctx);
     EVP_PKEY_free(k->mlkem);

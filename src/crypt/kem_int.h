@@ -6,6 +6,8 @@
 
 enum { CM_MLKEM_M = 32, CM_X25519_SIZE = 32, CM_MLKEM_SEED = 64 };
 
+typedef struct cm_mlkem_own cm_mlkem_own;
+
 /* A family fills in the parts it has. Templates are duplicated, never used, so threads may share
  * them: a duplicate costs half of what a context from scratch does. */
 struct cm_kem_key {
@@ -13,6 +15,7 @@ struct cm_kem_key {
     const cm_crypt *crypt;
     uint8_t *seed; /* in the locked arena; NULL without one */
     bool private;
+    cm_mlkem_own *own; /* ML-KEM; but in the fips profile: */
     EVP_PKEY *mlkem, *x25519;
     EVP_PKEY_CTX *mlkem_ctx;  /* over mlkem */
     EVP_PKEY_CTX *x25519_ctx; /* ready to derive with x25519; NULL for a public key */

@@ -2,7 +2,7 @@
 #include <openssl/params.h>
 
 #include "crypt/hpke_int.h"
-#include "crypt/kem_int.h"
+#include "crypt/mlkem_int.h"
 
 static OSSL_PARAM bytes_param(const char *name, cm_view v)
 {
@@ -38,8 +38,22 @@ static cm_err export_public(cm_kem_key *k)
     return CM_OKAY;
 }
 
+/* Ours but in the fips profile. */
+static bool ours(const cm_kem_key *k)
+{
+    return cm_crypt_profile(k->crypt) != CM_PROFILE_FIPS;
+}
+
+/* ML-KEM-512, -768 or -1024. */
+static unsigned rank_of(const char *name)
+{
+    return name[7] == '5' ? 2 : name[7] == '7' ? 3 : 4;
+}
+
 cm_err cm_mlkem_load_seed(cm_kem_key *k, const char *name, const uint8_t seed[64])
 {
+    if (ours(k))
+        return cm_mlkem_own_seed(&k->own, cm_mlkem_best(), k->crypt, rank_of(name), seed, k->pk);
     /* Every seed is a good one. */
     CM_TRY(import(k, name, EVP_PKEY_KEYPAIR, OSSL_PKEY_PARAM_ML_KEM_SEED,
                   cm_view_of(seed, CM_MLKEM_SEED), CM_CRYPT_PROVIDER));
@@ -48,19 +62,24 @@ cm_err cm_mlkem_load_seed(cm_kem_key *k, const char *name, const uint8_t seed[64
 
 cm_err cm_mlkem_load_expanded(cm_kem_key *k, const char *name, cm_view dk)
 {
+    if (ours(k))
+        return cm_mlkem_own_expanded(&k->own, cm_mlkem_best(), k->crypt, rank_of(name), dk, k->pk);
     CM_TRY(import(k, name, EVP_PKEY_KEYPAIR, OSSL_PKEY_PARAM_PRIV_KEY, dk, CM_CRYPT_BAD_KEY));
     return export_public(k);
 }
 
 cm_err cm_mlkem_load_public(cm_kem_key *k, const char *name, cm_view pk)
 {
-    CM_TRY(import(k, name, EVP_PKEY_PUBLIC_KEY, OSSL_PKEY_PARAM_PUB_KEY, pk, CM_CRYPT_BAD_KEY));
+    if (ours(k))
+        CM_TRY(cm_mlkem_own_public(&k->own, cm_mlkem_best(), k->crypt, rank_of(name), pk.p));
+    else
+        CM_TRY(import(k, name, EVP_PKEY_PUBLIC_KEY, OSSL_PKEY_PARAM_PUB_KEY, pk, CM_CRYPT_BAD_KEY));
     memcpy(k->pk, pk.p, pk.n);
     return CM_OKAY;
 }
 
-cm_err cm_mlkem_encap(const cm_kem_key *k, uint8_t *ct, size_t ct_n, uint8_t ss[32],
-                      const uint8_t *m)
+static cm_err provider_encap(const cm_kem_key *k, uint8_t *ct, size_t ct_n, uint8_t ss[32],
+                             const uint8_t *m)
 {
     CM_AUTO(cm_evp_pkey_ctx_done) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_dup(k->mlkem_ctx);
     OSSL_PARAM params[] = {bytes_param(OSSL_KEM_PARAM_IKME, cm_view_of(m, CM_MLKEM_M)),
@@ -75,9 +94,21 @@ cm_err cm_mlkem_encap(const cm_kem_key *k, uint8_t *ct, size_t ct_n, uint8_t ss[
     return cm_crypt_watched();
 }
 
+cm_err cm_mlkem_encap(const cm_kem_key *k, uint8_t *ct, size_t ct_n, uint8_t ss[32],
+                      const uint8_t *m)
+{
+    CM_AUTO(cm_key32_wipe) cm_key32 fresh = {{0}};
+
+    if (!k->own)
+        return provider_encap(k, ct, ct_n, ss, m);
+    if (!m)
+        CM_TRY(cm_random(k->crypt, fresh.b, sizeof fresh.b));
+    return cm_mlkem_own_encap(k->own, k->crypt, ct, ss, m ? m : fresh.b);
+}
+
 /* FIPS 203, 6.3: the provider's answer to a wrong ct is a secret too, and nothing here looks at it.
  * So is its answer when memory fails half-way; that, the queue tells. */
-cm_err cm_mlkem_decap(const cm_kem_key *k, uint8_t ss[32], cm_view ct)
+static cm_err provider_decap(const cm_kem_key *k, uint8_t ss[32], cm_view ct)
 {
     CM_AUTO(cm_evp_pkey_ctx_done) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_dup(k->mlkem_ctx);
     size_t n = sizeof(cm_key32);
@@ -88,6 +119,11 @@ cm_err cm_mlkem_decap(const cm_kem_key *k, uint8_t ss[32], cm_view ct)
     CM_TRY(cm_crypt_watch());
     CM_TRY_SSL(EVP_PKEY_decapsulate(ctx, ss, &n, ct.p, ct.n));
     return cm_crypt_watched();
+}
+
+cm_err cm_mlkem_decap(const cm_kem_key *k, uint8_t ss[32], cm_view ct)
+{
+    return k->own ? cm_mlkem_own_decap(k->own, k->crypt, ss, ct.p) : provider_decap(k, ss, ct);
 }
 
 /* ---- as a KEM of its own ------------------------------------------------------------------ */

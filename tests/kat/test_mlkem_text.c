@@ -114,7 +114,7 @@ static void accumulate_one(const cm_kem_info *i, EVP_MD_CTX *rng, EVP_MD_CTX *su
     mlkem_decaps(k, cm_view_of(ct, i->ct), CM_VIEW(ss));
     T_CHECK(cm_ok(cm_kem_decap(k, ss2, cm_view_of(bad, i->ct))));
     absorb(sum, cm_kem_public(k));
-    absorb(sum, mlkem_expanded(k, dk));
+    absorb(sum, mlkem_expanded(k->own, cm_kem_public(k), dk));
     absorb(sum, cm_view_of(ct, i->ct));
     absorb(sum, CM_VIEW(ss));
     absorb(sum, CM_VIEW(ss2));
