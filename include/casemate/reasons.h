@@ -436,6 +436,11 @@
     X(SVC_NO_VERIFIER, UNSUPPORTED, 0x0b22, "this server has no verifier for attestation evidence", "leave the evidence out; no grant that demands a measurement can hold here") \
     X(SVC_FORGOTTEN, UNAUTHENTIC, 0x0b23, "the request was signed at a time whose nonces are no longer kept", "sign again, by a clock that is right; the server's own was ahead, or the request is old") \
     X(SVC_API_KEY_OVER, UNAUTHENTIC, 0x0b21, "this API key's time is over", "make a new one: casemate principal api-key") \
+    /* attest: 0x0e01 */ \
+    X(ATTEST_KIND, UNSUPPORTED, 0x0e01, "the bytes are no evidence of a kind that is known", "name the kind with --kind; casemate help attest lists them") \
+    X(ATTEST_CERTIFICATE, MALFORMED, 0x0e02, "a certificate that came with the evidence can't be read", "give DER or PEM certificates, 24 at most") \
+    X(ATTEST_REFUSED, UNAUTHENTIC, 0x0e03, "the evidence was refused", "do not trust what sent it; the failed check says why") \
+    X(ATTEST_INCOMPLETE, DENIED, 0x0e04, "nothing failed, but not every check could be made", "give what the skipped checks need, or let the policy skip them by name") \
     /* cmd: 0x0f01 */ \
     X(CLI_USAGE, INVALID, 0x0f01, "the command line is wrong", "see casemate help") \
     X(CLI_NO_HOME, NOTFOUND, 0x0f02, "there is no folder of keys", "set HOME or CASEMATE_HOME, then run casemate init") \

@@ -1,0 +1,62 @@
+#include "attest/attest_int.h"
+
+enum { SNP_SIZE = 1184, NITRO_MAX = 16384, EVIDENCE_MAX = 1 << 20 };
+
+/* Past the year 30000: sums of times do not overflow below. */
+static const uint64_t TIME_END = 1ull << 40;
+
+/* A COSE_Sign1 whose protected header is the four bytes {1: -35}, with its tag or without. */
+static bool looks_nitro(cm_view v)
+{
+    static const uint8_t head[] = {0x84, 0x44, 0xa1, 0x01, 0x38, 0x22};
+
+    if (v.n && v.p[0] == 0xd2)
+        v = cm_view_sub(v, 1, v.n - 1);
+    return v.n > sizeof head && cm_view_eq(cm_view_sub(v, 0, sizeof head), CM_VIEW(head));
+}
+
+cm_attest_kind cm_attest_detect(cm_view evidence)
+{
+    if (evidence.n == SNP_SIZE)
+        return CM_ATTEST_SNP;
+    if (evidence.n <= NITRO_MAX && looks_nitro(evidence))
+        return CM_ATTEST_NITRO;
+    return CM_ATTEST_UNKNOWN;
+}
+
+static cm_err dispatch(cm_run *run)
+{
+    switch (run->r->kind) {
+    case CM_ATTEST_SNP:
+        return cm_attest_snp(run);
+    case CM_ATTEST_NITRO:
+        return cm_attest_nitro(run);
+    case CM_ATTEST_UNKNOWN:
+    default:
+        return CM_FAIL(ATTEST_KIND);
+    }
+}
+
+cm_err cm_attest_verify_under(cm_attest_result *out, const cm_crypt *c, cm_roots roots,
+                              const cm_attest_input *in, const cm_attest_policy *p)
+{
+    CM_AUTO(cm_attest_result_done) cm_attest_result r = {.data = {.max = CM_ATTEST_CLAIM_DATA_MAX}};
+    cm_run run = {.c = c, .in = in, .p = p, .roots = roots, .r = &r};
+
+    if (p->now >= TIME_END || p->max_age >= TIME_END)
+        return CM_FAIL(BAD_ARGUMENT);
+    if (in->evidence.n == 0 || in->evidence.n > EVIDENCE_MAX)
+        return CM_FAIL(ATTEST_KIND);
+    r.kind = in->kind ? in->kind : cm_attest_detect(in->evidence);
+    CM_TRY(dispatch(&run));
+    cm_attest_result_done(out);
+    *out = r;
+    r.data = (cm_buf){0};
+    return CM_OKAY;
+}
+
+cm_err cm_attest_verify(cm_attest_result *out, const cm_crypt *c, const cm_attest_input *in,
+                        const cm_attest_policy *p)
+{
+    return cm_attest_verify_under(out, c, cm_roots_pinned(), in, p);
+}

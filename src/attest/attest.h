@@ -1,0 +1,153 @@
+#ifndef CM_ATTEST_ATTEST_H
+#define CM_ATTEST_ATTEST_H
+/*
+ * Verification of attestation evidence (spec/attest.md). One call takes evidence, certificates,
+ * collateral and a policy, and gives claims, one verdict a check, and a TCB status. Nothing is
+ * fetched and no clock is read: time is a parameter. What a policy does not ask for is skipped and
+ * says so; a skip never counts as a pass (AT-3).
+ *
+ * Everything here is public data: time depends on it. Any thread; a result belongs to one.
+ */
+#include "crypt/crypt.h"
+
+/* Kinds of evidence: id, name, what it is. */
+#define CM_ATTEST_KINDS(X)              \
+    X(SNP, "snp", "AMD SEV-SNP report") \
+    X(NITRO, "nitro", "AWS Nitro document")
+
+#define CM_ATTEST_KIND_ENUM(id, name, what) CM_ATTEST_##id,
+typedef enum { CM_ATTEST_UNKNOWN, CM_ATTEST_KINDS(CM_ATTEST_KIND_ENUM) } cm_attest_kind;
+#undef CM_ATTEST_KIND_ENUM
+
+/* Checks: id, name, what a pass means. Order is that of reports. */
+#define CM_ATTEST_CHECKS(X)                                                           \
+    X(FORM, "form", "lengths, version and algorithms are the documented ones")        \
+    X(CHAIN, "chain", "certificates lead to the vendor's pinned root, at that time")  \
+    X(REVOCATION, "revocation", "no certificate is on a current list of its issuer")  \
+    X(SIGNATURE, "signature", "the chain's key signed these very bytes")              \
+    X(IDENTITY, "identity", "the certificate is of this product, chip or provider")   \
+    X(TCB_BOUND, "tcb-bound", "the certificate names the firmware that is reported")  \
+    X(TCB, "tcb", "firmware is not below the policy's floor")                         \
+    X(DEBUG, "debug", "nobody can read the guest by debugging it")                    \
+    X(GUEST_POLICY, "guest-policy", "the guest was started under rules that suffice") \
+    X(PLATFORM, "platform", "the platform has the features that are asked for")       \
+    X(PRIVILEGE, "privilege", "the report was asked for at the expected level")       \
+    X(MEASUREMENT, "measurement", "the measured code is one the policy names")        \
+    X(CONFIG, "config", "the measured configuration is the expected one")             \
+    X(CHIP, "chip", "the machine is on the list of the policy")                       \
+    X(FRESH, "fresh", "the evidence is bound to the expected value")
+
+#define CM_ATTEST_CHECK_ENUM(id, name, what) CM_CHECK_##id,
+typedef enum { CM_ATTEST_CHECKS(CM_ATTEST_CHECK_ENUM) CM_CHECK_COUNT } cm_attest_check;
+#undef CM_ATTEST_CHECK_ENUM
+
+/** ABSENT: the check does not exist for this kind. */
+typedef enum { CM_VERDICT_ABSENT, CM_VERDICT_PASS, CM_VERDICT_SKIP, CM_VERDICT_FAIL } cm_verdict;
+
+typedef enum {
+    CM_TCB_UNKNOWN,    /* nothing says */
+    CM_TCB_UP_TO_DATE, /* at or above every floor that was given */
+    CM_TCB_PENDING,    /* newer firmware runs than is committed or reported */
+    CM_TCB_OUT_OF_DATE,
+    CM_TCB_REVOKED,
+} cm_tcb_status;
+
+typedef enum { CM_CLAIM_TEXT, CM_CLAIM_BYTES, CM_CLAIM_U64 } cm_claim_type;
+
+enum { CM_ATTEST_CLAIMS_MAX = 96, CM_ATTEST_CLAIM_DATA_MAX = 32768 };
+
+/** What the evidence says: worth nothing unless cm_attest_decide() accepts. */
+typedef struct {
+    const char *name; /* static */
+    cm_claim_type type;
+    uint32_t index; /* of several with one name */
+    uint64_t u;     /* U64 */
+    size_t at, n;   /* TEXT, BYTES: in data */
+} cm_attest_claim;
+
+typedef struct {
+    cm_attest_kind kind;
+    struct {
+        cm_verdict verdict;
+        const char *why; /* static; of a pass NULL */
+    } check[CM_CHECK_COUNT];
+    cm_tcb_status tcb;
+    cm_attest_claim claim[CM_ATTEST_CLAIMS_MAX];
+    size_t n_claims;
+    cm_buf data;
+} cm_attest_result;
+
+/** Frees what it holds; zeroed is valid. */
+void cm_attest_result_done(cm_attest_result *r);
+/** A claim's bytes or text; empty for a number. Borrowed from r. */
+cm_view cm_attest_claim_view(const cm_attest_result *r, const cm_attest_claim *claim);
+/** The first claim of a name, NULL when there is none. */
+const cm_attest_claim *cm_attest_find(const cm_attest_result *r, const char *name);
+
+const char *cm_attest_kind_name(cm_attest_kind k);
+const char *cm_attest_kind_what(cm_attest_kind k);
+/** UNKNOWN for a name that is none. */
+cm_attest_kind cm_attest_kind_of(cm_view name);
+const char *cm_attest_check_name(cm_attest_check c);
+const char *cm_attest_check_what(cm_attest_check c);
+/** CM_CHECK_COUNT for a name that is none. */
+cm_attest_check cm_attest_check_of(cm_view name);
+const char *cm_verdict_name(cm_verdict v);
+const char *cm_tcb_name(cm_tcb_status s);
+
+/* AMD's components, wherever a product keeps them in its eight bytes. */
+typedef struct {
+    uint8_t fmc, bl, tee, snp, ucode;
+} cm_snp_tcb;
+
+enum {
+    CM_ATTEST_ALLOW_DEBUG = 1,   /* a guest that can be read from outside */
+    CM_ATTEST_ALLOW_MIGRATE = 2, /* a migration agent may move the guest */
+};
+
+#define CM_CHECK_BIT(id) (1u << CM_CHECK_##id)
+
+/** Zeroed: nothing is allowed, and what has no expected value is skipped. All borrowed. */
+typedef struct {
+    uint64_t now;                /* seconds since 1970 */
+    unsigned flags;              /* CM_ATTEST_ALLOW_ */
+    uint32_t may_skip;           /* CM_CHECK_BIT of checks that need not be made (AT-3) */
+    const cm_view *measurements; /* accepted: SNP launch digests, Nitro PCR0 */
+    size_t n_measurements;
+    const cm_view *chips; /* accepted chip ids */
+    size_t n_chips;
+    cm_view config;   /* expected: SNP host data, Nitro user data; empty: not asked */
+    cm_view fresh;    /* expected report data (zeros follow when shorter) or nonce */
+    uint64_t max_age; /* seconds since the evidence's own time, where it has one; 0: not asked */
+    struct {
+        uint8_t vmpl;                 /* exactly */
+        uint64_t policy_required;     /* bits of the guest policy that must be set */
+        uint64_t platform_required;   /* bits of the platform information that must be set */
+        uint64_t mitigation_required; /* bits of the mitigation vector; reports from version 5 */
+        bool has_floor;
+        cm_snp_tcb floor; /* each component of the reported and the launch TCB */
+    } snp;
+} cm_attest_policy;
+
+typedef struct {
+    cm_attest_kind kind; /* UNKNOWN: detect */
+    cm_view evidence;
+    const cm_view *certs; /* DER or PEM, any order, of no trust by themselves */
+    size_t n_certs;
+    const cm_view *crls; /* DER or PEM; signed, but never to be taken from the attester */
+    size_t n_crls;
+} cm_attest_input;
+
+/** Which kind the bytes look like; UNKNOWN when none. */
+cm_attest_kind cm_attest_detect(cm_view evidence);
+
+/** Verify. Bad evidence is no error: it fails checks in out. NO_MEMORY; BAD_ARGUMENT; TOO_BIG more
+ * claims than a result holds; ATTEST_KIND not detected. out changes only on success. */
+CM_MUST cm_err cm_attest_verify(cm_attest_result *out, const cm_crypt *c, const cm_attest_input *in,
+                                const cm_attest_policy *p);
+
+/** The one answer: ATTEST_REFUSED when a check failed, or form, chain or signature did not pass;
+ * ATTEST_INCOMPLETE when one was skipped that may_skip does not name (AT-3). */
+CM_MUST cm_err cm_attest_decide(const cm_attest_result *r, uint32_t may_skip);
+
+#endif

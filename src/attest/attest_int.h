@@ -1,0 +1,119 @@
+#ifndef CM_ATTEST_ATTEST_INT_H
+#define CM_ATTEST_ATTEST_INT_H
+/* What the files of this module share. */
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+
+#include "attest/attest.h"
+
+/* ---- roots (roots.c) ----------------------------------------------------------------------- */
+
+typedef enum { CM_VENDOR_AMD = 1, CM_VENDOR_AWS, CM_VENDOR_INTEL } cm_vendor;
+
+/** A public key that is trusted as it is (AT-5). */
+typedef struct {
+    cm_vendor vendor;
+    const char *name;       /* of the key */
+    const char *product;    /* which it is for, "" for all of its vendor */
+    cm_view spki;           /* SubjectPublicKeyInfo */
+    const char *provenance; /* where it was published */
+} cm_root;
+
+typedef struct {
+    const cm_root *v;
+    size_t n;
+} cm_roots;
+
+/** The vendors' roots. There is no way to add one. */
+cm_roots cm_roots_pinned(void);
+
+/* ---- one run ------------------------------------------------------------------------------- */
+
+typedef struct {
+    const cm_crypt *c;
+    const cm_attest_input *in;
+    const cm_attest_policy *p;
+    cm_roots roots;
+    cm_attest_result *r;
+} cm_run;
+
+/** cm_attest_verify() with other roots: for tests, which mint evidence. Not in a public header. */
+CM_MUST cm_err cm_attest_verify_under(cm_attest_result *out, const cm_crypt *c, cm_roots roots,
+                                      const cm_attest_input *in, const cm_attest_policy *p);
+
+CM_MUST cm_err cm_attest_snp(cm_run *run);
+CM_MUST cm_err cm_attest_nitro(cm_run *run);
+
+/* ---- results (result.c) -------------------------------------------------------------------- */
+
+/** Record a verdict; of several for one check the worst stays, with its reason. */
+void cm_note_pass(cm_run *run, cm_attest_check id);
+void cm_note_skip(cm_run *run, cm_attest_check id, const char *why);
+void cm_note_fail(cm_run *run, cm_attest_check id, const char *why);
+/** PASS when ok, else FAIL. Returns ok. */
+bool cm_note(cm_run *run, cm_attest_check id, bool ok, const char *why);
+
+CM_MUST cm_err cm_claim_bytes(cm_run *run, const char *name, uint32_t index, cm_view v);
+CM_MUST cm_err cm_claim_text(cm_run *run, const char *name, cm_view v);
+CM_MUST cm_err cm_claim_u64(cm_run *run, const char *name, uint64_t v);
+
+/** The checks every kind has: measurement, fresh. have: what the evidence says. */
+void cm_check_measurement(cm_run *run, cm_view have);
+void cm_check_fresh_padded(cm_run *run, cm_view have);
+
+bool cm_all_zero(cm_view v);
+
+/* ---- certificates (chain.c) ---------------------------------------------------------------- */
+
+enum { CM_POOL_MAX = 24, CM_CRLS_MAX = 8, CM_DER_MAX = 1 << 16 };
+
+typedef struct {
+    X509 *v[CM_POOL_MAX];
+    size_t n;
+} cm_pool;
+
+/** Frees its certificates; zeroed is valid. */
+void cm_pool_done(cm_pool *pool);
+/** Add what a DER certificate or PEM file holds. ATTEST_CERTIFICATE not one, or too many. */
+CM_MUST cm_err cm_pool_add(cm_pool *pool, const cm_crypt *c, cm_view file);
+/** The same for DER alone. */
+CM_MUST cm_err cm_pool_add_der(cm_pool *pool, const cm_crypt *c, cm_view der);
+/** Everything of run->in->certs. */
+CM_MUST cm_err cm_pool_load(cm_pool *pool, const cm_run *run);
+
+/** A verified path, leaf first; borrows from the pool. */
+typedef struct {
+    X509 *v[CM_POOL_MAX];
+    size_t n;
+    const cm_root *root; /* it ends at; NULL when nothing was verified */
+    EVP_PKEY *root_key;
+} cm_path;
+
+void cm_path_done(cm_path *path);
+/** Find the path from leaf to a root of vendor, and note CHAIN (AT-6). The pool's certificates help
+ * and are trusted in nothing. */
+CM_MUST cm_err cm_path_find(cm_path *path, cm_run *run, X509 *leaf, const cm_pool *pool,
+                            cm_vendor vendor);
+/** Note REVOCATION of the certificates from..end of path, by the lists in run->in. */
+CM_MUST cm_err cm_path_revocation(const cm_path *path, cm_run *run, size_t from);
+
+/** ECDSA over message with raw big-endian r and s of half each; false also when the key is not on
+ * group. */
+CM_MUST cm_err cm_ecdsa_raw(bool *good, const cm_crypt *c, EVP_PKEY *key, const char *group,
+                            cm_hash hash, cm_view r, cm_view s, cm_view message);
+
+/** The extension of a dotted OID: its bytes, and whether it is there exactly once. */
+bool cm_x509_extension(cm_view *value, const X509 *x, const char *oid);
+/** The common name, empty unless there is exactly one. */
+cm_view cm_x509_cn(const X509_NAME *name);
+
+#define CM_ATTEST_SCOPED(type, name, fn)                 \
+    static inline void cm_attest_##name##_done(type **p) \
+    {                                                    \
+        fn(*p);                                          \
+    }
+CM_ATTEST_SCOPED(EVP_PKEY, pkey, EVP_PKEY_free)
+CM_ATTEST_SCOPED(X509, x509, X509_free)
+CM_ATTEST_SCOPED(X509_CRL, crl, X509_CRL_free)
+
+#endif

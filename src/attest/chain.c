@@ -1,0 +1,400 @@
+#include <openssl/ecdsa.h>
+#include <openssl/err.h>
+#include <openssl/objects.h>
+#include <openssl/x509_vfy.h>
+#include <openssl/x509v3.h>
+
+#include "attest/attest_int.h"
+#include "codec/text.h"
+#include "crypt/ossl.h"
+
+enum { LEVEL_112_BITS = 2, OID_TEXT = 80, SCALAR_BYTES = 66, ECDSA_DER_MAX = 160 };
+
+CM_ATTEST_SCOPED(X509_STORE, store, X509_STORE_free)
+CM_ATTEST_SCOPED(X509_STORE_CTX, store_ctx, X509_STORE_CTX_free)
+CM_ATTEST_SCOPED(STACK_OF(X509), stack, sk_X509_free)
+CM_ATTEST_SCOPED(ECDSA_SIG, ecdsa, ECDSA_SIG_free)
+CM_ATTEST_SCOPED(BIGNUM, bn, BN_free)
+CM_ATTEST_SCOPED(EVP_MD_CTX, md, EVP_MD_CTX_free)
+CM_ATTEST_SCOPED(ASN1_OBJECT, object, ASN1_OBJECT_free)
+
+/* ---- pool ---------------------------------------------------------------------------------- */
+
+void cm_pool_done(cm_pool *pool)
+{
+    for (size_t i = 0; i < pool->n; i++)
+        X509_free(pool->v[i]);
+    pool->n = 0;
+}
+
+cm_err cm_pool_add_der(cm_pool *pool, const cm_crypt *c, cm_view der)
+{
+    CM_AUTO(cm_attest_x509_done)
+    X509 *x = X509_new_ex(cm_crypt_libctx(c), cm_crypt_propq(c));
+    const uint8_t *p = der.p;
+
+    if (!x)
+        return CM_FAIL(NO_MEMORY);
+    if (pool->n == CM_POOL_MAX || der.n == 0 || der.n > CM_DER_MAX ||
+        !d2i_X509(&x, &p, (long)der.n) || p != der.p + der.n) {
+        ERR_clear_error();
+        return CM_FAIL(ATTEST_CERTIFICATE);
+    }
+    pool->v[pool->n++] = x;
+    x = NULL;
+    return CM_OKAY;
+}
+
+static cm_err add_pem(cm_pool *pool, const cm_crypt *c, cm_view text)
+{
+    for (;;) {
+        CM_AUTO(cm_buf_free) cm_buf der = {.max = CM_DER_MAX};
+        cm_view label;
+        cm_err e = cm_pem_next(&der, &label, &text);
+
+        if (cm_is(e, CM_PEM_NO_BLOCK))
+            return CM_OKAY;
+        if (cm_failed(e))
+            return cm_is(e, CM_NO_MEMORY) ? e : CM_FAIL(ATTEST_CERTIFICATE);
+        if (!cm_view_eq(label, CM_LIT("CERTIFICATE")))
+            return CM_FAIL(ATTEST_CERTIFICATE);
+        CM_TRY(cm_pool_add_der(pool, c, cm_buf_view(&der)));
+    }
+}
+
+cm_err cm_pool_add(cm_pool *pool, const cm_crypt *c, cm_view file)
+{
+    if (file.n && file.p[0] == 0x30)
+        return cm_pool_add_der(pool, c, file);
+    return add_pem(pool, c, file);
+}
+
+cm_err cm_pool_load(cm_pool *pool, const cm_run *run)
+{
+    for (size_t i = 0; i < run->in->n_certs; i++)
+        CM_TRY(cm_pool_add(pool, run->c, run->in->certs[i]));
+    return CM_OKAY;
+}
+
+/* ---- path ---------------------------------------------------------------------------------- */
+
+void cm_path_done(cm_path *path)
+{
+    EVP_PKEY_free(path->root_key);
+    path->root_key = NULL;
+    path->n = 0;
+}
+
+static cm_err root_key(EVP_PKEY **out, const cm_crypt *c, const cm_root *root)
+{
+    const uint8_t *p = root->spki.p;
+
+    *out = d2i_PUBKEY_ex(NULL, &p, (long)root->spki.n, cm_crypt_libctx(c), cm_crypt_propq(c));
+    return *out ? CM_OKAY : CM_FAIL(CRYPT_PROVIDER);
+}
+
+static bool signed_by(X509 *x, EVP_PKEY *key)
+{
+    bool good = X509_verify(x, key) == 1;
+
+    ERR_clear_error();
+    return good;
+}
+
+/* AT-5: certificates that the pinned key signed, the root's own among them, end a path. */
+static cm_err anchors(X509_STORE *store, size_t *n, const cm_pool *pool, EVP_PKEY *key)
+{
+    *n = 0;
+    for (size_t i = 0; i < pool->n; i++) {
+        if (X509_check_ca(pool->v[i]) != 1 || !signed_by(pool->v[i], key))
+            continue;
+        if (X509_STORE_add_cert(store, pool->v[i]) != 1)
+            return CM_FAIL(NO_MEMORY);
+        ++*n;
+    }
+    return CM_OKAY;
+}
+
+/* AT-6 */
+static cm_err walk(int *why, cm_path *path, const cm_run *run, X509 *leaf, const cm_pool *pool,
+                   X509_STORE *store)
+{
+    CM_AUTO(cm_attest_stack_done) STACK_OF(X509) *extra = sk_X509_new_null();
+    CM_AUTO(cm_attest_store_ctx_done)
+    X509_STORE_CTX *ctx = X509_STORE_CTX_new_ex(cm_crypt_libctx(run->c), cm_crypt_propq(run->c));
+    const STACK_OF(X509) * chain;
+    X509_VERIFY_PARAM *param;
+    int ok;
+
+    if (!extra || !ctx)
+        return CM_FAIL(NO_MEMORY);
+    for (size_t i = 0; i < pool->n; i++)
+        if (sk_X509_push(extra, pool->v[i]) <= 0)
+            return CM_FAIL(NO_MEMORY);
+    if (X509_STORE_CTX_init(ctx, store, leaf, extra) != 1)
+        return CM_FAIL(NO_MEMORY);
+    param = X509_STORE_CTX_get0_param(ctx);
+    X509_VERIFY_PARAM_set_time(param, (time_t)run->p->now);
+    X509_VERIFY_PARAM_set_depth(param, CM_POOL_MAX);
+    X509_VERIFY_PARAM_set_auth_level(param, LEVEL_112_BITS);
+    X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_PARTIAL_CHAIN);
+    ok = X509_verify_cert(ctx);
+    ERR_clear_error();
+    *why = ok == 1 ? X509_V_OK : X509_STORE_CTX_get_error(ctx);
+    if (ok != 1)
+        return *why == X509_V_ERR_OUT_OF_MEM ? CM_FAIL(NO_MEMORY) : CM_OKAY;
+    chain = X509_STORE_CTX_get0_chain(ctx);
+    path->n = 0;
+    for (int i = 0; i < sk_X509_num(chain) && path->n < CM_POOL_MAX; i++)
+        path->v[path->n++] = sk_X509_value(chain, i);
+    return CM_OKAY;
+}
+
+static cm_err try_root(int *why, cm_path *path, cm_run *run, X509 *leaf, const cm_pool *pool,
+                       const cm_root *root)
+{
+    CM_AUTO(cm_attest_store_done) X509_STORE *store = X509_STORE_new();
+    CM_AUTO(cm_attest_pkey_done) EVP_PKEY *key = NULL;
+    size_t n = 0;
+
+    if (!store)
+        return CM_FAIL(NO_MEMORY);
+    *why = X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT;
+    CM_TRY(root_key(&key, run->c, root));
+    CM_TRY(anchors(store, &n, pool, key));
+    if (n == 0)
+        return CM_OKAY;
+    CM_TRY(walk(why, path, run, leaf, pool, store));
+    if (*why == X509_V_OK) {
+        path->root = root;
+        path->root_key = key;
+        key = NULL;
+    }
+    return CM_OKAY;
+}
+
+static const char *path_why(int e)
+{
+    switch (e) {
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+        return "a certificate is over at that time";
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+        return "a certificate is not yet valid at that time";
+    case X509_V_ERR_CERT_SIGNATURE_FAILURE:
+        return "a certificate's signature is wrong";
+    case X509_V_ERR_UNHANDLED_CRITICAL_EXTENSION:
+        return "a certificate has a critical extension that is not known";
+    default:
+        return "the certificates given lead to no pinned root";
+    }
+}
+
+cm_err cm_path_find(cm_path *path, cm_run *run, X509 *leaf, const cm_pool *pool, cm_vendor vendor)
+{
+    int worst = X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT;
+
+    for (size_t i = 0; i < run->roots.n; i++) {
+        int why;
+
+        if (run->roots.v[i].vendor != vendor)
+            continue;
+        CM_TRY(try_root(&why, path, run, leaf, pool, &run->roots.v[i]));
+        if (why == X509_V_OK) {
+            cm_note(run, CM_CHECK_CHAIN, path->n > 1,
+                    "the signing key's certificate is its own CA");
+            return CM_OKAY;
+        }
+        if (why != X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT &&
+            why != X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY)
+            worst = why;
+    }
+    cm_note_fail(run, CM_CHECK_CHAIN, path_why(worst));
+    return CM_OKAY;
+}
+
+/* ---- revocation ---------------------------------------------------------------------------- */
+
+typedef struct {
+    X509_CRL *v[CM_CRLS_MAX];
+    size_t n;
+} crls;
+
+static void crls_done(crls *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        X509_CRL_free(l->v[i]);
+}
+
+static bool add_crl(crls *l, const cm_crypt *c, cm_view der)
+{
+    CM_AUTO(cm_attest_crl_done)
+    X509_CRL *x = X509_CRL_new_ex(cm_crypt_libctx(c), cm_crypt_propq(c));
+    const uint8_t *p = der.p;
+    bool good = x && l->n < CM_CRLS_MAX && der.n && der.n <= CM_DER_MAX * 16 &&
+                d2i_X509_CRL(&x, &p, (long)der.n) && p == der.p + der.n;
+
+    ERR_clear_error();
+    if (good) {
+        l->v[l->n++] = x;
+        x = NULL;
+    }
+    return good;
+}
+
+static bool load_crls(crls *l, const cm_run *run)
+{
+    for (size_t i = 0; i < run->in->n_crls; i++) {
+        CM_AUTO(cm_buf_free) cm_buf der = {.max = CM_DER_MAX * 16};
+        cm_view v = run->in->crls[i], label;
+
+        if (v.n && v.p[0] != 0x30) {
+            if (cm_failed(cm_pem_next(&der, &label, &v)) || !cm_view_eq(label, CM_LIT("X509 CRL")))
+                return false;
+            v = cm_buf_view(&der);
+        }
+        if (!add_crl(l, run->c, v))
+            return false;
+    }
+    return true;
+}
+
+static bool crl_now(const X509_CRL *crl, time_t now)
+{
+    const ASN1_TIME *from = X509_CRL_get0_lastUpdate(crl), *to = X509_CRL_get0_nextUpdate(crl);
+
+    return from && to && X509_cmp_time(from, &now) < 0 && X509_cmp_time(to, &now) > 0;
+}
+
+/* Whether crl is one that tells of x: of its issuer, and signed by its issuer's key. */
+static bool crl_of(X509_CRL *crl, X509 *x, EVP_PKEY *issuer)
+{
+    bool good = X509_NAME_cmp(X509_CRL_get_issuer(crl), X509_get_issuer_name(x)) == 0 &&
+                X509_CRL_verify(crl, issuer) == 1;
+
+    ERR_clear_error();
+    return good;
+}
+
+static void revoked_one(cm_run *run, const crls *l, X509 *x, EVP_PKEY *issuer)
+{
+    const char *why = "no list of a certificate's issuer was given";
+    bool stale = false;
+
+    for (size_t i = 0; i < l->n; i++) {
+        X509_REVOKED *row = NULL;
+
+        if (!crl_of(l->v[i], x, issuer))
+            continue;
+        if (!crl_now(l->v[i], (time_t)run->p->now)) {
+            stale = true;
+            continue;
+        }
+        if (X509_CRL_get0_by_serial(l->v[i], &row, X509_get0_serialNumber(x)))
+            cm_note_fail(run, CM_CHECK_REVOCATION, "a certificate is revoked");
+        else
+            cm_note_pass(run, CM_CHECK_REVOCATION);
+        return;
+    }
+    if (stale)
+        cm_note_fail(run, CM_CHECK_REVOCATION, "the revocation list is not of that time");
+    else
+        cm_note_skip(run, CM_CHECK_REVOCATION, why);
+}
+
+cm_err cm_path_revocation(const cm_path *path, cm_run *run, size_t from)
+{
+    CM_AUTO(crls_done) crls l = {0};
+
+    if (!load_crls(&l, run)) {
+        cm_note_fail(run, CM_CHECK_REVOCATION, "a revocation list can't be read");
+        return CM_OKAY;
+    }
+    for (size_t i = from; i < path->n; i++) {
+        EVP_PKEY *issuer = i + 1 < path->n ? X509_get0_pubkey(path->v[i + 1]) : path->root_key;
+
+        /* The root's own certificate ends with its key, not with a list. */
+        if (i + 1 == path->n &&
+            X509_NAME_cmp(X509_get_issuer_name(path->v[i]), X509_get_subject_name(path->v[i])) == 0)
+            break;
+        revoked_one(run, &l, path->v[i], issuer);
+    }
+    return CM_OKAY;
+}
+
+/* ---- parts --------------------------------------------------------------------------------- */
+
+static bool on_group(EVP_PKEY *key, const char *group)
+{
+    char name[32] = {0};
+    size_t n = 0;
+
+    return key && EVP_PKEY_get_base_id(key) == EVP_PKEY_EC &&
+           EVP_PKEY_get_group_name(key, name, sizeof name, &n) == 1 &&
+           cm_view_eq(cm_view_str(name), cm_view_str(group));
+}
+
+static cm_err ecdsa_der(uint8_t der[ECDSA_DER_MAX], size_t *n, cm_view r, cm_view s)
+{
+    CM_AUTO(cm_attest_ecdsa_done) ECDSA_SIG *sig = ECDSA_SIG_new();
+    CM_AUTO(cm_attest_bn_done) BIGNUM *a = BN_bin2bn(r.p, (int)r.n, NULL);
+    CM_AUTO(cm_attest_bn_done) BIGNUM *b = BN_bin2bn(s.p, (int)s.n, NULL);
+    uint8_t *p = der;
+    int len;
+
+    if (!sig || !a || !b || ECDSA_SIG_set0(sig, a, b) != 1)
+        return CM_FAIL(NO_MEMORY);
+    a = b = NULL;
+    len = i2d_ECDSA_SIG(sig, &p);
+    if (len <= 0)
+        return CM_FAIL(NO_MEMORY);
+    *n = (size_t)len;
+    return CM_OKAY;
+}
+
+cm_err cm_ecdsa_raw(bool *good, const cm_crypt *c, EVP_PKEY *key, const char *group, cm_hash hash,
+                    cm_view r, cm_view s, cm_view message)
+{
+    CM_AUTO(cm_attest_md_done) EVP_MD_CTX *md = EVP_MD_CTX_new();
+    const char *name = hash == CM_SHA384 ? "SHA384" : "SHA256";
+    uint8_t der[ECDSA_DER_MAX];
+    size_t n = 0;
+
+    *good = false;
+    if (!md)
+        return CM_FAIL(NO_MEMORY);
+    if (!on_group(key, group) || r.n == 0 || s.n == 0 || r.n > SCALAR_BYTES || s.n > SCALAR_BYTES)
+        return CM_OKAY;
+    CM_TRY(ecdsa_der(der, &n, r, s));
+    if (EVP_DigestVerifyInit_ex(md, NULL, name, cm_crypt_libctx(c), cm_crypt_propq(c), key, NULL) !=
+        1) {
+        ERR_clear_error();
+        return CM_FAIL(CRYPT_PROVIDER);
+    }
+    *good = EVP_DigestVerify(md, der, n, message.p, message.n) == 1;
+    ERR_clear_error();
+    return CM_OKAY;
+}
+
+bool cm_x509_extension(cm_view *value, const X509 *x, const char *oid)
+{
+    CM_AUTO(cm_attest_object_done) ASN1_OBJECT *o = OBJ_txt2obj(oid, 1);
+    const ASN1_OCTET_STRING *data;
+    int at = o ? X509_get_ext_by_OBJ(x, o, -1) : -1;
+
+    if (at < 0 || X509_get_ext_by_OBJ(x, o, at) >= 0)
+        return false;
+    data = X509_EXTENSION_get_data(X509_get_ext(x, at));
+    *value = cm_view_of(ASN1_STRING_get0_data(data), (size_t)ASN1_STRING_length(data));
+    return true;
+}
+
+cm_view cm_x509_cn(const X509_NAME *name)
+{
+    int at = X509_NAME_get_index_by_NID(name, NID_commonName, -1);
+    const ASN1_STRING *s;
+
+    if (at < 0 || X509_NAME_get_index_by_NID(name, NID_commonName, at) >= 0)
+        return cm_view_of(NULL, 0);
+    s = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at));
+    return cm_view_of(ASN1_STRING_get0_data(s), (size_t)ASN1_STRING_length(s));
+}

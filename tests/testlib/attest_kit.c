@@ -1,0 +1,137 @@
+#include "attest_kit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/base.h"
+
+enum { PATHS = 4, PATH_MAX_SIZE = 1024 };
+
+static void must(cm_err e, const char *what)
+{
+    if (cm_failed(e)) {
+        fprintf(stderr, "%s: %s\n", what, cm_err_what(e));
+        exit(1);
+    }
+}
+
+const char *tee_path(const char *folder, const char *name)
+{
+    static char path[PATHS][PATH_MAX_SIZE];
+    static unsigned turn;
+    const char *root = getenv("CASEMATE_VECTORS");
+    char *p = path[turn++ % PATHS];
+
+    (void)snprintf(p, PATH_MAX_SIZE, "%s/tee/%s/%s", root ? root : "../shared/vectors", folder,
+                   name);
+    return p;
+}
+
+bool tee_exists(const char *folder, const char *name)
+{
+    return access(tee_path(folder, name), R_OK) == 0;
+}
+
+void tee_each(const char *folder, const char *pattern, void (*fn)(const char *path))
+{
+    char below[PATH_MAX_SIZE];
+
+    (void)snprintf(below, sizeof below, "tee/%s", folder);
+    t_each_file(below, pattern, fn);
+}
+
+uint64_t tee_time(const char *text)
+{
+    struct tm tm = {0};
+
+    if (!strptime(text, "%Y-%m-%dT%H:%M:%S", &tm)) {
+        fprintf(stderr, "%s is no time\n", text);
+        exit(1);
+    }
+    return (uint64_t)timegm(&tm);
+}
+
+tee *tee_new(const char *folder, const char *name, uint64_t now)
+{
+    tee *t = NULL;
+
+    must(cm_alloc(&t, sizeof *t), "tee");
+    must(cm_crypt_new(&t->c, CM_PROFILE_DEFAULT), "crypt");
+    t->evidence = t_slurp(tee_path(folder, name));
+    t->in.evidence = cm_buf_view(&t->evidence);
+    t->in.certs = t->cert;
+    t->in.crls = t->crl;
+    t->p.now = now;
+    return t;
+}
+
+void tee_done(tee *t)
+{
+    for (size_t i = 0; i < t->n_files; i++)
+        cm_buf_free(&t->file[i]);
+    cm_buf_free(&t->evidence);
+    cm_attest_result_done(&t->r);
+    cm_crypt_free(t->c);
+    cm_free(t);
+}
+
+cm_view tee_file(tee *t, const char *folder, const char *name)
+{
+    if (t->n_files == TEE_FILES)
+        exit(1);
+    t->file[t->n_files] = t_slurp(tee_path(folder, name));
+    return cm_buf_view(&t->file[t->n_files++]);
+}
+
+void tee_cert(tee *t, const char *folder, const char *name)
+{
+    t->cert[t->in.n_certs++] = tee_file(t, folder, name);
+}
+
+void tee_crl(tee *t, const char *folder, const char *name)
+{
+    t->crl[t->in.n_crls++] = tee_file(t, folder, name);
+}
+
+void tee_measured(tee *t, cm_view v)
+{
+    if (v.n > sizeof t->digest)
+        exit(1);
+    memcpy(t->digest, v.p, v.n);
+    t->measured = cm_view_of(t->digest, v.n);
+    t->p.measurements = &t->measured;
+    t->p.n_measurements = 1;
+}
+
+cm_err tee_run(tee *t, uint32_t may_skip)
+{
+    CM_TRY(cm_attest_verify(&t->r, t->c, &t->in, &t->p));
+    return cm_attest_decide(&t->r, may_skip);
+}
+
+bool tee_is(const tee *t, cm_attest_check id, cm_verdict v)
+{
+    if (t->r.check[id].verdict == v)
+        return true;
+    fprintf(stderr, "%s is %s (%s), not %s\n", cm_attest_check_name(id),
+            cm_verdict_name(t->r.check[id].verdict), t->r.check[id].why ? t->r.check[id].why : "",
+            cm_verdict_name(v));
+    return false;
+}
+
+void tee_mutate(tee *t, uint8_t *p, size_t n, size_t stride)
+{
+    if (getenv("CASEMATE_MUTATE"))
+        stride = 1;
+    for (size_t i = 0; i < n; i += stride) {
+        uint8_t bit = (uint8_t)(1u << (i * 5 & 7));
+
+        t_case("byte", i);
+        p[i] ^= bit;
+        T_CHECK(cm_failed(tee_run(t, UINT32_MAX)));
+        p[i] ^= bit;
+        t_ran();
+    }
+}

@@ -1,0 +1,47 @@
+#ifndef CM_TESTLIB_ATTEST_KIT_H
+#define CM_TESTLIB_ATTEST_KIT_H
+/* Recorded evidence with what belongs to it, and a policy that each test makes stricter. */
+#include "attest/attest.h"
+#include "vectors.h"
+
+enum { TEE_FILES = 24 };
+
+typedef struct {
+    cm_crypt *c;
+    cm_buf evidence, file[TEE_FILES];
+    size_t n_files;
+    cm_view cert[TEE_FILES], crl[TEE_FILES];
+    uint8_t digest[64];
+    cm_view measured; /* what the policy accepts: of digest */
+    cm_attest_input in;
+    cm_attest_policy p;
+    cm_attest_result r;
+} tee;
+
+/** The path of a file below $CASEMATE_VECTORS/tee; good until the next call but three. */
+const char *tee_path(const char *folder, const char *name);
+bool tee_exists(const char *folder, const char *name);
+/** t_each_file() below tee. */
+void tee_each(const char *folder, const char *pattern, void (*fn)(const char *path));
+/** Seconds since 1970 of "2026-02-05T01:04:33" in UTC. */
+uint64_t tee_time(const char *text);
+
+/** Evidence from a file below tee, at a time; ends the process when it is not there. */
+tee *tee_new(const char *folder, const char *name, uint64_t now);
+void tee_done(tee *t);
+/** A file beside it, kept until tee_done(). */
+cm_view tee_file(tee *t, const char *folder, const char *name);
+void tee_cert(tee *t, const char *folder, const char *name);
+void tee_crl(tee *t, const char *folder, const char *name);
+
+/** From now on the policy names one measurement: a copy of v. */
+void tee_measured(tee *t, cm_view v);
+/** Verify; the answer of cm_attest_decide() with these checks allowed to be skipped. */
+cm_err tee_run(tee *t, uint32_t may_skip);
+/** Whether a check came out so in the last run; says what it did when not. */
+bool tee_is(const tee *t, cm_attest_check id, cm_verdict v);
+/** Flip one bit in each of the n bytes from at, each stride-th alone unless CASEMATE_MUTATE is set;
+ * every one must be refused. */
+void tee_mutate(tee *t, uint8_t *p, size_t n, size_t stride);
+
+#endif
