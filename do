@@ -16,7 +16,7 @@ export LC_ALL=C.UTF-8
     PKG_up="$PKG_build"
     PKG_docs="$PKG_build"
     PKG_test="$PKG_build libcmocka-dev zlib1g-dev python3 ?python3-cbor2 ?python3-cryptography ?python3-argon2 ?g++ ?softhsm2 ?openssl-provider-fips ?libzstd-dev ?postgresql ?iproute2 ?curl ?nghttp2-client ?protobuf-compiler ?python3-protobuf ?python3-grpcio ?opensc ?openssh-client ?openssh-server ?libengine-pkcs11-openssl"
-    PKG_bench="$PKG_build python3 ?age ?gpg"
+    PKG_bench="$PKG_build python3 ?age ?gpg ?softhsm2"
     PKG_lint="$PKG_build libcmocka-dev zlib1g-dev python3 git ?clang-format-14 ?pmccabe ?shellcheck"
     PKG_fuzz="$PKG_build clang llvm libclang-rt-dev python3"
     PKG_ci="$PKG_test $PKG_lint $PKG_fuzz g++ valgrind"
@@ -30,6 +30,7 @@ usage() {
 ./do lint          layers, format, complexity, spec tags and the other rules of the house
 ./do bench         the figures of docs/, measured on this machine
 ./do bench kms     the key server's: docs/bench-kms.md, below five minutes
+./do bench hsm     keys in a token: docs/bench-hsm.md, below one minute
 ./do fuzz [SECS]   every fuzzer for SECS seconds each (default 30)
 ./do docs          man pages and shell completions, from the program's own tables
 ./do clean [all]   remove build/; with all, the private OpenSSL below .deps/ too
@@ -276,6 +277,12 @@ do_bench() {
         need_clients
         ninja -C build/main bench/bench_{commit,fill,idle,shake,unwrap} >/dev/null || return 1
         exec python3 bench/kms.py build/main "${CASEMATE_CLIENTS:-.deps/clients/bin}" docs
+    fi
+    if [ "${1-}" = hsm ]; then
+        need_clients
+        command -v softhsm2-util >/dev/null || die 'bench hsm needs SoftHSM2 (package softhsm2)'
+        ninja -C build/main bench/bench_token >/dev/null || return 1
+        exec python3 bench/hsm.py build/main "${CASEMATE_CLIENTS:-.deps/clients/bin}" docs
     fi
     exec bench/run.sh "$@"
 }

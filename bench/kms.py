@@ -57,13 +57,13 @@ def cpu_of(pid):
 class Server:
     """A fresh server, or one on the folder of another that was stopped."""
 
-    def __init__(self, folder, cores=None):
+    def __init__(self, folder, cores=None, serve=()):
         self.dir, self.port, self.folder, self.cores = folder / "kms", free_port(), folder, cores
         self.env = dict(os.environ, CASEMATE_SERVER=str(self.dir / "admin.json"),
                         CASEMATE_HOME=str(folder / "home"),
                         PATH=f"{BUILD}/cmd/casemate:{os.environ['PATH']}")
         run("casemate", "serve", "--dir", self.dir, "--listen", f"127.0.0.1:{self.port}",
-            "--shares-file", folder / "shares", "--prepare", env=self.env)
+            "--shares-file", folder / "shares", "--prepare", *serve, env=self.env)
         config = self.dir / "kmsd.yaml"
         text = config.read_text()
         assert "limits:" not in text
