@@ -35,10 +35,10 @@ cm_err cm_claim_key(const cm_crypt *c, uint8_t out[32], const uint8_t model[32],
     return CM_KECCAK(c, out, H(domain), H(model), H(prompt), H(output)); /* M-22 */
 }
 
-#define F(at, field, kind) CM_FIELD(at, cm_bridge_receipt, field, kind)
+#define F(at, field, kind) CM_SLOT(at, cm_bridge_receipt, field, kind)
 
 /* M-23 */
-static const cm_field fields_[] = {
+static const cm_slot fields_[] = {
     F(2, intent, BYTES),           F(34, task, BYTES),       F(66, c_chain, BYTES),
     F(98, a_chain, BYTES),         F(130, requester, BYTES), F(150, model, BYTES),
     F(182, prompt, BYTES),         F(214, output, BYTES),    F(246, status, U8),

@@ -5,26 +5,20 @@
 
 #include "market/u256.h"
 
-typedef enum {
-    CM_FIELD_BYTES,
-    CM_FIELD_U8,
-    CM_FIELD_U16,
-    CM_FIELD_U64,
-    CM_FIELD_U256
-} cm_field_kind;
+typedef enum { CM_SLOT_BYTES, CM_SLOT_U8, CM_SLOT_U16, CM_SLOT_U64, CM_SLOT_U256 } cm_slot_kind;
 
 typedef struct {
     uint16_t at, in, n;
-    cm_field_kind kind;
-} cm_field;
+    cm_slot_kind kind;
+} cm_slot;
 
-#define CM_FIELD(at, type, field, kind)                                          \
-    {                                                                            \
-        (at), offsetof(type, field), sizeof(((type *)0)->field), CM_FIELD_##kind \
+#define CM_SLOT(at, type, field, kind)                                          \
+    {                                                                           \
+        (at), offsetof(type, field), sizeof(((type *)0)->field), CM_SLOT_##kind \
     }
 
 /** Numbers are big-endian. Any bytes decode to something, and that encodes to them. */
-void cm_layout_put(uint8_t *out, const cm_field *fields, size_t count, const void *from);
-void cm_layout_get(void *to, const cm_field *fields, size_t count, const uint8_t *bytes);
+void cm_layout_put(uint8_t *out, const cm_slot *fields, size_t count, const void *from);
+void cm_layout_get(void *to, const cm_slot *fields, size_t count, const uint8_t *bytes);
 
 #endif

@@ -37,7 +37,7 @@ cm_err cm_market_key_id(const cm_crypt *c, uint8_t out[32], const cm_market_keys
     return CM_KECCAK(c, out, CM_LIT("casemate/market/key/v1"), CM_VIEW(algs), secp, mldsa);
 }
 
-static bool term_ok(const cm_statement *s, const cm_market_head *h)
+bool cm_statement_term_ok(const cm_statement *s, const cm_market_head *h)
 {
     return h->expires_ms > h->issued_ms && h->expires_ms - h->issued_ms <= s->term_ms; /* M-12 */
 }
@@ -47,7 +47,7 @@ cm_err cm_statement_head(cm_market_head *h, const cm_crypt *c, const cm_statemen
 {
     uint8_t id[32];
 
-    if (!term_ok(s, h))
+    if (!cm_statement_term_ok(s, h))
         return CM_FAIL(MARKET_TERM);
     CM_TRY(cm_market_key_id(c, id, k));
     memcpy(h->key_id, id, sizeof id);
@@ -140,7 +140,7 @@ cm_err cm_statement_check(const cm_crypt *c, const cm_statement *s, const cm_mar
         return CM_FAIL(MARKET_POLICY); /* M-11 */
     if (p->realm && !equal(p->realm, h->realm))
         return CM_FAIL(MARKET_REALM); /* M-14 */
-    return term_ok(s, h) ? check_time(h, p) : CM_FAIL(MARKET_TERM);
+    return cm_statement_term_ok(s, h) ? check_time(h, p) : CM_FAIL(MARKET_TERM);
 }
 
 /* M-9: who recovers to the key has signed; v is part of it, so that nothing in a record is free. */
@@ -191,6 +191,57 @@ static cm_err verify(const cm_crypt *c, const cm_statement *s, const cm_market_h
     return cm_statement_verify(c, s, h->algs, k, bytes, sigs);
 }
 
+cm_err cm_statement_in_batch(const cm_poai *r, const cm_batch_head *h, const cm_market_policy *p)
+{
+    if (r->head.algs != CM_MARKET_BATCH || !equal(r->head.key_id, h->head.key_id))
+        return CM_FAIL(MARKET_KEY);
+    if (!equal(r->head.realm, h->head.realm))
+        return CM_FAIL(MARKET_REALM);
+    return cm_statement_term_ok(&cm_statement_poai, &r->head) ? check_time(&r->head, p)
+                                                              : CM_FAIL(MARKET_TERM);
+}
+
+/* Behind the statement: index, path, head, the head's signatures. */
+typedef struct {
+    uint64_t index;
+    cm_view path, head, sigs;
+} branch;
+
+static cm_err split_branch(branch *b, cm_view rest)
+{
+    size_t path;
+
+    if (rest.n < 9 || rest.p[8] > CM_BATCH_PATH_MAX)
+        return CM_FAIL(MARKET_MALFORMED);
+    path = (size_t)rest.p[8] * 32;
+    if (rest.n - 9 < path + CM_BATCH_SIZE)
+        return CM_FAIL(MARKET_MALFORMED);
+    b->index = cm_get_be64(rest.p);
+    b->path = cm_view_sub(rest, 9, path);
+    b->head = cm_view_sub(rest, 9 + path, CM_BATCH_SIZE);
+    b->sigs = cm_view_sub(rest, 9 + path + CM_BATCH_SIZE, rest.n - 9 - path - CM_BATCH_SIZE);
+    return CM_OKAY;
+}
+
+/* M-30, M-31. The head's own hour says when it was signed; the receipt's is the one that counts. */
+static cm_err verify_in_batch(const cm_crypt *c, const cm_poai *r, const cm_market_keys *k,
+                              const cm_market_policy *p, cm_view bytes, cm_view rest)
+{
+    cm_market_policy whenever = *p;
+    uint8_t leaf[32];
+    cm_batch_head h;
+    branch b;
+
+    CM_TRY(split_branch(&b, rest));
+    CM_TRY(cm_batch_decode(&h, b.head));
+    whenever.any_time = true;
+    CM_TRY(cm_statement_check(c, &cm_statement_batch, &h.head, h.head.algs, k, &whenever));
+    CM_TRY(cm_statement_in_batch(r, &h, p));
+    cm_merkle_leaf(leaf, (cm_view){0}, bytes);
+    CM_TRY(cm_merkle_check_inclusion(h.root, b.index, h.count, leaf, b.path));
+    return cm_statement_verify(c, &cm_statement_batch, h.head.algs, k, b.head, b.sigs);
+}
+
 cm_err cm_poai_verify(cm_poai *out, const cm_crypt *c, const cm_market_keys *k,
                       const cm_market_policy *p, cm_view record)
 {
@@ -199,7 +250,10 @@ cm_err cm_poai_verify(cm_poai *out, const cm_crypt *c, const cm_market_keys *k,
 
     CM_TRY(split(&bytes, &sigs, &cm_statement_poai, record));
     CM_TRY(cm_poai_decode(&r, bytes));
-    CM_TRY(verify(c, &cm_statement_poai, &r.head, k, p, bytes, sigs));
+    if (r.head.algs == CM_MARKET_BATCH)
+        CM_TRY(verify_in_batch(c, &r, k, p, bytes, sigs));
+    else
+        CM_TRY(verify(c, &cm_statement_poai, &r.head, k, p, bytes, sigs));
     *out = r;
     return CM_OKAY;
 }

@@ -25,9 +25,10 @@ enum {
     CM_SETTLE_TTL_MS = 86400 * 1000,
     CM_MARKET_SKEW_MS = 30 * 1000, /* what verifiers allow by default */
     CM_BATCH_LEAVES_MAX = 1u << 20,
+    CM_BATCH_PATH_MAX = 20,
     /* The longest record: a receipt of a batch whose head both keys signed. */
-    CM_MARKET_RECORD_MAX =
-        CM_POAI_SIZE + 9 + 20 * 32 + CM_BATCH_SIZE + CM_MARKET_SECP_SIG + CM_MARKET_MLDSA_SIG
+    CM_MARKET_RECORD_MAX = CM_POAI_SIZE + 9 + CM_BATCH_PATH_MAX * 32 + CM_BATCH_SIZE +
+                           CM_MARKET_SECP_SIG + CM_MARKET_MLDSA_SIG
 };
 
 /* What all statements begin with. algs and key_id are set by signing. */

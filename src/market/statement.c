@@ -14,25 +14,25 @@ const cm_statement cm_statement_batch = {"CMPB", "casemate/poai/batch/v1", "case
                                          CM_BATCH_SIZE, CM_POAI_TTL_MS};
 
 /* M-1, M-2 */
-static const cm_field head_[] = {
-    CM_FIELD(6, cm_market_head, algs, U16),        CM_FIELD(12, cm_market_head, issued_ms, U64),
-    CM_FIELD(20, cm_market_head, expires_ms, U64), CM_FIELD(28, cm_market_head, realm, BYTES),
-    CM_FIELD(60, cm_market_head, key_id, BYTES),   CM_FIELD(92, cm_market_head, nonce, BYTES),
+static const cm_slot head_[] = {
+    CM_SLOT(6, cm_market_head, algs, U16),        CM_SLOT(12, cm_market_head, issued_ms, U64),
+    CM_SLOT(20, cm_market_head, expires_ms, U64), CM_SLOT(28, cm_market_head, realm, BYTES),
+    CM_SLOT(60, cm_market_head, key_id, BYTES),   CM_SLOT(92, cm_market_head, nonce, BYTES),
 };
-static const cm_field poai_[] = {
-    CM_FIELD(OWN_AT, cm_poai, claims, U16),     CM_FIELD(124, cm_poai, compute_ms, U64),
-    CM_FIELD(132, cm_poai, model, BYTES),       CM_FIELD(164, cm_poai, node, BYTES),
-    CM_FIELD(196, cm_poai, input, BYTES),       CM_FIELD(228, cm_poai, output, BYTES),
-    CM_FIELD(260, cm_poai, attestation, BYTES), CM_FIELD(292, cm_poai, proof, BYTES),
+static const cm_slot poai_[] = {
+    CM_SLOT(OWN_AT, cm_poai, claims, U16),     CM_SLOT(124, cm_poai, compute_ms, U64),
+    CM_SLOT(132, cm_poai, model, BYTES),       CM_SLOT(164, cm_poai, node, BYTES),
+    CM_SLOT(196, cm_poai, input, BYTES),       CM_SLOT(228, cm_poai, output, BYTES),
+    CM_SLOT(260, cm_poai, attestation, BYTES), CM_SLOT(292, cm_poai, proof, BYTES),
 };
-static const cm_field settle_[] = {
-    CM_FIELD(124, cm_settlement, job, BYTES),      CM_FIELD(156, cm_settlement, provider, BYTES),
-    CM_FIELD(176, cm_settlement, consumer, BYTES), CM_FIELD(196, cm_settlement, asset, BYTES),
-    CM_FIELD(216, cm_settlement, amount, U256),    CM_FIELD(248, cm_settlement, receipt, BYTES),
+static const cm_slot settle_[] = {
+    CM_SLOT(124, cm_settlement, job, BYTES),      CM_SLOT(156, cm_settlement, provider, BYTES),
+    CM_SLOT(176, cm_settlement, consumer, BYTES), CM_SLOT(196, cm_settlement, asset, BYTES),
+    CM_SLOT(216, cm_settlement, amount, U256),    CM_SLOT(248, cm_settlement, receipt, BYTES),
 };
-static const cm_field batch_[] = {
-    CM_FIELD(124, cm_batch_head, count, U64),
-    CM_FIELD(132, cm_batch_head, root, BYTES),
+static const cm_slot batch_[] = {
+    CM_SLOT(124, cm_batch_head, count, U64),
+    CM_SLOT(132, cm_batch_head, root, BYTES),
 };
 
 static bool is_zero(const uint8_t *p, size_t n)
@@ -53,8 +53,8 @@ static bool head_ok(const cm_market_head *h, bool may_batch)
            h->expires_ms > h->issued_ms && !is_zero(h->key_id, 32) && !is_zero(h->nonce, 32);
 }
 
-static void put(uint8_t *out, const cm_statement *s, const cm_market_head *h,
-                const cm_field *fields, size_t count)
+static void put(uint8_t *out, const cm_statement *s, const cm_market_head *h, const cm_slot *fields,
+                size_t count)
 {
     memset(out, 0, s->size);
     memcpy(out, s->magic, 4);
@@ -65,7 +65,7 @@ static void put(uint8_t *out, const cm_statement *s, const cm_market_head *h,
 }
 
 /* M-1; the head is the first member of each statement. */
-static cm_err get(cm_market_head *h, const cm_statement *s, cm_view bytes, const cm_field *fields,
+static cm_err get(cm_market_head *h, const cm_statement *s, cm_view bytes, const cm_slot *fields,
                   size_t count)
 {
     if (bytes.n != s->size || !cm_view_eq(cm_view_sub(bytes, 0, 4), cm_view_of(s->magic, 4)))

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "market/claim.h"
+#include "market/opening.h"
 #include "market/receipt.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
@@ -47,7 +48,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
     uint8_t bytes[CM_BRIDGE_RECEIPT];
     cm_bridge_receipt r;
+    cm_opening o;
 
+    if (cm_ok(cm_opening_parse(&o, cm_view_of(p, n))))
+        must(40 + 4 + o.beacon.n + o.leaf.n + 4 + o.proof.n == n);
     statements(cm_view_of(p, n));
     amount(cm_view_of(p, n));
     if (cm_ok(cm_bridge_decode(&r, cm_view_of(p, n)))) {

@@ -1,5 +1,6 @@
 /* What others published byte for byte (spec/market.md, section 4): $CASEMATE_VECTORS/seeds. */
 #include "market/claim.h"
+#include "market/opening.h"
 #include "vectors.h"
 #include "vectors_json.h"
 
@@ -56,6 +57,24 @@ static void bridge(const cm_json_node *v)
     T_CHECK(cm_is(cm_bridge_decode(&r, cm_view_sub(bytes, 0, bytes.n - 1)), CM_MARKET_MALFORMED));
 }
 
+/* M-43: k challenges of n elements, eight bytes each. */
+static void challenges(const cm_json_node *v)
+{
+    uint64_t n = t_json_num(v, "n"), k = t_json_num(v, "k"), row[16];
+    cm_view want = t_json_hex(v, "hex");
+
+    t_case("challenges", 0);
+    t_ran();
+    if (!T_CHECK(n <= CM_COUNT(row) && want.n == 8 * n * k))
+        return;
+    for (uint64_t j = 0; j < k; j++) {
+        T_CHECK(
+            cm_ok(cm_opening_challenge(crypt, row, n, t_json_text(v, "seed_ascii"), (uint32_t)j)));
+        for (uint64_t i = 0; i < n; i++)
+            T_CHECK(row[i] == cm_get_be64(want.p + 8 * (j * n + i)));
+    }
+}
+
 static void each_file(const char *path)
 {
     cm_json *j = t_json(path);
@@ -65,6 +84,8 @@ static void each_file(const char *path)
         report_data(t_json_get(root, "report_data"));
     if (t_json_has(root, "receipt"))
         bridge(t_json_get(root, "receipt"));
+    if (t_json_has(root, "poi_challenges"))
+        challenges(t_json_get(root, "poi_challenges"));
     cm_json_free(j);
 }
 
