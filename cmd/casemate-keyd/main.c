@@ -30,6 +30,7 @@ struct arguments {
     size_t sockets;
     uint64_t workers, uid, device;
     const char *credential;
+    cm_log_form form;
     bool no_sandbox, help, version;
 };
 
@@ -48,6 +49,7 @@ static const char usage[] =
     "                            without anyone typing\n"
     "  --device FD               a connected socket to casemate-p11d: the token that the root is\n"
     "                            kept under\n"
+    "  --log-format FORM         json (the default) or text\n"
     "  --no-sandbox              run although the kernel lacks seccomp or landlock\n"
     "  --version, --help\n"
     "\n"
@@ -109,6 +111,10 @@ static bool option(struct arguments *a, const char *name, const char *value)
         return number(&a->uid, cm_view_str(value), UINT32_MAX - 1);
     if (strcmp(name, "--device") == 0)
         return number(&a->device, cm_view_str(value), 65535);
+    if (strcmp(name, "--log-format") == 0) {
+        a->form = strcmp(value, "text") == 0 ? CM_LOG_TEXT : CM_LOG_JSON;
+        return a->form == CM_LOG_TEXT || strcmp(value, "json") == 0;
+    }
     if (strcmp(name, "--credential") == 0) {
         a->credential = value;
         return true;
@@ -308,7 +314,7 @@ static int with_log(const struct arguments *a)
     CM_AUTO(cm_free_ptr) struct keyd *k = NULL;
     cm_log_options o = {.fd = STDERR_FILENO,
                         .level = CM_LOG_INFO,
-                        .form = CM_LOG_JSON,
+                        .form = a->form,
                         .program = "casemate-keyd",
                         .now_ms = now_ms};
     int signals = block_signals();
@@ -325,7 +331,8 @@ int main(int argc, char **argv)
 {
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     struct arguments a = {.workers = (uint64_t)CM_MIN(CM_MAX(cpus, 1L), (long)WORKERS_MAX),
-                          .uid = geteuid()};
+                          .uid = geteuid(),
+                          .form = CM_LOG_JSON};
 
     if (!parse(&a, argc, argv)) {
         (void)fputs(usage, stderr);

@@ -21,7 +21,7 @@ enum { FDS_MAX = KMSD_REACTORS + 2 };
 /* What is started, as it was when the server began. */
 struct plan {
     char keyd[4200], p11d[4200], threads[32];
-    const char *keyd_args[6], *p11d_args[CM_P11D_ARGS + 1];
+    const char *keyd_args[8], *p11d_args[CM_P11D_ARGS + 1];
     size_t n;
     cm_p11d device;
 };
@@ -189,6 +189,8 @@ static cm_err plan(const kmsd *d, struct plan *p)
     size_t k = 0;
 
     CM_TRY(find_program(d->v->keyd.program, "casemate-keyd", p->keyd));
+    p->keyd_args[k++] = "--log-format";
+    p->keyd_args[k++] = (cm_log_form)d->v->log.format == CM_LOG_TEXT ? "text" : "json";
     if (d->v->keyd.threads) {
         snprintf(p->threads, sizeof p->threads, "%llu", (unsigned long long)d->v->keyd.threads);
         p->keyd_args[k++] = "--workers";

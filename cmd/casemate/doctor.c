@@ -262,60 +262,16 @@ static bool check_tls(doctor *d)
     return cm_ok(e);
 }
 
-/* ---- HTTP ---- */
-
-/* A number of n digits at an offset, from min to max; false otherwise. */
-static bool number_at(unsigned *out, cm_view v, size_t at, size_t n, unsigned min, unsigned max)
+/* Signed requests need clocks that agree. */
+static void check_clock(doctor *d, uint64_t theirs)
 {
-    unsigned x = 0;
-
-    for (size_t i = at; i < at + n; i++) {
-        if (v.p[i] < '0' || v.p[i] > '9')
-            return false;
-        x = x * 10 + (unsigned)(v.p[i] - '0');
-    }
-    *out = x;
-    return x >= min && x <= max;
-}
-
-/* Days since 1970 of a day (from 1), a month (from 0) and a year, which are counted from March: the
- * leap day comes last then. */
-static uint64_t days_of(unsigned day, unsigned month, unsigned year)
-{
-    uint64_t y = month < 2 ? year - 1 : year, m = (month + 10) % 12;
-
-    return y * 365 + y / 4 - y / 100 + y / 400 + (m * 306 + 5) / 10 + day - 1 - 719468;
-}
-
-/* "Sat, 21 Nov 2026 06:00:00 GMT" in seconds; 0 when it is none. */
-static uint64_t seconds_of(cm_view date)
-{
-    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    unsigned day, year, h, m, s;
-
-    if (date.n != 29 || !number_at(&day, date, 5, 2, 1, 31) ||
-        !number_at(&year, date, 12, 4, 1970, 9999) || !number_at(&h, date, 17, 2, 0, 23) ||
-        !number_at(&m, date, 20, 2, 0, 59) || !number_at(&s, date, 23, 2, 0, 60))
-        return 0;
-    for (unsigned i = 0; i < 12; i++)
-        if (cm_view_eq(cm_view_sub(date, 8, 3), cm_view_of(months + 3 * i, 3)))
-            return days_of(day, i, year) * DAY + h * 3600 + m * 60 + s;
-    return 0;
-}
-
-static void check_clock(doctor *d, const cm_client_answer *a)
-{
-    uint64_t now = cm_os_now(), theirs = 0, away;
-    cm_view date;
+    uint64_t now = cm_os_now(), away = now > theirs ? now - theirs : theirs - now;
     char text[TEXT];
 
-    if (cm_client_header(a, "date", &date))
-        theirs = seconds_of(date);
     if (theirs == 0) {
         tell(d, "clock", SKIPPED, "the server does not tell its time", NULL);
         return;
     }
-    away = now > theirs ? now - theirs : theirs - now;
     (void)snprintf(text, sizeof text, "%llu s apart", (unsigned long long)away);
     if (away > CM_HTTPSIG_WINDOW && cm_ok(d->worst))
         d->worst = CM_FAIL(SIGN_WINDOW);
@@ -348,10 +304,23 @@ static cm_err new_client(doctor *d, cm_client **out)
     return cm_client_new(out, d->cli->crypt, &o);
 }
 
+/* The server's clock, from what Health answers; 0: it is not said. */
+static uint64_t time_in(cm_view body)
+{
+    CM_AUTO(cm_json_free_ptr) cm_json *j = NULL;
+    uint64_t ms;
+
+    if (cm_failed(cm_json_parse(&j, body, NULL, NULL)) ||
+        cm_failed(cm_json_u64(cm_json_get(cm_json_root(j), "time_ms"), &ms)))
+        return 0;
+    return ms / 1000;
+}
+
 static void check_http(doctor *d)
 {
-    static const cm_client_request r = {
-        .method = "GET", .target = {(const uint8_t *)"/readyz", 7}, .auth = CM_CLIENT_PLAIN};
+    /* A listener without TLS is the admin socket or the one of the metrics. */
+    const char *path = d->url.tls ? "/v1/health" : "/readyz";
+    cm_client_request r = {.method = "GET", .target = cm_view_str(path), .auth = CM_CLIENT_PLAIN};
     CM_AUTO(cm_client_answer_free) cm_client_answer a = {0};
     CM_AUTO(cm_client_free_ptr) cm_client *k = NULL;
     cm_err e = new_client(d, &k);
@@ -363,13 +332,14 @@ static void check_http(doctor *d)
         tell_error(d, "health", e, "");
         return;
     }
-    (void)snprintf(text, sizeof text, "/readyz answers %d", a.status);
+    (void)snprintf(text, sizeof text, "%s answers %d", path, a.status);
     tell(d, "health", a.status == 200 ? GOOD : WARNING, text,
          a.status == 200   ? NULL
          : a.status == 503 ? "it runs but is not ready: unseal it, and see its log"
          : a.status == 404 ? "no such endpoint: is this a casemate server?"
                            : "see the server's log");
-    check_clock(d, &a);
+    if (a.status == 200)
+        check_clock(d, time_in(cm_buf_view(&a.body)));
 }
 
 /* ---- clients ---- */

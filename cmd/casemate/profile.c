@@ -46,6 +46,11 @@ static cm_err profile_load(cm_cli *cli, struct profile *p)
     slash = strrchr(path, '/');
     if (slash && (size_t)(slash - path) + 1 < sizeof p->folder)
         memcpy(p->folder, path, (size_t)(slash - path) + 1);
+    if (strstr(path, "://"))
+        return cm_cli_usage(cli,
+                            "%s is a URL; --server and CASEMATE_SERVER name a profile, such as the "
+                            "admin.json that casemate serve writes",
+                            path);
     CM_TRY(cm_os_slurp(&b, path, PROFILE_MAX));
     CM_TRY(cm_json_parse(&p->json, cm_buf_view(&b), NULL, &at));
     if (cm_json_type_of(cm_json_root(p->json)) != CM_JSON_OBJECT)

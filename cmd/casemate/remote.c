@@ -368,68 +368,135 @@ cm_err cm_remote_stream(cm_cli *cli, cm_remote *r, const cm_op *op, cm_arena *a,
 
 /* ---- the answer --------------------------------------------------------------------------- */
 
-static void say_scalar(cm_cli *cli, const cm_field *f, const cm_msg_value *v, cm_view view,
-                       uint64_t number)
+/* One value in words; a text or bytes are in view. */
+static cm_err scalar(cm_buf *out, const cm_field *f, cm_view view, uint64_t number)
 {
-    CM_AUTO(cm_buf_free) cm_buf b = {.max = INPUT_MAX * 2};
-    char date[32];
+    size_t n = strlen(f->name);
+    char text[32];
 
-    (void)v;
     switch (f->type) {
     case CM_F_TEXT:
-        cm_cli_say(cli, "%.*s\n", (int)view.n, (const char *)view.p);
-        return;
+        return cm_buf_append(out, view);
     case CM_F_BYTES:
-        if (cm_ok(strstr(f->name, "sha256") ? cm_hex_encode(&b, view)
-                                            : cm_base64_encode(&b, view, false)))
-            cm_cli_say(cli, "%.*s\n", (int)b.n, (const char *)b.p);
-        return;
+        return strstr(f->name, "sha256") ? cm_hex_encode(out, view)
+                                         : cm_base64_encode(out, view, false);
     case CM_F_BOOL:
-        cm_cli_say(cli, "%s\n", number ? "yes" : "no");
-        return;
+        return cm_buf_append(out, cm_view_str(number ? "yes" : "no"));
     case CM_F_ENUM:
         for (const cm_enum_value *e = f->values; e->name; e++)
             if (e->number == number)
-                cm_cli_say(cli, "%s\n", e->name);
-        return;
+                return cm_buf_append(out, cm_view_str(e->name));
+        return CM_OKAY;
     case CM_F_U64:
-        if (strlen(f->name) > 3 && strcmp(f->name + strlen(f->name) - 3, "_ms") == 0)
-            cm_cli_say(cli, "%s\n", number ? cm_cli_date(date, number / 1000) : "never");
-        else
-            cm_cli_say(cli, "%llu\n", (unsigned long long)number);
-        return;
+        if (n > 3 && strcmp(f->name + n - 3, "_ms") == 0)
+            return cm_buf_append(out,
+                                 cm_view_str(number ? cm_cli_date(text, number / 1000) : "never"));
+        snprintf(text, sizeof text, "%llu", (unsigned long long)number);
+        return cm_buf_append(out, cm_view_str(text));
     case CM_F_MSG:
-        return;
+        return CM_OKAY;
     }
+    return CM_OKAY;
 }
 
-/* Messages are at most three levels deep: the table says so. */
-static void say_message(cm_cli *cli, const cm_msg *m, int indent);
-
-static void say_field(cm_cli *cli, const cm_msg *m, size_t i, int indent)
+/* The k-th value of a field in words. */
+static cm_err words(cm_buf *out, const cm_msg *m, size_t i, size_t k)
 {
     const cm_field *f = &m->type->fields[i];
     const cm_msg_value *v = &m->v[i];
     bool many = (f->flags & CM_FF_REPEATED) != 0;
 
+    out->n = 0;
+    if (f->type == CM_F_TEXT || f->type == CM_F_BYTES)
+        return scalar(out, f, many ? v->views[k] : v->view, 0);
+    return scalar(out, f, (cm_view){0}, many ? v->numbers[k] : v->number);
+}
+
+/* ---- a list of messages: a row each ---- */
+
+enum { COLUMNS = 32 };
+
+/* A column for each plain field that says something in some row. */
+static bool is_column(const cm_msg_value *list, size_t i)
+{
+    const cm_field *f = &list->msgs[0]->type->fields[i];
+
+    if (f->type == CM_F_MSG || f->type == CM_F_BYTES || (f->flags & CM_FF_REPEATED))
+        return false;
+    for (size_t k = 0; k < list->n; k++)
+        if (list->msgs[k]->v[i].set && (list->msgs[k]->v[i].number || list->msgs[k]->v[i].view.n))
+            return true;
+    return false;
+}
+
+static cm_err table_row(cm_cli *cli, cm_buf *b, const cm_msg *m, const size_t *width)
+{
+    for (size_t i = 0; i < m->type->n; i++) {
+        if (width[i] == 0)
+            continue;
+        b->n = 0;
+        if (m->v[i].set)
+            CM_TRY(words(b, m, i, 0));
+        cm_cli_say(cli, "%-*.*s  ", (int)width[i], (int)b->n, b->n ? (const char *)b->p : "");
+    }
+    cm_cli_say(cli, "\n");
+    return CM_OKAY;
+}
+
+static cm_err say_table(cm_cli *cli, const cm_msg_value *list)
+{
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = INPUT_MAX * 2};
+    const cm_message *type = list->msgs[0]->type;
+    size_t width[COLUMNS] = {0};
+
+    for (size_t i = 0; i < type->n && i < COLUMNS; i++) {
+        if (!is_column(list, i))
+            continue;
+        width[i] = strlen(type->fields[i].name);
+        for (size_t k = 0; k < list->n; k++) {
+            CM_TRY(words(&b, list->msgs[k], i, 0));
+            width[i] = CM_MAX(width[i], b.n);
+        }
+        cm_cli_say(cli, "%-*s  ", (int)width[i], type->fields[i].name);
+    }
+    cm_cli_say(cli, "\n");
+    for (size_t k = 0; k < list->n; k++)
+        CM_TRY(table_row(cli, &b, list->msgs[k], width));
+    return CM_OKAY;
+}
+
+/* Messages are at most three levels deep: the table says so. */
+static cm_err say_message(cm_cli *cli, const cm_msg *m, int indent);
+
+static cm_err say_field(cm_cli *cli, const cm_msg *m, size_t i, int indent)
+{
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = INPUT_MAX * 2};
+    const cm_field *f = &m->type->fields[i];
+    const cm_msg_value *v = &m->v[i];
+    bool many = (f->flags & CM_FF_REPEATED) != 0;
+
+    if (f->type == CM_F_MSG && many && indent == 0 && i == 0 && v->n &&
+        v->msgs[0]->type->n <= COLUMNS)
+        return say_table(cli, v);
     for (size_t k = 0; k < (many ? v->n : 1); k++) {
         cm_cli_say(cli, "%*s%-*s ", indent, "", 20 - indent, f->name);
         if (f->type == CM_F_MSG) {
             cm_cli_say(cli, "\n");
-            say_message(cli, many ? v->msgs[k] : v->msg, indent + 2);
-        } else if (f->type == CM_F_TEXT || f->type == CM_F_BYTES) {
-            say_scalar(cli, f, v, many ? v->views[k] : v->view, 0);
+            CM_TRY(say_message(cli, many ? v->msgs[k] : v->msg, indent + 2));
         } else {
-            say_scalar(cli, f, v, (cm_view){0}, many ? v->numbers[k] : v->number);
+            CM_TRY(words(&b, m, i, k));
+            cm_cli_say(cli, "%.*s\n", (int)b.n, b.n ? (const char *)b.p : "");
         }
     }
+    return CM_OKAY;
 }
 
-static void say_message(cm_cli *cli, const cm_msg *m, int indent)
+static cm_err say_message(cm_cli *cli, const cm_msg *m, int indent)
 {
     for (size_t i = 0; i < m->type->n && indent < 16; i++)
         if (m->v[i].set)
-            say_field(cli, m, i, indent);
+            CM_TRY(say_field(cli, m, i, indent));
+    return CM_OKAY;
 }
 
 static cm_err write_out(cm_cli *cli, const cm_msg *answer)
@@ -458,7 +525,7 @@ static cm_err show(cm_cli *cli, const cm_msg *answer)
         if (answer->type->n == 1 && answer->type->fields[0].type == CM_F_TEXT)
             cm_cli_say(cli, "%.*s", (int)answer->v[0].view.n, (const char *)answer->v[0].view.p);
         else
-            say_message(cli, answer, 0);
+            return say_message(cli, answer, 0);
         return CM_OKAY;
     }
     CM_TRY(cm_msg_to_json(&json, answer));

@@ -453,8 +453,10 @@ static cm_err say_what_next(cm_cli *cli, struct place *p)
     cm_cli_say(cli,
                "\nTry, in another terminal:\n"
                "  export CASEMATE_SERVER=%s/admin.json\n"
-               "  curl --unix-socket %s/admin.sock http://localhost/readyz\n\n",
-               p->dir, p->dir);
+               "  casemate key create weights --type AES-256\n"
+               "  casemate seal MODEL --to-kms weights\n"
+               "  casemate top\n\n",
+               p->dir);
     return CM_OKAY;
 }
 

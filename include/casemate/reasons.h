@@ -352,6 +352,7 @@
     X(STORE_LEASED, CONFLICT, 0x0618, "another node holds the lease", "wait until it gives it back or stops") \
     X(STORE_BACKUP, MALFORMED, 0x0619, "not a backup, or a damaged one", "take another copy of it; nothing was restored") \
     X(STORE_NOT_EMPTY, CONFLICT, 0x061a, "the store to restore into holds rows", "restore into a new one") \
+    X(STORE_IN_USE, CONFLICT, 0x061c, "another process has this database open for writing", "stop the server that runs on it, or ask that server instead") \
     X(STORE_DAMAGED, MALFORMED, 0x061b, "the store's rows or files are damaged", "keep a copy, then restore a backup into a new store") \
     /* audit: 0x0701 */ \
     X(AUDIT_ENTRY, MALFORMED, 0x0701, "a log entry is not well-formed", "check that the log was written by this or an older casemate") \

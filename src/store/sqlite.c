@@ -371,11 +371,13 @@ static cm_err take_lock(engine *e, const char *path)
 {
     char name[PATH_LEN];
     int n = snprintf(name, sizeof name, "%s.lock", path);
+    cm_err err;
 
     if (n < 0 || (size_t)n >= sizeof name)
         return CM_FAIL(TOO_BIG);
     CM_TRY(cm_os_open_update(&e->lock, name, true));
-    return cm_os_lock(e->lock, name);
+    err = cm_os_lock(e->lock, name);
+    return cm_is(err, CM_FILE_BUSY) ? CM_FAIL(STORE_IN_USE) : err;
 }
 
 static cm_err make_file(const cm_store_sqlite *o)

@@ -41,8 +41,8 @@ typedef struct {
                         * thread that reads must not stop for long; 0: as long as a write */
 } cm_store_postgres;
 
-/** STORE_FOREIGN another program's file; STORE_NEWER, STORE_OLDER the schema is another; FILE_BUSY
- * another process has it and read_only is not asked for; NO_FILE without create. */
+/** STORE_FOREIGN another program's file; STORE_NEWER, STORE_OLDER the schema is another;
+ * STORE_IN_USE another process has it and read_only is not asked for; NO_FILE without create. */
 CM_MUST cm_err cm_store_open_sqlite(cm_store **out, const cm_store_sqlite *o);
 /** Loads libpq.so.5: call it before the process is confined. STORE_NO_LIBPQ without it;
  * STORE_UNREACHABLE, STORE_LOGIN; STORE_CONNINFO for what libpq can't read or one with a password

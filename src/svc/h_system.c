@@ -4,6 +4,7 @@
 cm_err cm_do_health(cm_call *c)
 {
     cm_set_view(c->answer, M_HealthAnswer_status, CM_LIT("serving"));
+    cm_set_number(c->answer, M_HealthAnswer_time_ms, c->state->now);
     return cm_committer_health(c->svc->o.committer);
 }
 

@@ -193,7 +193,8 @@
     F(M, 3, size, U64, 0, 0, 0, NULL, NULL, "Leaves in the log.")
 
 #define CM_FIELDS_HealthAnswer(F, M) \
-    F(M, 1, status, TEXT, 0, 16, 0, NULL, NULL, "`serving`.")
+    F(M, 1, status, TEXT, 0, 16, 0, NULL, NULL, "`serving`.") \
+    F(M, 2, time_ms, U64, 0, 0, 0, NULL, NULL, "The server's clock: what is signed 300 s away from it is refused.")
 #define CM_FIELDS_VersionAnswer(F, M) \
     F(M, 1, version, TEXT, 0, 32, 0, NULL, NULL, "Of the server.") \
     F(M, 2, interface, TEXT, 0, 16, 0, NULL, NULL, "Of the interface: v1.") \

@@ -53,7 +53,7 @@ exec 9>kms.db.lock
 flock 9
 expect 0 '1500 rows' casemate store backup --store kms.db -o busy.backup
 expect 0 '0 faults' casemate store fsck --store kms.db
-expect 6 'FILE_BUSY' casemate store migrate --store kms.db
+expect 6 'STORE_IN_USE' casemate store migrate --store kms.db
 exec 9>&-
 
 # damage

@@ -34,6 +34,7 @@ command -v curl >/dev/null || {
 start || die "not ready: $(tail -5 "$WORK/log")"
 export CASEMATE_SERVER=$dir/admin.json
 casemate init -q --no-passphrase
+expect 0 "health       /v1/health answers 200" casemate doctor "https://127.0.0.1:$port" --ca "$dir/ca.crt"
 
 # ---- keys, by verbs made from the operation table
 expect 0 'state                active' casemate key create signer --type ML-DSA-65

@@ -56,7 +56,7 @@ def exchange(s, data):
     try:
         while piece := s.recv(65536):
             got += piece
-    except ConnectionError:
+    except (ConnectionError, ssl.SSLEOFError):
         pass
     except TimeoutError:
         die(f"neither answer nor end after {data[:300]!r}")
@@ -272,7 +272,7 @@ def flooded(name, connect, start, pieces):
                     return
         while s.recv(1 << 16):
             continue
-    except ConnectionError:
+    except (ConnectionError, ssl.SSLEOFError):
         return
     except TimeoutError:
         die(f"{name}: the connection is still there")

@@ -122,6 +122,9 @@ void t_pg_start(t_pg *p)
         if (t_pg_sql(p, "postgres", "SELECT 1", NULL) == 0)
             return;
         usleep(PAUSE_US);
+        /* It leaves at once while a backend of a killed one still has the shared memory. */
+        if (waitpid(p->pid, NULL, WNOHANG) == p->pid)
+            p->pid = run(p, argv);
     }
     must(false, "PostgreSQL does not start");
 }

@@ -251,7 +251,7 @@ static void test_one_process(void **state)
     cm_store *s = open_store(d, true), *other = NULL;
     cm_store_sqlite o = {.path = d->file};
 
-    assert_true(cm_is(cm_store_open_sqlite(&other, &o), CM_FILE_BUSY));
+    assert_true(cm_is(cm_store_open_sqlite(&other, &o), CM_STORE_IN_USE));
     cm_store_close(s);
 }
 
