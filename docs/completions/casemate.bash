@@ -4,7 +4,7 @@ _casemate_words() {
     local cur=$1 prev=$2 verb=$3 IFS=$' \t\n'
     case $verb in
     '') compgen -W 'seal open cat exec inspect verify rewrap sign upgrade digest doctor proxy top serve unseal seal-server init version help key cert config tenant principal policy approval model audit system hsm store' -- "$cur" ;;
-    key) compgen -W 'new show public passwd fingerprint create deal import import-wrapped info list update rotate state destroy restore delete public-key attest sign verify sign-share aggregate encrypt decrypt encapsulate decapsulate data-key wrap unwrap rewrap mac verify-mac random export' -- "$cur" ;;
+    key) compgen -W 'new show public passwd fingerprint create deal import import-wrapped info list update rotate state destroy restore delete public-key attest sign verify sign-share aggregate sign-poai verify-poai sign-settlement verify-settlement encrypt decrypt encapsulate decapsulate data-key wrap unwrap rewrap mac verify-mac random export' -- "$cur" ;;
     cert) compgen -W 'root intermediate server client request sign show verify' -- "$cur" ;;
     config) compgen -W 'check explain schema reference' -- "$cur" ;;
     tenant) compgen -W 'create list show update rotate erase' -- "$cur" ;;
@@ -964,6 +964,81 @@ _casemate_words() {
         --server) compgen -f -- "$cur" && return ;;
         esac
         [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --data --commitments --shares --purpose --approval --evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'key sign-poai')
+        case $prev in
+        --tenant) : && return ;;
+        --keyspace) : && return ;;
+        --version) : && return ;;
+        --model) : && return ;;
+        --input) : && return ;;
+        --output) : && return ;;
+        --node) : && return ;;
+        --realm) : && return ;;
+        --nonce) : && return ;;
+        --compute-ms) : && return ;;
+        --ttl-ms) : && return ;;
+        --attestation) : && return ;;
+        --proof) : && return ;;
+        --purpose) : && return ;;
+        --approval) : && return ;;
+        --evidence) : && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --model --input --output --node --realm --nonce --compute-ms --ttl-ms --attestation --proof --model-root --purpose --approval --evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'key verify-poai')
+        case $prev in
+        --tenant) : && return ;;
+        --keyspace) : && return ;;
+        --version) : && return ;;
+        --record) : && return ;;
+        --realm) : && return ;;
+        --purpose) : && return ;;
+        --approval) : && return ;;
+        --evidence) : && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --record --accept --realm --purpose --approval --evidence --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'key sign-settlement')
+        case $prev in
+        --tenant) : && return ;;
+        --keyspace) : && return ;;
+        --version) : && return ;;
+        --job) : && return ;;
+        --provider) : && return ;;
+        --consumer) : && return ;;
+        --asset) : && return ;;
+        --realm) : && return ;;
+        --nonce) : && return ;;
+        --ttl-ms) : && return ;;
+        --amount) : && return ;;
+        --unit) : && return ;;
+        --receipt) : && return ;;
+        --receipt-public-key) : && return ;;
+        --purpose) : && return ;;
+        --approval) : && return ;;
+        --evidence) : && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --job --provider --consumer --asset --realm --nonce --ttl-ms --amount --unit --receipt --receipt-public-key --purpose --approval --evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'key verify-settlement')
+        case $prev in
+        --tenant) : && return ;;
+        --keyspace) : && return ;;
+        --version) : && return ;;
+        --record) : && return ;;
+        --realm) : && return ;;
+        --purpose) : && return ;;
+        --approval) : && return ;;
+        --evidence) : && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --record --accept --realm --purpose --approval --evidence --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'key encrypt')
         case $prev in

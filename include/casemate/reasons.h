@@ -287,6 +287,8 @@
     X(MARKET_EXPIRED, DENIED, 0x0d0d, "it is past its time", "ask for a new one") \
     X(MARKET_FUTURE, DENIED, 0x0d0e, "it is dated in the future", "check the clocks of both sides") \
     X(MARKET_BINDING, UNAUTHENTIC, 0x0d0f, "the settlement does not belong to this receipt", "settle with the receipt that the settlement names, in its time") \
+    X(MARKET_REPLAY, CONFLICT, 0x0d12, "this receipt's nonce has been used before", "sign anew with a new nonce; a receipt is accepted once") \
+    X(MARKET_SETTLED, CONFLICT, 0x0d13, "this job, or this receipt, is settled already", "look for the settlement that was signed: there is no second") \
     X(OPENING_RANGE, DENIED, 0x0d10, "an opened matrix has entries too large to be checked", "open the exact products of the quantised weights: entries fit 32 bits") \
     X(OPENING_PRODUCT, UNAUTHENTIC, 0x0d11, "the opened product is wrong", "trust nothing of this inference") \
     /* cmd: 0x0f01 */ \

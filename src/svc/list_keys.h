@@ -223,6 +223,42 @@
     F(M, 1, content_key, BYTES, CM_FF_SECRET, 64, 0, NULL, NULL, "The container's content key.") \
     F(M, 2, key_version, U64, 0, 0, 0, NULL, NULL, "The version of the model's key.") CM_RECEIPT(F, M)
 
+#define CM_MARKET_TIMES(F, M) \
+    F(M, 10, realm, BYTES, 0, 32, 0, NULL, NULL, "The chain, contract or tenant it is meant for: 32 bytes; absent: any.") \
+    F(M, 13, nonce, BYTES, 0, 32, 0, NULL, NULL, "32 random bytes, good once; absent: the server's.")
+#define CM_FIELDS_SignPoAIRequest(F, M) CM_NAMED_KEY(F, M) CM_KEY_VERSION(F, M) \
+    F(M, 6, model, BYTES, CM_FF_REQUIRED, 32, 0, NULL, NULL, "The model's Merkle identity with model_root, else Keccak-256 of its name.") \
+    F(M, 7, input, BYTES, CM_FF_REQUIRED, 32, 0, NULL, NULL, "Digest of the input.") \
+    F(M, 8, output, BYTES, CM_FF_REQUIRED, 32, 0, NULL, NULL, "Digest of the output.") \
+    F(M, 9, node, BYTES, CM_FF_REQUIRED, 32, 0, NULL, NULL, "Who computed.") CM_MARKET_TIMES(F, M) \
+    F(M, 11, compute_ms, U64, 0, 0, 0, NULL, NULL, "How long it took, in milliseconds.") \
+    F(M, 12, ttl_ms, U64, 0, 3600000, 0, NULL, NULL, "How long the receipt is valid; an hour when absent.") \
+    F(M, 19, attestation, BYTES, 0, 32, 0, NULL, NULL, "Digest of an attestation, if there is one.") \
+    F(M, 20, proof, BYTES, 0, 32, 0, NULL, NULL, "Digest of a proof, if there is one.") \
+    F(M, 21, model_root, BOOL, 0, 0, 0, NULL, NULL, "Whether model is the Merkle identity of the weights.") CM_CLAIMS(F, M)
+#define CM_FIELDS_SignHMMSettlementRequest(F, M) CM_NAMED_KEY(F, M) CM_KEY_VERSION(F, M) \
+    F(M, 6, job, BYTES, CM_FF_REQUIRED, 32, 0, NULL, NULL, "The job's id.") \
+    F(M, 7, provider, BYTES, CM_FF_REQUIRED, 20, 0, NULL, NULL, "Address of who is paid.") \
+    F(M, 8, consumer, BYTES, CM_FF_REQUIRED, 20, 0, NULL, NULL, "Address of who pays.") \
+    F(M, 9, asset, BYTES, 0, 20, 0, NULL, NULL, "Address of the token; absent: the chain's own coin.") CM_MARKET_TIMES(F, M) \
+    F(M, 12, ttl_ms, U64, 0, 86400000, 0, NULL, NULL, "How long the settlement is valid; a day when absent.") \
+    F(M, 19, amount, TEXT, CM_FF_REQUIRED, 78, 0, NULL, NULL, "In decimal digits.") \
+    F(M, 20, unit, TEXT, CM_FF_REQUIRED, 8, 0, NULL, NULL, "`wei`: no other unit is taken.") \
+    F(M, 21, receipt, BYTES, CM_FF_REQUIRED, 8192, 0, NULL, NULL, "The record of the receipt that is paid for.") \
+    F(M, 22, receipt_public_key, BYTES, 0, 1952, 0, NULL, NULL, "Whose receipts the caller trusts; absent: the key's own.") CM_CLAIMS(F, M)
+#define CM_FIELDS_SignMarketAnswer(F, M) \
+    F(M, 1, record, BYTES, 0, 8192, 0, NULL, NULL, "The statement and its signature (spec/market.md).") \
+    F(M, 2, digest, BYTES, 0, 32, 0, NULL, NULL, "The statement's digest.") \
+    F(M, 3, version, U64, 0, 0, 0, NULL, NULL, "The version that signed.") CM_RECEIPT(F, M)
+#define CM_FIELDS_VerifyMarketRequest(F, M) CM_NAMED_KEY(F, M) CM_KEY_VERSION(F, M) \
+    F(M, 6, record, BYTES, CM_FF_REQUIRED, 8192, 0, NULL, NULL, "The record to verify.") \
+    F(M, 7, accept, BOOL, 0, 0, 0, NULL, NULL, "Use it up: the same nonce, or job, is refused from then on.") \
+    F(M, 10, realm, BYTES, 0, 32, 0, NULL, NULL, "What it has to be meant for; absent: any.") CM_CLAIMS(F, M)
+#define CM_FIELDS_VerifyMarketAnswer(F, M) \
+    F(M, 1, valid, BOOL, 0, 0, 0, NULL, NULL, "Whether it is good.") \
+    F(M, 2, why, TEXT, 0, 64, 0, NULL, NULL, "The reason's name when it is not.") \
+    F(M, 3, version, U64, 0, 0, 0, NULL, NULL, "The version it was verified with.") CM_LEAF(F, M)
+
 #define CM_MESSAGES_KEYS(X) \
     X(KeyVersion, "One version of a key.") \
     X(Key, "What is known of a key. Never the key itself.") \
@@ -247,6 +283,11 @@
     X(DealThresholdAnswer, "A threshold key.") \
     X(VerifyRequest, "A signature to verify.") \
     X(VerifyAnswer, "Whether it is good.") \
+    X(SignPoAIRequest, "A receipt for an inference, to sign.") \
+    X(SignHMMSettlementRequest, "A settlement to sign, and the receipt it pays for.") \
+    X(SignMarketAnswer, "A signed receipt or settlement.") \
+    X(VerifyMarketRequest, "A receipt or settlement to verify.") \
+    X(VerifyMarketAnswer, "Whether it is good.") \
     X(EncryptRequest, "Something small to encrypt.") \
     X(EncryptAnswer, "A ciphertext.") \
     X(DecryptRequest, "A ciphertext.") \

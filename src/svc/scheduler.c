@@ -408,7 +408,7 @@ static cm_err ready(cm_scheduler *s, cm_view tenant, cm_view value, cm_arena *a)
 
 static cm_err one_tenant(cm_scheduler *s, cm_view key, cm_view value, cm_scheduler_round_of *out)
 {
-    static const char *const counters[] = {"rate", "budget", "approval-uses"};
+    static const char *const counters[] = {"rate", "budget", "approval-uses", "poai", "poai-seen"};
     CM_AUTO(cm_arena_free_ptr) cm_arena *a = NULL;
     CM_AUTO(cm_buf_free) cm_buf tenant = {.max = CM_PATH_MAX};
 

@@ -87,6 +87,8 @@ static go submit_op(struct cm_call_state *st)
 static void reset(struct cm_call_state *st)
 {
     st->unit = (cm_unit){.expects = st->expects, .writes = st->writes, .bumps = st->bumps};
+    st->once = CM_OKAY;
+    st->once_from = st->once_to = 0;
     st->nonce_bumps = st->decided = st->takes_n = st->round = 0;
     st->who = (cm_svc_who){.how = CM_BY_NONE};
     st->key_record = NULL;
@@ -297,6 +299,8 @@ static cm_err why_spent(struct cm_call_state *st)
         st->nonce_bumps = 0;
         return CM_FAIL(SVC_REPLAY);
     }
+    if (i >= st->once_from && i < st->once_to)
+        return st->once;
     until = i < st->unit.bumps_n ? st->bumps[i].until : st->now + 1000;
     if (until == UINT64_MAX)
         return CM_FAIL(FROST_NONCE_USED);

@@ -129,6 +129,10 @@ struct cm_call_state {
     size_t take_bump[CM_CALL_TAKES]; /* index of its bump where it has a chunk */
     cm_svc_row *held[CM_CALL_HELD];
     size_t held_n;
+    /* bumps[once_from..once_to) are of what may happen once: when one is spent, the call is refused
+     * with this. */
+    cm_err once;
+    size_t once_from, once_to;
     cm_err refusal;
     cm_audit_decision decision;
 
