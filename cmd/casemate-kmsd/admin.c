@@ -123,6 +123,7 @@ static void status(reactor *re, cm_conn *c, cm_http_request *r)
                      cm_view_str(cm_ok(d->unseal_result) ? "" : cm_err_name(d->unseal_result)));
     cm_json_put_text(&w, "unseal_advice",
                      cm_view_str(cm_ok(d->unseal_result) ? "" : cm_err_fix(d->unseal_result)));
+    cm_json_put_u64(&w, "root_generation", atomic_load(&d->root_generation));
     cm_json_put_u64(&w, "pid", (uint64_t)getpid());
     cm_json_end_object(&w);
     if (cm_ok(cm_json_finish(&w)))
@@ -177,6 +178,44 @@ static void take_unseal(reactor *re, cm_conn *c, cm_http_request *r)
         cm_kmsd_answer_json(c, r, 202, CM_LIT("{}"));
 }
 
+/* {"retire": true}, or a new generation; and what opens the record: "passphrase", "shares" or
+ * "credential", all at once. */
+static cm_err change_root(kmsd *d, cm_view body)
+{
+    CM_AUTO(cm_json_free_ptr) cm_json *j = NULL;
+    cm_keyctl_unseal u = {.kind = CM_UNSEAL_KEYFILE};
+    const cm_json_node *root, *n;
+    bool retire = false, own = false;
+
+    CM_TRY(cm_json_parse(&j, body, NULL, NULL));
+    root = cm_json_root(j);
+    if ((n = cm_json_get(root, "retire")))
+        CM_TRY(cm_json_bool(n, &retire));
+    if ((n = cm_json_get(root, "passphrase"))) {
+        u.kind = CM_UNSEAL_PASSPHRASE;
+        CM_TRY(cm_json_string(n, &u.secret));
+    } else if ((n = cm_json_get(root, "shares"))) {
+        u.kind = CM_UNSEAL_SHARES;
+        for (n = cm_json_first(n); n && u.shares_n < CM_SHARE_MAX; n = cm_json_next(n))
+            CM_TRY(cm_json_string(n, &u.shares[u.shares_n++]));
+    } else {
+        CM_TRY(cm_json_bool(cm_json_get(root, "credential"), &own));
+        if (!own)
+            return CM_FAIL(BAD_ARGUMENT);
+    }
+    return cm_kmsd_root_change(d, &u, retire);
+}
+
+static void take_root(reactor *re, cm_conn *c, cm_http_request *r)
+{
+    cm_err e = change_root(re->d, r->body);
+
+    if (cm_failed(e))
+        cm_kmsd_answer_error(re, c, r, e, NULL, 0);
+    else
+        cm_kmsd_answer_json(c, r, 202, CM_LIT("{}"));
+}
+
 /* ---- routes -------------------------------------------------------------------------------- */
 
 static const struct {
@@ -187,6 +226,7 @@ static const struct {
     {"GET", "/healthz", false, health},           {"GET", "/readyz", false, ready},
     {"GET", "/metrics", false, metrics},          {"GET", "/admin/status", true, status},
     {"POST", "/admin/unseal", true, take_unseal}, {"POST", "/admin/seal", true, take_seal},
+    {"POST", "/admin/root", true, take_root},
 };
 
 bool cm_kmsd_admin_request(reactor *re, cm_conn *c, cm_http_request *r)

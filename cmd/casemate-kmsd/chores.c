@@ -9,6 +9,8 @@
 
 enum { ROUND_S = CM_SCHEDULER_TERM_S / 3, KEY_MS = 60000, ME = 16, HOLD_S = 3600 };
 
+#define DAY_NS UINT64_C(86400000000000)
+
 struct chores {
     kmsd *d;
     pthread_t thread;
@@ -18,6 +20,7 @@ struct chores {
     cm_keeper_client *keys;
     cm_scheduler scheduler;
     uint8_t me[ME];
+    uint64_t warn_at_ns; /* when the root is next said to be due */
 };
 
 static cm_err run_key(void *self, cm_keyop *op)
@@ -36,10 +39,15 @@ static bool round_once(struct chores *h)
 
     if (atomic_load(&h->d->keyd) != KEYD_OPEN)
         return false;
+    h->scheduler.root_generation = atomic_load(&h->d->root_generation);
     e = cm_scheduler_round(&h->scheduler, cm_os_monotonic_ns(), &r);
 
     if (atomic_exchange(&h->d->leads, r.leader) != r.leader)
         CM_LOG(h->d->log, INFO, "leader", cm_log_number("leads", r.leader));
+    if (r.root_due && cm_os_monotonic_ns() >= h->warn_at_ns) {
+        h->warn_at_ns = cm_os_monotonic_ns() + DAY_NS;
+        CM_LOG(h->d->log, WARNING, "root_is_due", cm_log_str("fix", "casemate rotate-root"));
+    }
     if (r.ahead || r.back)
         CM_LOG(h->d->log, WARNING, "clock_jumped", cm_log_str("way", r.ahead ? "ahead" : "back"));
     if (cm_failed(e)) {

@@ -8,7 +8,7 @@
 
 enum { PAUSE_FIRST_MS = 50, SECRET_MAX = 4096, WATCH_MS = 500 };
 
-static kmsd *of_control(cm_keyctl *c)
+kmsd *cm_kmsd_of_control(cm_keyctl *c)
 {
     return (kmsd *)(void *)((char *)c - offsetof(kmsd, control));
 }
@@ -124,15 +124,16 @@ static void note_status(kmsd *d, const cm_keyctl_status *s)
 {
     d->shares_have = s->have;
     d->shares_need = s->need;
+    atomic_store(&d->root_generation, s->generation);
     if (s->state == CM_KEYD_UNSEALED)
         opened(d);
     else
         set_state(d, KEYD_SEALED);
 }
 
-static void unsealed(cm_keyctl *c)
+void cm_kmsd_keyd_unsealed(cm_keyctl *c)
 {
-    kmsd *d = of_control(c);
+    kmsd *d = cm_kmsd_of_control(c);
     cm_keyctl_status s;
     cm_err e = c->result;
 
@@ -151,7 +152,7 @@ static void unsealed(cm_keyctl *c)
     cm_buf_free(&c->answer);
 }
 
-static void ask(kmsd *d, cm_keymsg_kind kind, void (*done)(cm_keyctl *c))
+void cm_kmsd_keyd_ask(kmsd *d, cm_keymsg_kind kind, void (*done)(cm_keyctl *c))
 {
     d->control_busy = true;
     d->control = (cm_keyctl){.kind = kind,
@@ -178,13 +179,13 @@ cm_err cm_kmsd_keyd_unseal(kmsd *d, cm_unseal_kind kind, cm_view secret)
         u.secret = secret;
     d->control_body = (cm_buf){.max = CM_KEYMSG_PACKET};
     CM_TRY(cm_keyctl_put_unseal(&d->control_body, &u));
-    ask(d, CM_KEYMSG_UNSEAL, unsealed);
+    cm_kmsd_keyd_ask(d, CM_KEYMSG_UNSEAL, cm_kmsd_keyd_unsealed);
     return CM_OKAY;
 }
 
 static void sealed(cm_keyctl *c)
 {
-    kmsd *d = of_control(c);
+    kmsd *d = cm_kmsd_of_control(c);
     cm_keyctl_status s;
     cm_err e = c->result;
 
@@ -203,7 +204,7 @@ cm_err cm_kmsd_keyd_seal(kmsd *d)
     if (d->control_busy || atomic_load(&d->keyd) == KEYD_DOWN)
         return CM_FAIL(KMSD_KEYD_BUSY);
     d->sealed_by_hand = true;
-    ask(d, CM_KEYMSG_SEAL, sealed);
+    cm_kmsd_keyd_ask(d, CM_KEYMSG_SEAL, sealed);
     return CM_OKAY;
 }
 
@@ -251,7 +252,7 @@ static void unseal_by_itself(kmsd *d)
 
 static void asked(cm_keyctl *c)
 {
-    kmsd *d = of_control(c);
+    kmsd *d = cm_kmsd_of_control(c);
     cm_keyctl_status s;
     cm_err e = c->result;
 
@@ -271,7 +272,7 @@ void cm_kmsd_keyd_changed(kmsd *d)
 {
     if (cm_keeper_connection(d->reactor[0].keys)) {
         if (!d->control_busy)
-            ask(d, CM_KEYMSG_STATUS, asked);
+            cm_kmsd_keyd_ask(d, CM_KEYMSG_STATUS, asked);
         return;
     }
     set_state(d, KEYD_DOWN);

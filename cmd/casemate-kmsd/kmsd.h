@@ -109,9 +109,10 @@ struct kmsd {
     bool control_busy;
     cm_buf control_body;
     uint64_t shares_have, shares_need;
-    uint64_t unseal_tries; /* since the start, that were answered */
-    cm_err unseal_result;  /* of the last one */
-    bool sealed_by_hand;   /* stays sealed until a person unseals it, also when keyd restarts */
+    atomic_uint_fast64_t root_generation; /* that keyd has in force; 0: sealed */
+    uint64_t unseal_tries;                /* since the start, that were answered */
+    cm_err unseal_result;                 /* of the last one */
+    bool sealed_by_hand; /* stays sealed until a person unseals it, also when keyd restarts */
     cm_buf boot;
 
     atomic_uint undrained;
@@ -169,6 +170,15 @@ void cm_kmsd_keyd_changed(kmsd *d);
 CM_MUST cm_err cm_kmsd_keyd_unseal(kmsd *d, cm_unseal_kind kind, cm_view secret);
 /** Forgets the root until somebody unseals again. KMSD_KEYD_BUSY. */
 CM_MUST cm_err cm_kmsd_keyd_seal(kmsd *d);
+/* For root.c: sends control_body, and what an answer to UNSEAL does. */
+void cm_kmsd_keyd_ask(kmsd *d, cm_keymsg_kind kind, void (*done)(cm_keyctl *c));
+void cm_kmsd_keyd_unsealed(cm_keyctl *c);
+kmsd *cm_kmsd_of_control(cm_keyctl *c);
+/* ---- root.c ---- A new generation of the root, or the end of those before the one in force. with:
+ * what opens the boot record, all shares at once; boot is filled in. What comes of it shows in
+ * unseal_tries and unseal_result. KMSD_KEYD_BUSY, KMSD_SEALED, KMSD_ROOT_SHARED, KMSD_ROOT_IN_USE.
+ */
+CM_MUST cm_err cm_kmsd_root_change(kmsd *d, const cm_keyctl_unseal *with, bool retire);
 const char *cm_kmsd_keyd_name(const kmsd *d);
 
 /* ---- service.c ---- */

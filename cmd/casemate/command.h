@@ -120,6 +120,7 @@ cm_err cm_cli_cert_show(struct cm_cli *cli);
 cm_err cm_cli_cert_verify(struct cm_cli *cli);
 cm_err cm_cli_serve(struct cm_cli *cli);
 cm_err cm_cli_unseal(struct cm_cli *cli);
+cm_err cm_cli_rotate_root(struct cm_cli *cli);
 cm_err cm_cli_seal_server(struct cm_cli *cli);
 cm_err cm_cli_config_check(struct cm_cli *cli);
 cm_err cm_cli_config_explain(struct cm_cli *cli);

@@ -47,6 +47,15 @@ static const cm_cli_option unseal_options[] = {
     FLAG(0, "credential", "use the systemd credential that the server was started with"),
     OPT_ADMIN,
 };
+static const cm_cli_option rotate_root_options[] = {
+    FLAG(0, "retire", "instead: forget the generations before the one in force"),
+    FILE_ARG(0, "passphrase-file", "FILE", "read the passphrase from FILE (its first line)",
+             "asked for on the terminal"),
+    ARG(0, "passphrase-fd", "N", "read it from descriptor N", NULL),
+    FILES(0, "share-file", "FILE", "read recovery shares from FILE, one a line; - is stdin", NULL),
+    FLAG(0, "credential", "use the systemd credential that the server was started with"),
+    OPT_ADMIN,
+};
 static const cm_cli_option seal_server_options[] = {OPT_ADMIN};
 
 static const cm_cli_example unseal_examples[] = {
@@ -56,6 +65,12 @@ static const cm_cli_example unseal_examples[] = {
 };
 static const cm_cli_example seal_server_examples[] = {
     {"casemate seal-server --dir /srv/kms", "forget the root key, now"},
+};
+
+static const cm_cli_example rotate_root_examples[] = {
+    {"casemate rotate-root --share-file shares", "a new root key, by whoever can open the old one"},
+    {"casemate rotate-root --retire --share-file shares",
+     "and when all is wrapped by it, no other"},
 };
 
 static const cm_cli_argument config_args[] = {
@@ -121,6 +136,22 @@ static const cm_cli_command commands[] = {
         .examples = TABLE(seal_server_examples),
         .see = "unseal",
         .run = cm_cli_seal_server,
+    },
+    {
+        .name = "rotate-root",
+        .summary = "begin a new generation of a running server's root key",
+        .text = "Over the server's admin socket, by whoever can open the root key: the passphrase, "
+                "the credential, or as many recovery shares as it takes, all at once. They stay "
+                "good. The change is an entry of the audit log. The server then wraps all tenants' "
+                "keys by the new generation; nothing is encrypted anew, and nothing stops "
+                "meanwhile.\n"
+                "\n"
+                "--retire ends the older generations once no key needs them. Backups from before "
+                "need a boot record from before: keep both, or neither.",
+        .options = TABLE(rotate_root_options),
+        .examples = TABLE(rotate_root_examples),
+        .see = "unseal",
+        .run = cm_cli_rotate_root,
     },
     {
         .group = "config",

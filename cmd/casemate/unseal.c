@@ -1,5 +1,6 @@
-/* casemate unseal, seal-server: the root key of a running server, over its admin socket. Secrets
- * come from the terminal, files or descriptors, never from arguments or the environment. */
+/* casemate unseal, seal-server, rotate-root: the root key of a running server, over its admin
+ * socket. Secrets come from the terminal, files or descriptors, never from arguments or the
+ * environment. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -19,7 +20,7 @@ typedef struct {
 typedef struct {
     char keyd[16];
     char error[64], advice[256]; /* of the last secret that somebody brought; may be empty */
-    uint64_t have, need, tries;
+    uint64_t have, need, tries, generation;
     bool busy, serving;
 } standing;
 
@@ -138,6 +139,7 @@ static cm_err ask_status(admin *a, standing *s)
     number_member(&s->have, o, "shares_have");
     number_member(&s->need, o, "shares_need");
     number_member(&s->tries, o, "unseal_tries");
+    number_member(&s->generation, o, "root_generation");
     bool_member(&s->busy, o, "unseal_busy");
     bool_member(&s->serving, o, "serving");
     return CM_OKAY;
@@ -347,4 +349,89 @@ cm_err cm_cli_seal_server(cm_cli *cli)
     }
     say(&a, &s);
     return is_open(&s) ? CM_FAIL(CLIENT_TIMEOUT) : CM_OKAY;
+}
+
+/* ---- a new generation of the root ----------------------------------------------------------- */
+
+/* Lines of the files, each a share: as one JSON array. */
+static cm_err put_shares(cm_cli *cli, cm_json_writer *w)
+{
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = SECRET_MAX + 1};
+    size_t n = 0;
+
+    CM_TRY(cm_buf_reserve(&b, b.max));
+    cm_json_begin_array(w, "shares");
+    for (size_t i = 0; i < cm_cli_count(cli, "share-file"); i++) {
+        const char *path = cm_cli_nth(cli, "share-file", i);
+        size_t at = 0;
+
+        b.n = 0;
+        CM_TRY(cm_cli_about(
+            cli, path, cm_os_slurp(&b, strcmp(path, "-") == 0 ? "/dev/stdin" : path, SECRET_MAX),
+            NULL));
+        while (at < b.n) {
+            const uint8_t *nl = memchr(b.p + at, '\n', b.n - at);
+            size_t end = nl ? (size_t)(nl - b.p) : b.n;
+
+            if (end > at && b.p[at] != '#') {
+                cm_json_put_text(w, NULL, cm_view_of(b.p + at, end - at));
+                n++;
+            }
+            at = end + 1;
+        }
+    }
+    cm_json_end_array(w);
+    return n ? CM_OKAY : cm_cli_usage(cli, "there is no share in the files");
+}
+
+static cm_err put_secret(cm_cli *cli, cm_json_writer *w)
+{
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = SECRET_MAX};
+
+    if (cm_cli_has(cli, "credential")) {
+        cm_json_put_bool(w, "credential", true);
+        return CM_OKAY;
+    }
+    if (cm_cli_has(cli, "share-file"))
+        return put_shares(cli, w);
+    CM_TRY(cm_buf_reserve(&b, b.max));
+    CM_TRY(cm_cli_passphrase(cli, &b, "", "Passphrase of the root", false));
+    cm_json_put_text(w, "passphrase", cm_buf_view(&b));
+    return CM_OKAY;
+}
+
+cm_err cm_cli_rotate_root(cm_cli *cli)
+{
+    static const char *const ways[] = {"credential", "share-file", "passphrase-file",
+                                       "passphrase-fd", NULL};
+    CM_AUTO(cm_client_answer_free) cm_client_answer got = {0};
+    CM_AUTO(cm_buf_free) cm_buf body = {.max = 16 * SECRET_MAX};
+    CM_AUTO(admin_done) admin a = {0};
+    cm_json_writer w = {.out = &body};
+    bool retire = cm_cli_has(cli, "retire");
+    standing s = {0};
+    cm_cli_event e;
+
+    CM_TRY(cm_cli_at_most_one(cli, ways));
+    CM_TRY(open_admin(cli, &a));
+    CM_TRY(wait_ready(&a, &s));
+    CM_TRY(cm_buf_reserve(&body, body.max));
+    cm_json_begin_object(&w, NULL);
+    cm_json_put_bool(&w, "retire", retire);
+    CM_TRY(put_secret(cli, &w));
+    cm_json_end_object(&w);
+    CM_TRY(cm_json_finish(&w));
+    CM_TRY(call(&a, &got, "POST", CM_LIT("/admin/root"), cm_buf_view(&body)));
+    CM_TRY(wait_tried(&a, &s, s.tries));
+    cm_cli_event_begin(cli, &e, "rotate-root");
+    cm_json_put_u64(&e.w, "generation", s.generation);
+    cm_json_put_bool(&e.w, "retired", retire);
+    cm_cli_event_end(cli, &e);
+    cm_cli_say(cli,
+               retire
+                   ? "generation %llu of the root is the only one\n"
+                   : "generation %llu of the root is in force; tenants' keys are wrapped anew in "
+                     "the background\n",
+               (unsigned long long)s.generation);
+    return CM_OKAY;
 }

@@ -3,7 +3,7 @@
 _casemate_words() {
     local cur=$1 prev=$2 verb=$3 IFS=$' \t\n'
     case $verb in
-    '') compgen -W 'seal open cat exec inspect verify rewrap sign upgrade digest doctor proxy top serve unseal seal-server init version help key cert config tenant principal policy approval model audit system hsm store' -- "$cur" ;;
+    '') compgen -W 'seal open cat exec inspect verify rewrap sign upgrade digest doctor proxy top serve unseal seal-server rotate-root init version help key cert config tenant principal policy approval model audit system hsm store' -- "$cur" ;;
     key) compgen -W 'new show public passwd fingerprint create deal import import-wrapped info list update rotate state destroy restore delete public-key attest sign verify sign-share aggregate sign-poai verify-poai sign-settlement verify-settlement encrypt decrypt encapsulate decapsulate data-key wrap unwrap rewrap mac verify-mac random export' -- "$cur" ;;
     cert) compgen -W 'root intermediate server client request sign show verify' -- "$cur" ;;
     config) compgen -W 'check explain schema reference' -- "$cur" ;;
@@ -535,6 +535,16 @@ _casemate_words() {
         esac
         [[ $cur != -* ]] || compgen -W '--dir --socket --json --quiet -q --fips --help -h' -- "$cur"
         ;;
+    'rotate-root')
+        case $prev in
+        --passphrase-file) compgen -f -- "$cur" && return ;;
+        --passphrase-fd) : && return ;;
+        --share-file) compgen -f -- "$cur" && return ;;
+        --dir) compgen -d -- "$cur" && return ;;
+        --socket) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--retire --passphrase-file --passphrase-fd --share-file --credential --dir --socket --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
     'config check')
         case $prev in
         esac
@@ -572,7 +582,7 @@ _casemate_words() {
         esac
         [[ $cur != -* ]] || compgen -W '--deps --json --quiet -q --fips --help -h' -- "$cur"
         ;;
-    help) compgen -W '--man --completions --markdown seal open cat exec inspect verify rewrap sign upgrade digest doctor proxy top serve unseal seal-server init version help key cert config tenant principal policy approval model audit system hsm store' -- "$cur" ;;
+    help) compgen -W '--man --completions --markdown seal open cat exec inspect verify rewrap sign upgrade digest doctor proxy top serve unseal seal-server rotate-root init version help key cert config tenant principal policy approval model audit system hsm store' -- "$cur" ;;
     'tenant create')
         case $prev in
         --name) : && return ;;

@@ -186,6 +186,8 @@
     X(KMSD_NO_ROOT, NOTFOUND, 0x0a43, "the store holds no root key", "make one: casemate-kmsd --init, or casemate serve") \
     X(KMSD_ROOT_EXISTS, CONFLICT, 0x0a44, "the store holds a root key already", "start the server with it, or give another store") \
     X(KMSD_NO_PASSPHRASE, INVALID, 0x0a45, "there is no way to unseal: no passphrase and no shares", "write unseal.file, or ask for --shares") \
+    X(KMSD_ROOT_SHARED, UNSUPPORTED, 0x0a47, "several servers share this store, and each holds its root", "a new generation is made while one server runs on SQLite; on PostgreSQL not yet") \
+    X(KMSD_ROOT_IN_USE, CONFLICT, 0x0a48, "an older generation of the root still opens tenants' keys", "wait until the scheduler has wrapped them anew; its log says chores") \
     X(KMSD_NO_METHOD, UNSUPPORTED, 0x0a46, "there is no such gRPC method", "ask the server by reflection, or see docs/kms-api.md") \
     X(METRICS_TEXT, MALFORMED, 0x0a38, "this is no metrics text", "ask the admin socket of casemate-kmsd, or its metrics listener") \
     X(TRACE_ENDPOINT, INVALID, 0x0a30, "not the address of a trace collector", "write http://HOST:4318/v1/traces") \

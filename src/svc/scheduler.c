@@ -2,11 +2,13 @@
 #include "svc/scheduler.h"
 
 #include "audit/counter.h"
+#include "audit/log.h"
+#include "keys/schedule.h"
 #include "svc/keyrec_int.h"
 #include "svc/nonce_int.h"
 
 enum { ARENA = 4 << 20, BIG = 32 << 20, DUE = 32, TENANTS = 256, PRUNE = 64, BATCHES = 64 };
-enum { NONCES = 64, AHEAD_MS = CM_HTTPSIG_WINDOW * 1000 };
+enum { SEALED_KEK = 1625, NONCES = 64, AHEAD_MS = CM_HTTPSIG_WINDOW * 1000 };
 #define SECOND_NS UINT64_C(1000000000)
 
 void cm_scheduler_init(cm_scheduler *s, cm_svc *svc, cm_key_runner runner, cm_view me)
@@ -339,7 +341,7 @@ static cm_err one_batch(cm_scheduler *s, cm_view tenant, bool begin, cm_schedule
         e = tenant.p ? batch(s, &c, cm_do_rotate_kek, cm_do_rotate_kek_made)
                      : batch(s, &c, cm_do_rotate_root, cm_do_rotate_root_made);
     if (cm_ok(e))
-        e = commit(&c, begin ? "RotateTenantKekDue" : "RewrapDue");
+        e = commit(&c, begin && tenant.p ? "RotateTenantKekDue" : "RewrapDue");
     if (cm_ok(e))
         out->rewrapped += cm_msg_number(c.answer, M_RotateAnswer_rewrapped, 0);
     if (c.state)
@@ -395,6 +397,91 @@ static cm_err keks(cm_scheduler *s, cm_arena *a, cm_view tenant, cm_view value,
     return carry_on(s, t, due && !busy, out);
 }
 
+/* KM-10: the generation of the root that a sealed KEK names. */
+static bool generation_of(cm_view sealed, uint64_t *generation)
+{
+    if (sealed.n != SEALED_KEK || sealed.p[0] != 1)
+        return false;
+    *generation = cm_get_be64(sealed.p + 1);
+    return true;
+}
+
+/* The oldest one among a tenant's KEKs. */
+static cm_err oldest_of(cm_arena *a, cm_view value, uint64_t *oldest)
+{
+    uint64_t g;
+    cm_msg *m;
+
+    CM_TRY(cm_svc_record(&m, a, &cm_message_KekRecord, value));
+    for (size_t i = 0; i < m->v[M_KekRecord_versions].n; i++)
+        if (generation_of(cm_msg_view(m->v[M_KekRecord_versions].msgs[i], M_KekVersion_sealed), &g))
+            *oldest = CM_MIN(*oldest, g);
+    return CM_OKAY;
+}
+
+static cm_err look(void *arg, const cm_store_row *row)
+{
+    CM_AUTO(cm_arena_free_ptr) cm_arena *a = NULL;
+
+    CM_TRY(cm_arena_new(&a, ARENA));
+    return oldest_of(a, row->value, arg);
+}
+
+cm_err cm_scheduler_oldest_root(cm_store *store, uint64_t *oldest)
+{
+    uint64_t found = UINT64_MAX;
+    cm_path from, to;
+
+    cm_path_init(&from);
+    cm_path_add_str(&from, "boot");
+    cm_path_add_str(&from, "tenant");
+    to = from;
+    cm_path_end(&to);
+    CM_TRY(
+        cm_store_scan(store, cm_path_view(&from), cm_path_view(&to), SIZE_MAX / 2, look, &found));
+    *oldest = found;
+    return CM_OKAY;
+}
+
+/* When the root in force was made: its row says it, or the log's first entry. */
+static cm_err root_made(cm_scheduler *s, uint64_t *made)
+{
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = CM_AUDIT_ENTRY_MAX};
+    cm_audit_entry first;
+    uint64_t version;
+    cm_path p;
+    cm_err e;
+
+    cm_path_init(&p);
+    cm_path_add_str(&p, "");
+    cm_path_add_str(&p, "root-made");
+    e = cm_store_get(s->svc->o.store, cm_path_view(&p), &b, &version);
+    if (cm_ok(e)) {
+        *made = b.n == 8 ? cm_get_be64(b.p) : 0;
+        return CM_OKAY;
+    }
+    if (!cm_is(e, CM_STORE_NO_ROW))
+        return e;
+    CM_TRY(cm_log_entry(&b, s->svc->o.store, 0));
+    CM_TRY(cm_audit_entry_decode(&first, cm_buf_view(&b)));
+    *made = first.time_ms;
+    return CM_OKAY;
+}
+
+/* V-58: KEKs under an older generation than keyd has in force are wrapped anew, whoever began it
+ * and whatever happened since; a root that has had its year is told of. */
+static cm_err roots(cm_scheduler *s, cm_scheduler_round_of *out)
+{
+    cm_schedule year = cm_schedule_default(CM_PURPOSE_ROOT);
+    uint64_t made;
+
+    CM_TRY(root_made(s, &made));
+    out->root_due = cm_schedule_due(cm_schedule_first(&year, made), s->wall_ms);
+    if (s->root_generation == 0 || s->oldest_root >= s->root_generation)
+        return CM_OKAY;
+    return carry_on(s, cm_view_of(NULL, 0), true, out);
+}
+
 static cm_err ready(cm_scheduler *s, cm_view tenant, cm_view value, cm_arena *a)
 {
     const cm_row_keys *k = &s->svc->o.row_keys;
@@ -414,6 +501,7 @@ static cm_err one_tenant(cm_scheduler *s, cm_view key, cm_view value, cm_schedul
 
     CM_TRY(cm_arena_new(&a, ARENA));
     CM_TRY(cm_path_nth(&tenant, key, 2));
+    CM_TRY(oldest_of(a, value, &s->oldest_root));
     CM_TRY(ready(s, cm_buf_view(&tenant), value, a));
     CM_TRY(due_of_tenant(s, a, cm_buf_view(&tenant), s->svc->o.now_ms(s->svc->o.now_arg), out));
     CM_TRY(keks(s, a, cm_buf_view(&tenant), value, out));
@@ -480,5 +568,9 @@ cm_err cm_scheduler_round(cm_scheduler *s, uint64_t mono_ns, cm_scheduler_round_
     s->batches = s->most ? s->most : BATCHES;
     e = carry_on(s, cm_view_of(NULL, 0), false, out);
     out->failed += cm_failed(e);
-    return all_tenants(s, out);
+    s->oldest_root = UINT64_MAX;
+    CM_TRY(all_tenants(s, out));
+    e = roots(s, out);
+    out->failed += cm_failed(e);
+    return CM_OKAY;
 }

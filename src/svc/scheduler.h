@@ -16,9 +16,11 @@ typedef struct {
     cm_svc *svc;
     cm_key_runner runner;
     cm_lease lease;
-    uint64_t kek_ms;  /* age at which a tenant's KEK rotates; 0: never by itself */
-    unsigned most;    /* batches of rewrapping a round; 0: 64 */
-    unsigned batches; /* that are left of them */
+    uint64_t kek_ms;          /* age at which a tenant's KEK rotates; 0: never by itself */
+    unsigned most;            /* batches of rewrapping a round; 0: 64 */
+    unsigned batches;         /* that are left of them */
+    uint64_t root_generation; /* in force: what is wrapped by an older one is wrapped anew; 0: no */
+    uint64_t oldest_root;     /* found in this round */
     /* Nothing is destroyed for so long after the wall clock jumped ahead; 0: it is all the same. */
     uint64_t hold_s;
     uint64_t wall_ms, mono_ns, held_until_ns; /* of the last round; 0: none */
@@ -28,10 +30,14 @@ enum { CM_SCHEDULER_TERM_S = 15 };
 
 typedef struct {
     bool leader, more; /* more: there is work for another round at once */
+    bool root_due;     /* it is a year old */
     bool ahead, back;  /* the wall clock jumped since the round before */
     size_t activated, rotated, destroyed, pruned, rewrapped, failed;
 } cm_scheduler_round_of;
 
+/** The oldest generation of the root that a tenant's KEK is wrapped by; UINT64_MAX: there is none.
+ * SVC_RECORD, and what the store fails with. */
+CM_MUST cm_err cm_scheduler_oldest_root(cm_store *store, uint64_t *oldest);
 /** me: 16 random bytes of this process. */
 void cm_scheduler_init(cm_scheduler *s, cm_svc *svc, cm_key_runner runner, cm_view me);
 /** One round: keeps the lease, does a bounded part of what is due, and says what. Call it every

@@ -184,9 +184,18 @@ static void test_root_is_carried_on(void **state)
     cm_scheduler_init(&s, t->svc, t_runner(t), CM_VIEW(me));
     assert_true(cm_ok(cm_scheduler_round(&s, SECOND, &r)));
     assert_int_equal(r.rewrapped, 22 - 16); /* acme, the system, and 20 */
+    assert_false(r.root_due);
     assert_int_equal(r.failed, 0);
     assert_true(cm_ok(cm_scheduler_round(&s, 2 * SECOND, &r)));
     assert_int_equal(r.rewrapped, 0);
+    t->now_ms += 366 * (uint64_t)DAY_MS;
+    assert_true(cm_ok(cm_scheduler_round(&s, 3 * SECOND, &r)));
+    assert_true(r.root_due && r.rewrapped == 0);
+    /* V-58: keyd says that it has a newer one than they are wrapped by. */
+    s.root_generation = 2;
+    assert_true(cm_ok(cm_scheduler_round(&s, 4 * SECOND, &r)));
+    assert_int_equal(r.rewrapped, 22);
+    assert_int_equal(r.failed, 0);
     (void)t_ok(t, &t->admin, "POST", KEY "k:decrypt", ct);
     cm_scheduler_done(&s);
     t_svc_done(t);
