@@ -14,7 +14,15 @@
 #include "codec/pkcs11.h"
 #include "hsm/remote.h"
 
-enum { THREADS = 16, SEED = 32, GCM_IV = 12, GCM_TAG = 16, SIG_MAX = 8192, PIN_MAX = 256 };
+enum {
+    THREADS = 16,
+    SEED = 32,
+    GCM_IV = 12,
+    GCM_TAG = 16,
+    SIG_MAX = 8192,
+    PIN_MAX = 256,
+    BATCH = 64
+};
 
 struct lane {
     CK_FUNCTION_LIST *f;
@@ -227,6 +235,20 @@ static void unwrap_ours(struct lane *l)
     fine(cm_hsm_unwrap(&l->hsm, aes_id, cm_buf_view(&l->blob), aad, &seed), "unwrap");
 }
 
+static void unwrap_batched(struct lane *l)
+{
+    cm_hsm_item item[BATCH];
+    cm_buf seed[BATCH];
+
+    for (size_t i = 0; i < BATCH; i++) {
+        item[i] = (cm_hsm_item){.aad = aad, .blob = cm_buf_view(&l->blob)};
+        seed[i] = (cm_buf){.max = SEED};
+    }
+    fine(cm_hsm_unwrap_many(&l->hsm, aes_id, item, BATCH, seed), "unwrap");
+    for (size_t i = 0; i < BATCH; i++)
+        cm_buf_free(&seed[i]);
+}
+
 static void make_keys(struct lane *l, size_t n)
 {
     const cm_hsm *h = &l[0].hsm;
@@ -281,6 +303,7 @@ static void compare(struct lane *l, size_t n, double seconds, pid_t p11d)
         seal_direct(&l[i]);
     measure("unwrap, direct", l, n, unwrap_direct, seconds, 0, 1);
     measure("unwrap, p11d", l, n, unwrap_ours, seconds, p11d, 1);
+    measure("unwrap, p11d batched", l, n, unwrap_batched, seconds, p11d, BATCH);
     use_key(l, n, CKO_PRIVATE_KEY, CM_LIT("bench-k1"), CKM_ECDSA);
     measure("secp256k1, direct", l, n, sign_direct, seconds, 0, 1);
 }

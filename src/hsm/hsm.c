@@ -39,6 +39,41 @@ void cm_hsm_answer_done(cm_hsm_answer *a)
     cm_buf_free(&a->data);
 }
 
+/* ---- lists --------------------------------------------------------------------------------- */
+
+/* H-15 */
+cm_err cm_hsm_list_next(cm_view *piece, cm_view *rest, size_t most)
+{
+    size_t n = rest->n >= 2 ? cm_get_be16(rest->p) : 0;
+
+    if (rest->n < 2 || n > most || n > rest->n - 2)
+        return CM_FAIL(HSM_REQUEST);
+    *piece = cm_view_sub(*rest, 2, n);
+    *rest = cm_view_sub(*rest, 2 + n, rest->n - 2 - n);
+    return CM_OKAY;
+}
+
+cm_err cm_hsm_list_put(cm_buf *list, cm_view piece)
+{
+    if (piece.n > UINT16_MAX)
+        return CM_FAIL(TOO_BIG);
+    CM_TRY(cm_buf_be16(list, (uint16_t)piece.n));
+    return cm_buf_append(list, piece);
+}
+
+/* Purpose and blob in turn. */
+static bool list_fits(const cm_hsm_request *r)
+{
+    cm_view rest = r->data, aad, blob;
+    size_t n = 0;
+
+    for (; rest.n && n < CM_HSM_MANY_MAX; n++)
+        if (cm_failed(cm_hsm_list_next(&aad, &rest, CM_HSM_AAD_MAX)) ||
+            cm_failed(cm_hsm_list_next(&blob, &rest, CM_HSM_SEED_MAX + BLOB_MORE)))
+            return false;
+    return n > 0 && rest.n == 0 && r->aad.n == 0;
+}
+
 /* ---- limits -------------------------------------------------------------------------------- */
 
 static bool data_fits(const cm_hsm_request *r)
@@ -50,7 +85,8 @@ static bool data_fits(const cm_hsm_request *r)
     case CM_HSM_WRAP:
         return r->alg == CM_HSM_AES256 && r->data.n >= 1 && r->data.n <= CM_HSM_SEED_MAX;
     case CM_HSM_UNWRAP:
-        return r->alg == CM_HSM_AES256 && r->data.n <= CM_HSM_SEED_MAX + BLOB_MORE;
+        return r->alg == CM_HSM_AES256 &&
+               (r->many ? list_fits(r) : r->data.n <= CM_HSM_SEED_MAX + BLOB_MORE);
     default:
         return r->data.n == 0;
     }
@@ -75,6 +111,7 @@ cm_err cm_hsm_request_check(const cm_hsm_request *r)
 
     ok = ok && (r->hash.n == 0 || r->hash.n == 32) && r->label.n <= CM_HSM_LABEL_MAX;
     ok = ok && r->data.n <= CM_HSM_DATA_MAX && r->aad.n <= CM_HSM_AAD_MAX && data_fits(r);
+    ok = ok && (!r->many || r->op == CM_HSM_UNWRAP);
     return ok ? CM_OKAY : CM_FAIL(HSM_REQUEST);
 }
 
@@ -104,15 +141,20 @@ cm_err cm_hsm_key_fill(cm_hsm_key *k, const cm_crypt *c, const cm_hsm_request *r
 }
 
 /* H-6 */
+cm_err cm_hsm_check_signature_by(const cm_sig_key *k, cm_view msg, cm_view sig)
+{
+    cm_err e = cm_verify_raw(k, msg, sig);
+
+    return cm_is(e, CM_CRYPT_SIGNATURE) ? CM_FAIL(HSM_WRONG) : e;
+}
+
 cm_err cm_hsm_check_signature(const cm_crypt *c, uint32_t sig_id, cm_view pub, cm_view msg,
                               cm_view sig)
 {
     CM_AUTO(cm_sig_key_free_ptr) cm_sig_key *k = NULL;
-    cm_err e;
 
     CM_TRY(cm_sig_from_public(&k, c, (cm_sig_id)sig_id, pub));
-    e = cm_verify_raw(k, msg, sig);
-    return cm_is(e, CM_CRYPT_SIGNATURE) ? CM_FAIL(HSM_WRONG) : e;
+    return cm_hsm_check_signature_by(k, msg, sig);
 }
 
 /* ---- blobs --------------------------------------------------------------------------------- */
@@ -241,6 +283,43 @@ cm_err cm_hsm_unwrap(const cm_hsm *h, cm_view id, cm_view blob, cm_view aad, cm_
         .op = CM_HSM_UNWRAP, .alg = CM_HSM_AES256, .id = id, .data = blob, .aad = aad};
 
     return ask_data(h, &r, seed);
+}
+
+static cm_err ask_many(const cm_hsm *h, cm_view id, const cm_hsm_item *item, size_t n, cm_buf *seed)
+{
+    CM_AUTO(cm_buf_free) cm_buf list = {.max = CM_HSM_DATA_MAX};
+    CM_AUTO(cm_hsm_answer_done) cm_hsm_answer a = {.data = {.max = 0}};
+    cm_hsm_request r = {.op = CM_HSM_UNWRAP, .alg = CM_HSM_AES256, .id = id, .many = true};
+    cm_view rest, piece;
+
+    for (size_t i = 0; i < n; i++) {
+        CM_TRY(cm_hsm_list_put(&list, item[i].aad));
+        CM_TRY(cm_hsm_list_put(&list, item[i].blob));
+    }
+    r.data = cm_buf_view(&list);
+    CM_TRY(h->call(h->self, &r, &a));
+    rest = cm_buf_view(&a.data);
+    for (size_t i = 0; i < n; i++) {
+        if (cm_failed(cm_hsm_list_next(&piece, &rest, CM_HSM_SEED_MAX)))
+            return CM_FAIL(HSM_MESSAGE);
+        CM_TRY(cm_buf_append(&seed[i], piece));
+    }
+    return rest.n ? CM_FAIL(HSM_MESSAGE) : CM_OKAY;
+}
+
+/* Whoever can't take a list, or met one that does not open, is asked for each. */
+cm_err cm_hsm_unwrap_many(const cm_hsm *h, cm_view id, const cm_hsm_item *item, size_t n,
+                          cm_buf *seed)
+{
+    cm_err e = ask_many(h, id, item, n, seed);
+
+    if (cm_is(e, CM_TOO_BIG))
+        return CM_FAIL(HSM_REQUEST);
+    if (!cm_is(e, CM_HSM_BLOB) && !cm_is(e, CM_HSM_MECHANISM))
+        return e;
+    for (size_t i = 0; i < n; i++)
+        CM_TRY(cm_hsm_unwrap(h, id, item[i].blob, item[i].aad, &seed[i]));
+    return CM_OKAY;
 }
 
 cm_err cm_hsm_random(const cm_hsm *h, uint8_t *out, size_t n)

@@ -19,6 +19,7 @@ enum {
     CM_HSM_SEED_MAX = 4096,
     CM_HSM_AAD_MAX = 1024,
     CM_HSM_RANDOM_MAX = 4096,
+    CM_HSM_MANY_MAX = 64, /* seeds opened by one request */
     CM_HSM_PACKET = 80 << 10,
     CM_HSM_PATH_MAX = 1024,
 };
@@ -69,6 +70,7 @@ typedef struct {
     cm_view aad;    /* WRAP, UNWRAP: what the blob is bound to */
     uint64_t n;     /* RANDOM: bytes */
     bool temporary; /* GENERATE: gone when the provider's session ends */
+    bool many;      /* UNWRAP: data is a list of H-15, and so is the answer; aad is empty */
 } cm_hsm_request;
 
 typedef struct {
@@ -131,6 +133,14 @@ CM_MUST cm_err cm_hsm_sign(const cm_hsm *h, const cm_hsm_key *key, cm_view msg, 
 CM_MUST cm_err cm_hsm_wrap(const cm_hsm *h, cm_view id, cm_view seed, cm_view aad, cm_buf *blob);
 /** HSM_BLOB: not wrapped by this key for this aad. */
 CM_MUST cm_err cm_hsm_unwrap(const cm_hsm *h, cm_view id, cm_view blob, cm_view aad, cm_buf *seed);
+/** Several at once, up to CM_HSM_MANY_MAX and CM_HSM_DATA_MAX in all (else HSM_REQUEST): one
+ * request to a provider that can, one for each to others. Appends to seed[i] what item[i] holds;
+ * the error is the first one's that failed, and those before it have their seeds then. */
+typedef struct {
+    cm_view aad, blob;
+} cm_hsm_item;
+CM_MUST cm_err cm_hsm_unwrap_many(const cm_hsm *h, cm_view id, const cm_hsm_item *item, size_t n,
+                                  cm_buf *seed);
 CM_MUST cm_err cm_hsm_random(const cm_hsm *h, uint8_t *out, size_t n);
 CM_MUST cm_err cm_hsm_destroy(const cm_hsm *h, cm_hsm_alg alg, cm_view id);
 

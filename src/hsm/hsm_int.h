@@ -24,12 +24,18 @@ CM_MUST cm_err cm_hsm_seed_pack(cm_buf *out, const cm_crypt *c, cm_view seed);
 /** The seed out of what was decrypted, at its front. HSM_WRONG: the device gave back something
  * else. */
 CM_MUST cm_err cm_hsm_seed_unpack(cm_buf *plain, const cm_crypt *c);
+/** The next piece of a list of H-15, cut off its front. HSM_REQUEST when it is longer than the list
+ * or than most. */
+CM_MUST cm_err cm_hsm_list_next(cm_view *piece, cm_view *rest, size_t most);
+CM_MUST cm_err cm_hsm_list_put(cm_buf *list, cm_view piece);
 /** Room for n bytes of answer: data is emptied first. */
 CM_MUST cm_err cm_hsm_answer_room(cm_hsm_answer *a, size_t n);
 /** id, algorithm and public key into k, with its hash. */
 CM_MUST cm_err cm_hsm_key_fill(cm_hsm_key *k, const cm_crypt *c, const cm_hsm_request *r,
                                cm_hsm_custody custody, cm_view pub);
-/** HSM_WRONG when it is no signature of this public key. */
+/** HSM_WRONG when it is no signature of this key. */
+CM_MUST cm_err cm_hsm_check_signature_by(const cm_sig_key *k, cm_view msg, cm_view sig);
+/** The same for a key that is its bytes. */
 CM_MUST cm_err cm_hsm_check_signature(const cm_crypt *c, uint32_t sig_id, cm_view pub, cm_view msg,
                                       cm_view sig);
 

@@ -353,6 +353,8 @@ void cm_p11_free(cm_p11 *p)
     for (unsigned i = 0; i < p->sessions; i++)
         close_session(p, &p->session[i]);
     cm_p11_module_unload(&p->m);
+    for (unsigned i = 0; i < p->checks; i++)
+        cm_sig_key_free(p->check[i].k);
     cm_secret_free(p->pin, CM_P11_PIN_MAX);
     pthread_cond_destroy(&p->freed);
     pthread_mutex_destroy(&p->lock);

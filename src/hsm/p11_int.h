@@ -48,6 +48,12 @@ struct cached {
     cm_hsm_key key;
 };
 
+/* A public key, ready to verify with: making one costs as much as half a verification. */
+struct check {
+    uint8_t hash[32];
+    cm_sig_key *k;
+};
+
 struct cm_p11 {
     const cm_crypt *c;
     struct module m;
@@ -69,6 +75,8 @@ struct cm_p11 {
     uint64_t opened;
     struct cached cache[CACHE];
     unsigned cache_next;
+    struct check check[CACHE]; /* of the keys seen first; none leaves before the end */
+    unsigned checks;
 };
 
 /* ---- objects.c ---- */

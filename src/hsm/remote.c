@@ -16,6 +16,7 @@ struct cm_hsm_remote {
     int fd;
     uint64_t id, pause_ms, again_ms;
     bool quarantined;
+    cm_buf packet; /* empty between requests */
 };
 
 static uint64_t now_ms(void)
@@ -98,15 +99,13 @@ static cm_err await(const cm_hsm_remote *r, cm_buf *packet)
 
 static cm_err exchange(cm_hsm_remote *r, const cm_hsm_request *q, cm_hsm_answer *a, cm_err *result)
 {
-    CM_AUTO(cm_buf_free) cm_buf packet = {.max = CM_HSM_PACKET};
-
     CM_TRY(connected(r));
-    CM_TRY(cm_buf_reserve(&packet, CM_HSM_PACKET));
-    CM_TRY(cm_hsm_put_request(&packet, ++r->id, q));
-    CM_TRY(transmit(r, cm_buf_view(&packet)));
-    cm_wipe(packet.p, packet.n);
-    CM_TRY(await(r, &packet));
-    return cm_hsm_get_answer(result, a, q->op, cm_buf_view(&packet));
+    CM_TRY(cm_buf_reserve(&r->packet, CM_HSM_PACKET));
+    CM_TRY(cm_hsm_put_request(&r->packet, ++r->id, q));
+    CM_TRY(transmit(r, cm_buf_view(&r->packet)));
+    cm_wipe(r->packet.p, r->packet.n);
+    CM_TRY(await(r, &r->packet));
+    return cm_hsm_get_answer(result, a, q->op, cm_buf_view(&r->packet));
 }
 
 static bool costs_the_connection(cm_err e)
@@ -121,6 +120,8 @@ static cm_err locked_call(cm_hsm_remote *r, const cm_hsm_request *q, cm_hsm_answ
     if (r->quarantined && q->op != CM_HSM_STATUS)
         return CM_FAIL(HSM_QUARANTINED);
     e = exchange(r, q, a, &result);
+    cm_wipe(r->packet.p, r->packet.n);
+    r->packet.n = 0;
     if (costs_the_connection(e))
         lose(r);
     CM_TRY(e);
@@ -159,6 +160,7 @@ cm_err cm_hsm_remote_new(cm_hsm_remote **out, const cm_hsm_remote_options *o)
     r->fd = fd;
     if (r->o.timeout_ms <= 0)
         r->o.timeout_ms = TIMEOUT_MS;
+    r->packet.max = CM_HSM_PACKET;
     pthread_mutex_init(&r->lock, NULL);
     *out = r;
     return CM_OKAY;
@@ -169,6 +171,7 @@ void cm_hsm_remote_free(cm_hsm_remote *r)
     if (!r)
         return;
     cm_os_close_fd(&r->fd);
+    cm_buf_free(&r->packet);
     pthread_mutex_destroy(&r->lock);
     cm_free(r);
 }

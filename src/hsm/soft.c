@@ -155,7 +155,7 @@ static cm_err with_key(cm_hsm_soft *s, const cm_hsm_request *r, cm_hsm_answer *a
     case CM_HSM_WRAP:
         return wrap(s, k, r, a);
     case CM_HSM_UNWRAP:
-        return unwrap(s, k, r, a);
+        return r->many ? CM_FAIL(HSM_MECHANISM) : unwrap(s, k, r, a);
     default:
         *at = k->next;
         free_entry(k);

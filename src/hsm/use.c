@@ -56,6 +56,50 @@ static cm_err sign_with(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r,
     return CM_OKAY;
 }
 
+static const cm_sig_key *known_check(cm_p11 *p, const cm_hsm_key *key)
+{
+    const cm_sig_key *k = NULL;
+
+    pthread_mutex_lock(&p->lock);
+    for (unsigned i = 0; i < p->checks && !k; i++)
+        if (cm_sig_key_info(p->check[i].k)->id == cm_hsm_alg_sig(key->alg) &&
+            cm_view_eq(CM_VIEW(p->check[i].hash), CM_VIEW(key->hash)))
+            k = p->check[i].k;
+    pthread_mutex_unlock(&p->lock);
+    return k;
+}
+
+/* True: the key is kept, and is the cache's now. */
+static bool keep_check(cm_p11 *p, const cm_hsm_key *key, cm_sig_key *k)
+{
+    bool room;
+
+    pthread_mutex_lock(&p->lock);
+    room = p->checks < CACHE;
+    if (room) {
+        memcpy(p->check[p->checks].hash, key->hash, sizeof key->hash);
+        p->check[p->checks++].k = k;
+    }
+    pthread_mutex_unlock(&p->lock);
+    return room;
+}
+
+/* H-6 */
+static cm_err check(cm_p11 *p, const cm_hsm_key *key, cm_view msg, cm_view sig)
+{
+    CM_AUTO(cm_sig_key_free_ptr) cm_sig_key *made = NULL;
+    const cm_sig_key *k = known_check(p, key);
+
+    if (!k) {
+        CM_TRY(cm_sig_from_public(&made, p->c, (cm_sig_id)cm_hsm_alg_sig(key->alg),
+                                  cm_view_of(key->pub, key->pub_n)));
+        k = made;
+        if (keep_check(p, key, made))
+            made = NULL;
+    }
+    return cm_hsm_check_signature_by(k, msg, sig);
+}
+
 static cm_err sign_once(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, bool fresh,
                         cm_hsm_answer *a)
 {
@@ -64,8 +108,7 @@ static cm_err sign_once(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r,
 
     CM_TRY(cm_p11_find(p, s, r, fresh, &key, &handle));
     CM_TRY(sign_with(p, s, r, handle, a));
-    return cm_hsm_check_signature(p->c, cm_hsm_alg_sig(r->alg), cm_view_of(key.pub, key.pub_n),
-                                  r->data, cm_buf_view(&a->data));
+    return check(p, &key, r->data, cm_buf_view(&a->data));
 }
 
 /* H-6: nothing leaves that does not verify. A remembered handle may have come to mean another key:
@@ -290,13 +333,48 @@ static cm_err works(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r)
     return cm_p11_wrap(p, s, &probe, &a);
 }
 
+/* H-15: one that does not open ends it; asked for alone, it is looked into. */
+static cm_err decrypt_list(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r,
+                           CK_OBJECT_HANDLE key, cm_hsm_answer *a)
+{
+    CM_AUTO(cm_hsm_answer_done) cm_hsm_answer got = {.data = {.max = 0}};
+    cm_hsm_request one = *r;
+    cm_view rest = r->data;
+    bool refused;
+
+    CM_TRY(cm_hsm_answer_room(a, r->data.n));
+    while (rest.n) {
+        CM_TRY(cm_hsm_list_next(&one.aad, &rest, CM_HSM_AAD_MAX));
+        CM_TRY(cm_hsm_list_next(&one.data, &rest, CM_HSM_SEED_MAX + BLOB_MORE));
+        CM_TRY(decrypt(p, s, &one, key, &got, &refused));
+        CM_TRY(cm_hsm_list_put(&a->data, cm_buf_view(&got.data)));
+    }
+    return CM_OKAY;
+}
+
+static cm_err unwrap_many(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, cm_hsm_answer *a)
+{
+    CK_OBJECT_HANDLE handle;
+    cm_hsm_key key;
+    cm_err e = cm_p11_find(p, s, r, false, &key, &handle);
+
+    if (cm_ok(e))
+        e = decrypt_list(p, s, r, handle, a);
+    if (cm_failed(e))
+        cm_hsm_answer_done(a);
+    return e;
+}
+
 cm_err cm_p11_unwrap(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, cm_hsm_answer *a)
 {
     CK_OBJECT_HANDLE handle;
     cm_hsm_key key;
     bool refused = false;
-    cm_err e = cm_p11_find(p, s, r, false, &key, &handle);
+    cm_err e;
 
+    if (r->many)
+        return unwrap_many(p, s, r, a);
+    e = cm_p11_find(p, s, r, false, &key, &handle);
     if (cm_ok(e))
         e = decrypt(p, s, r, handle, a, &refused);
     if (refused) {

@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 
+#include "hsm/hsm_int.h"
 #include "hsm/msg.h"
 #include "hsm/set.h"
 
@@ -14,6 +15,19 @@ static void must(bool holds)
 {
     if (!holds)
         abort();
+}
+
+/* H-15: what was let in can be walked and makes the same bytes again. */
+static void list(cm_view v)
+{
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = CM_HSM_DATA_MAX};
+    cm_view rest = v, piece;
+
+    while (rest.n) {
+        must(cm_ok(cm_hsm_list_next(&piece, &rest, CM_HSM_DATA_MAX)));
+        must(cm_ok(cm_hsm_list_put(&b, piece)));
+    }
+    must(cm_view_eq(cm_buf_view(&b), v));
 }
 
 static void request(cm_view v)
@@ -26,6 +40,8 @@ static void request(cm_view v)
         return;
     must(cm_ok(cm_hsm_put_request(&b, id, &r)));
     must(cm_view_eq(cm_buf_view(&b), v));
+    if (r.many)
+        list(r.data);
 }
 
 static void answer(cm_hsm_op op, cm_view v)

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "hsm/conform.h"
+#include "hsm/msg.h"
 #include "hsm/p11.h"
 #include "hsm/unseal.h"
 #include "hsm_kit.h"
@@ -292,6 +293,117 @@ static const char *const functions[] = {
 static const char *const faults[] = {"device", "general", "session", "removed", "empty",
                                      "double", "handles", "wrong",   "short"};
 
+/* ---- lists: H-15 ---------------------------------------------------------------------------- */
+
+static void refuses_list(const cm_hsm *h, cm_view list, cm_view aad, cm_hsm_op op)
+{
+    const cm_hsm_request r = {.op = op,
+                              .alg = CM_HSM_AES256,
+                              .id = CM_VIEW(kek_id),
+                              .data = list,
+                              .aad = aad,
+                              .many = true};
+    CM_AUTO(cm_hsm_answer_done) cm_hsm_answer a = {.data = {.max = 0}};
+
+    IS(h->call(h->self, &r, &a), HSM_REQUEST);
+}
+
+static void refuses_other_lists(const cm_hsm *h)
+{
+    static const uint8_t pair[] = {0, 0, 0, 1, 'x'}, half[] = {0, 0}, cut[] = {0, 0, 0, 2, 'x'},
+                         more[] = {0, 0, 0, 1, 'x', 0};
+    uint8_t many[5 * (CM_HSM_MANY_MAX + 1)];
+
+    for (size_t i = 0; i <= CM_HSM_MANY_MAX; i++)
+        memcpy(many + 5 * i, pair, sizeof pair);
+    refuses_list(h, CM_LIT(""), CM_LIT(""), CM_HSM_UNWRAP);
+    refuses_list(h, CM_VIEW(half), CM_LIT(""), CM_HSM_UNWRAP);
+    refuses_list(h, CM_VIEW(cut), CM_LIT(""), CM_HSM_UNWRAP);
+    refuses_list(h, CM_VIEW(more), CM_LIT(""), CM_HSM_UNWRAP);
+    refuses_list(h, CM_VIEW(many), CM_LIT(""), CM_HSM_UNWRAP);
+    refuses_list(h, CM_VIEW(pair), CM_LIT("a"), CM_HSM_UNWRAP);
+    refuses_list(h, CM_VIEW(pair), CM_LIT(""), CM_HSM_WRAP);
+}
+
+enum { LIST = 3 };
+
+static void opens_list(const cm_hsm *h, const cm_hsm_item item[LIST])
+{
+    cm_buf got[LIST] = {{.max = 64}, {.max = 64}, {.max = 64}};
+    cm_hsm_item bad[LIST] = {item[0], item[1], item[2]};
+
+    OK(cm_hsm_unwrap_many(h, CM_VIEW(kek_id), item, LIST, got));
+    for (size_t i = 0; i < LIST; i++) {
+        assert_true(cm_view_eq(cm_buf_view(&got[i]), cm_view_sub(cm_view_str(seed), i, 20 + i)));
+        cm_buf_free(&got[i]);
+    }
+    bad[1].aad = CM_LIT("c");
+    IS(cm_hsm_unwrap_many(h, CM_VIEW(kek_id), bad, LIST, got), HSM_BLOB);
+    assert_int_equal(got[0].n, 20); /* asked for alone */
+    assert_int_equal(got[1].n + got[2].n, 0);
+    cm_buf_free(&got[0]);
+}
+
+static void one_provider(const cm_hsm *h)
+{
+    static const char *const purposes[LIST] = {"a", "b", ""};
+    cm_buf blob[LIST] = {{.max = 256}, {.max = 256}, {.max = 256}};
+    cm_hsm_item item[LIST];
+    cm_hsm_key kek;
+
+    OK(cm_hsm_generate(h, &kek, CM_HSM_AES256, CM_VIEW(kek_id), CM_LIT("k"), false));
+    for (size_t i = 0; i < LIST; i++) {
+        item[i].aad = cm_view_str(purposes[i]);
+        OK(cm_hsm_wrap(h, CM_VIEW(kek_id), cm_view_sub(cm_view_str(seed), i, 20 + i), item[i].aad,
+                       &blob[i]));
+        item[i].blob = cm_buf_view(&blob[i]);
+    }
+    opens_list(h, item);
+    refuses_other_lists(h);
+    for (size_t i = 0; i < LIST; i++)
+        cm_buf_free(&blob[i]);
+    OK(cm_hsm_destroy(h, CM_HSM_AES256, CM_VIEW(kek_id)));
+}
+
+static void a_list_travels(void **state)
+{
+    static const uint8_t pair[] = {0, 0, 0, 1, 'x'};
+    CM_AUTO(cm_buf_free) cm_buf packet = {.max = CM_HSM_PACKET};
+    cm_hsm_request r = {.op = CM_HSM_UNWRAP,
+                        .alg = CM_HSM_AES256,
+                        .id = CM_VIEW(kek_id),
+                        .data = CM_VIEW(pair),
+                        .many = true},
+                   got;
+    uint64_t id;
+
+    (void)state;
+    OK(cm_hsm_put_request(&packet, 7, &r));
+    OK(cm_hsm_get_request(&got, &id, cm_buf_view(&packet)));
+    assert_true(got.many && cm_view_eq(got.data, r.data));
+    packet.n = 0;
+    r.data = CM_LIT("no list");
+    OK(cm_hsm_put_request(&packet, 8, &r));
+    IS(cm_hsm_get_request(&got, &id, cm_buf_view(&packet)), HSM_REQUEST);
+    assert_int_equal(id, 8);
+}
+
+static void opens_many_at_once(void **state)
+{
+    CM_AUTO(cm_hsm_soft_free_ptr) cm_hsm_soft *soft = NULL;
+    CM_AUTO(cm_p11_free_ptr) cm_p11 *p = NULL;
+    cm_hsm h;
+
+    (void)state;
+    OK(cm_hsm_soft_new(&soft, crypt_));
+    h = cm_hsm_soft_of(soft);
+    one_provider(&h);
+    need_token();
+    p = open_token(t_softhsm_module());
+    h = cm_p11_of(p);
+    one_provider(&h);
+}
+
 /* What a caller may be told of a fault. A wrong result must be held back: that one is told of. */
 static bool honest(cm_err e, const char *fault)
 {
@@ -463,6 +575,8 @@ int main(void)
         cmocka_unit_test(status_names_the_module),
         cmocka_unit_test(what_is_not_there),
         cmocka_unit_test(a_wrong_pin_is_tried_once),
+        cmocka_unit_test(a_list_travels),
+        cmocka_unit_test(opens_many_at_once),
         cmocka_unit_test(each_fault_in_each_operation),
         cmocka_unit_test(a_wrong_signature_never_leaves),
         cmocka_unit_test(another_token_with_the_label_is_refused),
