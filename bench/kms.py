@@ -28,6 +28,7 @@ SECONDS = int(os.environ.get("KMS_SECONDS", "4"))
 CONNECTIONS = int(os.environ.get("KMS_CONNECTIONS", "10000"))
 KEYS = int(os.environ.get("KMS_KEYS", "20000"))
 PLAIN = bytes(64)
+BATCH = 100
 LIMITS = """limits:
   address_calls: 10000000
   address_rate: 1000000
@@ -130,7 +131,7 @@ class Server:
 # ---- load ------------------------------------------------------------------------------------
 
 
-def load(server, path, body, clients=8, streams=32, rate=None, grpc=False):
+def load(server, path, body, clients=8, streams=32, rate=None, grpc=False, items=1):
     file, log = server.folder / "body", server.folder / "log.tsv"
     file.write_bytes(body if grpc else json.dumps(body).encode())
     argv = [CLIENTS / "h2load", "--groups", "X25519MLKEM768", "-D", SECONDS, "-c", clients, "-m",
@@ -146,9 +147,9 @@ def load(server, path, body, clients=8, streams=32, rate=None, grpc=False):
         line.split()[1] != "200" for line in open(log))
     times = sorted(int(line.split()[2]) for line in open(log))
     n = max(len(times), 1)
-    return {"per_second": len(times) / SECONDS, "failed": bad,
+    return {"per_second": items * len(times) / SECONDS, "failed": bad,
             "p50_ms": times[n // 2] / 1000, "p99_ms": times[n * 99 // 100] / 1000,
-            "cpu_us": {k: 1e6 * (after[k] - before[k]) / n for k in after}}
+            "cpu_us": {k: 1e6 * (after[k] - before[k]) / n / items for k in after}}
 
 
 def proto(*fields):
@@ -180,6 +181,10 @@ def loads(server):
     sealed = json.loads(server.casemate("key", "encapsulate", "kem", "--json"))
     out["decapsulate kem"] = load(server, keys + "/kem:decapsulate",
                                   {"ciphertext": sealed["ciphertext"]})
+    out[f"decapsulate kem, batches of {BATCH}"] = load(
+        server, keys + "/kem:batch", {"operation": "decapsulate",
+                                      "items": BATCH * [{"data": sealed["ciphertext"]}]},
+        streams=2, items=BATCH)
     return out
 
 

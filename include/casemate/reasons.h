@@ -442,6 +442,7 @@
     X(SVC_CIPHERTEXT, INVALID, 0x0b20, "it does not decrypt with this key and these additional data", "check key, keyspace and aad; fetch the ciphertext again from its source") \
     X(SVC_NO_VERIFIER, UNSUPPORTED, 0x0b22, "this server has no verifier for attestation evidence", "leave the evidence out; no grant that demands a measurement can hold here") \
     X(SVC_FORGOTTEN, UNAUTHENTIC, 0x0b23, "the request was signed at a time whose nonces are no longer kept", "sign again, by a clock that is right; the server's own was ahead, or the request is old") \
+    X(SVC_BATCH, INVALID, 0x0b24, "the batch costs more than its rates ever let through at once", "send fewer items in one batch, or raise the rate") \
     X(SVC_API_KEY_OVER, UNAUTHENTIC, 0x0b21, "this API key's time is over", "make a new one: casemate principal api-key") \
     /* attest: 0x0e01 */ \
     X(ATTEST_KIND, UNSUPPORTED, 0x0e01, "the bytes are no evidence of a kind that is known", "name the kind with --kind; casemate help attest lists them") \

@@ -172,13 +172,13 @@ static cm_err approval(cm_call *c, cm_ask *ask)
     if (cm_msg_number(row->msg, M_ApprovalRecord_expires_ms, 0) <= st->now ||
         !cm_view_eq(cm_msg_view(row->msg, M_ApprovalRecord_requester), st->who.name) ||
         st->who.tenant.n != st->tenant.n ||
-        !cm_view_eq(cm_msg_view(row->msg, M_ApprovalRecord_action), cm_view_str(c->op->name)) ||
+        !cm_view_eq(cm_msg_view(row->msg, M_ApprovalRecord_action), cm_view_str(st->acts->name)) ||
         !cm_view_eq(cm_msg_view(row->msg, M_ApprovalRecord_keyspace), st->keyspace) ||
         !cm_view_eq(cm_msg_view(row->msg, M_ApprovalRecord_key), st->key)) /* V-25 */
         return CM_FAIL(SVC_APPROVAL);
     ask->approved_by = views_of(row->msg, M_ApprovalRecord_approved_by);
     CM_TRY(CM_PATH(c, &uses, st->tenant, CM_LIT("approval-uses"), v->view));
-    return cm_svc_bump(c, uses, 1, cm_msg_number(row->msg, M_ApprovalRecord_uses, 1),
+    return cm_svc_bump(c, uses, st->units, cm_msg_number(row->msg, M_ApprovalRecord_uses, 1),
                        cm_msg_number(row->msg, M_ApprovalRecord_expires_ms, 0));
 }
 
@@ -218,7 +218,7 @@ static cm_err charge_grant(cm_call *c, const cm_grant *g)
     if (g->rate == 0)
         return CM_OKAY;
     CM_TRY(CM_PATH(c, &key, st->tenant, CM_LIT("rate"), CM_LIT("grant"), g->name));
-    return cm_svc_bump(c, key, 1, g->rate, st->now - st->now % period + period);
+    return cm_svc_bump(c, key, st->units, g->rate, st->now - st->now % period + period);
 }
 
 /* The system's principals administer and audit tenants; they never use a tenant's keys (V-26). */
@@ -233,7 +233,7 @@ cm_err cm_svc_decide(cm_call *c)
     uint8_t measurement[64];
     cm_ask ask = {
         .principal = st->who.name,
-        .action = cm_view_str(c->op->name),
+        .action = cm_view_str(st->acts->name),
         .permission = cm_view_str(cm_perm_name(c->op->perm)),
         .time_ms = st->now,
         .address = c->peer.address,
@@ -279,7 +279,7 @@ static cm_err take(cm_call *c, cm_view key, uint64_t rate)
         return CM_OKAY;
     if (st->takes_n == CM_CALL_TAKES)
         return CM_FAIL(SVC_LIMIT);
-    CM_TRY(cm_quota_take(c->svc->quota, key, rate, c->op->cost, st->now, t, &bump,
+    CM_TRY(cm_quota_take(c->svc->quota, key, rate, st->acts->cost * st->units, st->now, t, &bump,
                          &c->retry_after_ms));
     if (t->chunk) {
         st->take_bump[st->takes_n] = st->unit.bumps_n;
@@ -324,7 +324,7 @@ cm_err cm_svc_charge(cm_call *c)
     CM_TRY(take(c, key, all));
     CM_TRY(CM_PATH(c, &key, st->tenant, rate, CM_LIT("principal"), st->who.tenant, st->who.name));
     CM_TRY(take(c, key, st->who.rate ? st->who.rate : principal));
-    CM_TRY(CM_PATH(c, &key, st->tenant, rate, CM_LIT("operation"), cm_view_str(c->op->name)));
+    CM_TRY(CM_PATH(c, &key, st->tenant, rate, CM_LIT("operation"), cm_view_str(st->acts->name)));
     CM_TRY(take(c, key, operation));
     if (!st->key_record)
         return CM_OKAY;

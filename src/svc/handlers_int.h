@@ -69,6 +69,8 @@ cm_err cm_do_rewrap(cm_call *c);
 cm_err cm_do_mac(cm_call *c);
 cm_err cm_do_mac_made(cm_call *c);
 cm_err cm_do_verify_mac(cm_call *c);
+cm_err cm_do_batch(cm_call *c);
+cm_err cm_do_batch_made(cm_call *c);
 cm_err cm_do_random(cm_call *c);
 cm_err cm_do_random_made(cm_call *c);
 cm_err cm_do_export(cm_call *c);

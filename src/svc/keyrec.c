@@ -118,7 +118,8 @@ cm_err cm_keyrec_budget(cm_call *c, const cm_msg *record)
     if (max == 0)
         return CM_OKAY;
     CM_TRY(CM_PATH(c, &key, st->tenant, CM_LIT("budget"), st->keyspace, st->key));
-    return cm_svc_bump(c, key, 1, max, st->now - st->now % CM_DAY_MS + CM_DAY_MS); /* V-41 */
+    return cm_svc_bump(c, key, st->units, max,
+                       st->now - st->now % CM_DAY_MS + CM_DAY_MS); /* V-41 */
 }
 
 /* ---- showing ---- */

@@ -181,6 +181,21 @@
     F(M, 2, version, U64, 0, 0, 0, NULL, NULL, "The version that made it.") CM_LEAF(F, M)
 #define CM_FIELDS_VerifyMacRequest(F, M) CM_FIELDS_MacRequest(F, M) \
     F(M, 9, mac, BYTES, CM_FF_REQUIRED, 64, 0, NULL, NULL, "The MAC.")
+#define CM_FIELDS_BatchItem(F, M) \
+    F(M, 1, data, BYTES, CM_FF_SECRET, 65792, 0, NULL, NULL, "The message, digest, mu, plaintext or ciphertext.") \
+    F(M, 2, context, BYTES, 0, 16384, 0, NULL, NULL, "The signature's context string, or aad.") \
+    F(M, 3, form, ENUM, 0, 0, 0, cm_enum_form, NULL, "Signatures: how data is to be taken; message when absent.") \
+    F(M, 4, signature, BYTES, 0, 20480, 0, NULL, NULL, "To verify.")
+#define CM_FIELDS_BatchRequest(F, M) CM_NAMED_KEY(F, M) CM_KEY_VERSION(F, M) \
+    F(M, 6, operation, ENUM, CM_FF_REQUIRED, 0, 0, cm_enum_batch, NULL, "What to do with each item; grants name it as they name the operation alone.") \
+    F(M, 7, items, MSG, CM_FF_REQUIRED | CM_FF_REPEATED, 0, 128, NULL, &cm_message_BatchItem, "1 to 128.") CM_CLAIMS(F, M)
+#define CM_FIELDS_BatchResult(F, M) \
+    F(M, 1, data, BYTES, CM_FF_SECRET, 131072, 0, NULL, NULL, "The signature, ciphertext, plaintext, shared secret or MAC.") \
+    F(M, 2, valid, BOOL, 0, 0, 0, NULL, NULL, "Verification: whether it is this key's over this data.") \
+    F(M, 3, version, U64, 0, 0, 0, NULL, NULL, "The key's version that was used.") \
+    F(M, 4, error, TEXT, 0, 64, 0, NULL, NULL, "Name of the reason for which this item failed; absent: it did not.")
+#define CM_FIELDS_BatchAnswer(F, M) \
+    F(M, 1, results, MSG, CM_FF_REPEATED, 0, 128, NULL, &cm_message_BatchResult, "One for each item, in their order.") CM_RECEIPT(F, M)
 #define CM_FIELDS_RandomRequest(F, M) CM_TENANT(F, M) \
     F(M, 4, bytes, U64, 0, 4096, 0, NULL, NULL, "1 to 4096; 32 when absent.")
 #define CM_FIELDS_RandomAnswer(F, M) \
@@ -304,6 +319,10 @@
     X(MacRequest, "Something to authenticate.") \
     X(MacAnswer, "Its MAC.") \
     X(VerifyMacRequest, "A MAC to verify.") \
+    X(BatchItem, "One item of a batch.") \
+    X(BatchRequest, "Many items for one key and one operation.") \
+    X(BatchResult, "What became of an item.") \
+    X(BatchAnswer, "What became of the items.") \
     X(RandomRequest, "How many.") \
     X(RandomAnswer, "Random bytes.") \
     X(ExportWrappedRequest, "A key to give out, to one recipient.") \

@@ -30,6 +30,7 @@ CM_MESSAGES_ADMIN(CM_MESSAGE_DECLARE)
 CM_MESSAGES_KEYS(CM_MESSAGE_DECLARE)
 CM_MESSAGES_RECORDS(CM_MESSAGE_DECLARE)
 
-extern const cm_enum_value cm_enum_form[], cm_enum_state[], cm_enum_effect[], cm_enum_credential[];
+extern const cm_enum_value cm_enum_batch[], cm_enum_form[], cm_enum_state[], cm_enum_effect[],
+    cm_enum_credential[];
 
 #endif

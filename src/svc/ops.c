@@ -64,6 +64,7 @@
     X(Rewrap, "POST", "/v1/tenants/{tenant}/keys/{key}:rewrap", "key rewrap", UnwrapRequest, WrapAnswer, USE, ANY, USE, 1, false, cm_do_rewrap, cm_do_wrap_made, "Wraps with the current version what an older one wrapped; nobody sees it in between.") \
     X(Mac, "POST", "/v1/tenants/{tenant}/keys/{key}:mac", "key mac", MacRequest, MacAnswer, USE, ANY, USE, 1, false, cm_do_mac, cm_do_mac_made, "HMAC-SHA-256.") \
     X(VerifyMac, "POST", "/v1/tenants/{tenant}/keys/{key}:verifyMac", "key verify-mac", VerifyMacRequest, VerifyAnswer, USE, ANY, USE, 1, false, cm_do_verify_mac, cm_do_verify_made, "Verifies one, in constant time.") \
+    X(Batch, "POST", "/v1/tenants/{tenant}/keys/{key}:batch", NULL, BatchRequest, BatchAnswer, USE, ANY, RECEIPT, 1, false, cm_do_batch, cm_do_batch_made, "Sign, Verify, Encrypt, Decrypt, Decapsulate or Mac for up to 128 items under one key. It is decided as that operation, each item costs what it costs, and one leaf binds them all.") \
     X(Random, "POST", "/v1/tenants/{tenant}:random", "key random", RandomRequest, RandomAnswer, USE, ANY, USE, 1, false, cm_do_random, cm_do_random_made, "Random bytes from where keys are held.") \
     X(ExportWrapped, "POST", "/v1/tenants/{tenant}/keys/{key}:exportWrapped", "key export", ExportWrappedRequest, ExportWrappedAnswer, EXPORT, SIGNED, RECEIPT, 20, false, cm_do_export, cm_do_export_made, "Gives an exportable key out, sealed to one recipient. LP-325: ExportWrapped.") \
     \

@@ -112,10 +112,12 @@ cm_err cm_quota_take(cm_quota *q, cm_view key, uint64_t rate, unsigned cost, uin
     shard *s;
     bucket *b;
 
-    if (rate == 0 || cost == 0 || cost > CM_QUOTA_COST_MAX || rate > UINT32_MAX)
+    if (rate == 0 || cost == 0 || rate > UINT32_MAX)
         return CM_FAIL(BAD_ARGUMENT);
     size = window_ms(rate);
     capacity = rate * (size / 1000);
+    if (cost > capacity)
+        return CM_FAIL(SVC_BATCH);
     w = now_ms - now_ms % size + size;
     b = find(q, &s, id, w);
     if (b->left >= cost) {

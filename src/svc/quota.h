@@ -29,7 +29,8 @@ typedef struct {
     uint64_t chunk;  /* asked of the row; 0: none */
 } cm_quota_take_of;
 
-/** Take cost (1 to CM_QUOTA_COST_MAX) of the bucket with this row key and so many tokens a second.
+/** Take cost of the bucket with this row key and so many tokens a second.
+ * SVC_BATCH: it never holds as many; CM_QUOTA_COST_MAX it does.
  * With t->chunk set, *bump is to go into the call's unit, and cm_quota_settle() follows. SVC_RATE:
  * the bucket is known to be empty; *retry_ms says for how long. Any thread. */
 CM_MUST cm_err cm_quota_take(cm_quota *q, cm_view key, uint64_t rate, unsigned cost,

@@ -71,9 +71,45 @@ static void op_done(cm_keyop *op)
         drive(st);
 }
 
+static void drop_ops(struct cm_call_state *st)
+{
+    cm_keyop_done_with(&st->op);
+    for (size_t i = 0; i < st->ops_n; i++)
+        cm_keyop_done_with(&st->ops[i]);
+    st->ops_n = 0;
+}
+
+static void one_of_ops_done(cm_keyop *op)
+{
+    struct cm_call_state *st = op->arg;
+
+    if (atomic_fetch_sub(&st->under_way, 1) == 1)
+        drive(st);
+}
+
+/* One is counted for this thread, so that none goes on before all are submitted. */
+static go submit_ops(struct cm_call_state *st)
+{
+    cm_keeper k = st->call->keeper;
+
+    atomic_store(&st->under_way, 1);
+    for (size_t i = st->from; i < st->to; i++) {
+        if (!st->ops[i].code)
+            continue;
+        st->ops[i].done = one_of_ops_done;
+        st->ops[i].arg = st;
+        atomic_fetch_add(&st->under_way, 1);
+        k.submit(k.self, &st->ops[i]);
+    }
+    return atomic_fetch_sub(&st->under_way, 1) == 1 ? GO_ON : WAIT;
+}
+
 static go submit_op(struct cm_call_state *st)
 {
     cm_keeper k = st->call->keeper;
+
+    if (st->ops_n)
+        return submit_ops(st);
 
     st->op.done = op_done;
     st->op.arg = st;
@@ -100,6 +136,9 @@ static void reset(struct cm_call_state *st)
     st->refusal = CM_OKAY;
     st->decision = CM_AUDIT_ALLOW;
     st->call->answer = NULL;
+    st->acts = st->call->op;
+    st->units = 1;
+    st->logged = cm_view_str(st->call->op->name);
     cm_svc_release(st);
 }
 
@@ -156,6 +195,7 @@ static cm_err start(struct cm_call_state *st)
         CM_TRY(cm_svc_tenant_check(tenant->view));
         st->tenant = tenant->view;
     }
+    CM_TRY(cm_svc_batch_counts(c));
     return key_named(st);
 }
 
@@ -225,7 +265,7 @@ static void fill_entry(struct cm_call_state *st, cm_audit_decision d, cm_err why
         .id = CM_VIEW(st->id),
         .tenant = st->tenant,
         .principal = st->who.blind,
-        .op = cm_view_str(st->call->op->name),
+        .op = st->logged,
         .resource = st->resource,
         .key_version = st->key_version,
         .request = st->request,
@@ -337,7 +377,7 @@ static bool anew(struct cm_call_state *st)
     forget_all(st, true);
     settle(st, false, SIZE_MAX);
     cm_buf_free(&st->unit.receipt);
-    cm_keyop_done_with(&st->op);
+    drop_ops(st);
     if (++st->tries >= CM_CALL_TRIES)
         return false;
     atomic_fetch_add(&st->call->svc->retries, 1);
@@ -353,7 +393,7 @@ static void end(struct cm_call_state *st, cm_err e)
 
     settle(st, cm_ok(e), SIZE_MAX);
     cm_buf_free(&st->unit.receipt);
-    cm_keyop_done_with(&st->op);
+    drop_ops(st);
     cm_svc_release(st);
     c->result = e;
     if (cm_is(e, CM_STORE_UNREACHABLE))
@@ -390,7 +430,7 @@ static go refuse(struct cm_call_state *st, cm_err e)
         end(st, e);
         return WAIT;
     }
-    cm_keyop_done_with(&st->op);
+    drop_ops(st);
     st->refusal = e;
     st->stage = CM_AT_REFUSAL;
     st->unit.writes_n = 0;

@@ -136,8 +136,17 @@ struct cm_call_state {
     cm_err refusal;
     cm_audit_decision decision;
 
+    /* What it counts as in policy, budgets and log: itself, or a batch's operation so often. */
+    const cm_op *acts;
+    unsigned units;
+    cm_view logged; /* the operation's name in the log */
+
     bool want_op; /* the key operation in op is to be executed, then finish follows */
     cm_keyop op;
+    /* Of a batch, in place of op: those from `from` up to `to` are executed together. */
+    cm_keyop *ops;
+    size_t ops_n, from, to;
+    atomic_size_t under_way;
     cm_view loading;       /* tenant whose row key is on its way */
     const cm_svc_row *row; /* the handlers' own: the row they change */
     uint64_t number;       /* the handlers' own */
@@ -213,6 +222,10 @@ void cm_svc_grant_of(cm_grant *g, cm_view name, const cm_msg *m, size_t effect_f
 /* All grants of a tenant. */
 cm_err cm_svc_grants(cm_call *c, cm_view tenant, const cm_grant **grants, size_t *n);
 enum { CM_SVC_GRANTS_MAX = 1024 };
+
+/* ---- h_batch.c ---- */
+/* What a batch counts as; anything else is left as it is. */
+cm_err cm_svc_batch_counts(cm_call *c);
 
 /* ---- h_principal.c ---- */
 /* Writes a new principal with the credentials shown in kept. */

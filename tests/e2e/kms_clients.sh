@@ -117,6 +117,8 @@ if [ -x "$CASEMATE_CLIENTS/curl" ]; then
     expect 0 '"ciphertext"' ask -d @body "$url/box:encrypt"
     expect 0 '"ciphertext"' ask --http1.1 -d @body "$url/box:encrypt"
     expect 0 'SVC_DENIED' ask -d '{"ciphertext":"AQ=="}' "$url/box:decrypt"
+    expect 0 '"results":' ask -d '{"operation":"encrypt","items":[{"data":"YQ=="},{"data":"Yg=="}]}' "$url/box:batch"
+    expect 0 'SVC_DENIED' ask -d '{"operation":"decrypt","items":[{"data":"AQ=="}]}' "$url/box:batch"
     [ "$(ask -o /dev/null -w '%{http_version}' -d @body "$url/box:encrypt")" = 2 ] || die 'no HTTP/2'
     expect 35 '' ask --curves X25519 -d @body "$url/box:encrypt"
     "$CASEMATE_CLIENTS/h2load" --groups X25519MLKEM768 -n 200 -c 2 -m 4 -d body -H "authorization: Bearer $token" \

@@ -90,6 +90,25 @@ def tail(channel, made, pool, who, act):
         assert e.code() == grpc.StatusCode.UNAUTHENTICATED, e
 
 
+def batch(channel, made, pool, who):
+    """Three items, each its own ciphertext; one too many; a key that is not granted."""
+    request, answer = made(pool, "BatchRequest"), made(pool, "BatchAnswer")
+    ask = channel.unary_unary(f"/{SERVICE}/Batch", request_serializer=lambda m: m.SerializeToString(),
+                              response_deserializer=answer.FromString)
+
+    def of(n, key="box"):
+        return request(tenant="default", key=key, operation=3, items=[{"data": b"%d" % i} for i in range(n)])
+    got = ask(of(3), metadata=who, timeout=60)
+    assert len({r.data for r in got.results}) == 3 and not any(r.error for r in got.results), got
+    for bad, code in ((of(129), grpc.StatusCode.INVALID_ARGUMENT),
+                      (of(2, "signer"), grpc.StatusCode.PERMISSION_DENIED)):
+        try:
+            ask(bad, metadata=who, timeout=60)
+            raise AssertionError("not refused")
+        except grpc.RpcError as e:
+            assert e.code() == code, e
+
+
 def sealed(channel):
     """Closed, not exhausted; health says the same."""
     try:
@@ -114,6 +133,7 @@ def main():
     who = [("authorization", "Bearer " + token)]
     got = encrypt(request(tenant="default", key="box", plaintext=b"secret"), metadata=who, timeout=20)
     assert len(got.ciphertext) > 70, got
+    batch(channel, made, pool, who)
     for wrong, code in (((("authorization", "Bearer cmk_nonsense"),), grpc.StatusCode.UNAUTHENTICATED),
                         ((), grpc.StatusCode.UNAUTHENTICATED)):
         try:
