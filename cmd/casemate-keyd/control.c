@@ -12,6 +12,7 @@
 
 static cm_err put_status(struct keyd *k, cm_buf *answer)
 {
+    CM_AUTO(cm_buf_free) cm_buf devices = {.max = CM_KEYCTL_DEVICES_MAX};
     struct vault_facts facts;
     cm_keyctl_status s = {
         .state = cm_kd_vault_state(k->vault),
@@ -26,6 +27,9 @@ static cm_err put_status(struct keyd *k, cm_buf *answer)
         .credential = k->credential_n > 0,
     };
 
+    if (k->devices)
+        CM_TRY(cm_kd_devices_show(&devices, k->devices));
+    s.devices = cm_buf_view(&devices);
     cm_kd_vault_facts(k->vault, &s, &facts);
     return cm_keyctl_put_status(answer, &s);
 }
@@ -50,7 +54,7 @@ static cm_err own_credential(const struct keyd *k, cm_view *secret)
 
 static cm_err find_backend(const struct keyd *k, const cm_unseal_backend **out, uint32_t number)
 {
-    if (!k->device || number != CM_HSM_DEVICE_PKCS11)
+    if ((!k->device && !k->devices) || number != CM_HSM_DEVICE_PKCS11)
         return CM_FAIL(UNSEAL_NO_SLOT);
     *out = &k->unseal.backend;
     return CM_OKAY;
@@ -122,15 +126,27 @@ static cm_err collect(struct keyd *k, const cm_keyctl_unseal *u, cm_root **root)
 }
 
 /* H-8 */
-static void log_device(const struct keyd *k)
+static void log_device(const struct keyd *k, const cm_hsm_status *s)
 {
-    CM_AUTO(cm_buf_free) cm_buf hash = {.max = 2 * sizeof k->unseal.last.module_hash};
-    const cm_hsm_status *s = &k->unseal.last;
+    CM_AUTO(cm_buf_free) cm_buf hash = {.max = 2 * sizeof s->module_hash};
 
     (void)cm_failed(cm_hex_encode(&hash, CM_VIEW(s->module_hash)));
     CM_LOG(k->log, INFO, "device", cm_log_str("provider", s->provider),
            cm_log_str("token", s->label), cm_log_str("serial", s->serial),
            cm_log_str("module", s->module), cm_log_text("module_sha256", cm_buf_view(&hash)));
+}
+
+static void log_devices(const struct keyd *k)
+{
+    cm_hsm_status s;
+
+    if (!k->devices) {
+        log_device(k, &k->unseal.last);
+        return;
+    }
+    for (size_t i = 0; i < CM_FLEET_MAX; i++)
+        if (cm_hsm_set_status(cm_kd_devices_set(k->devices), i, &s))
+            log_device(k, &s);
 }
 
 static cm_err unseal(struct keyd *k, cm_view body, cm_buf *answer)
@@ -154,7 +170,7 @@ static cm_err unseal(struct keyd *k, cm_view body, cm_buf *answer)
         CM_TRY(e);
         CM_LOG(k->log, INFO, "unsealed", cm_log_number("method", u.kind));
         if (u.kind == CM_UNSEAL_BACKEND)
-            log_device(k);
+            log_devices(k);
     }
     return put_status(k, answer);
 }
@@ -169,6 +185,15 @@ static cm_err own_methods(const struct keyd *k, cm_keyctl_methods *m)
         if (m->method[i].kind == CM_UNSEAL_BACKEND)
             CM_TRY(find_backend(k, &m->method[i].backend, m->device[i]));
     }
+    return CM_OKAY;
+}
+
+/* H-39: a root that one of them has no wrap of would not survive the others. */
+static cm_err devices_are_there(const struct keyd *k, const cm_keyctl_methods *m)
+{
+    for (size_t i = 0; i < m->n; i++)
+        if (m->method[i].kind == CM_UNSEAL_BACKEND && k->devices)
+            return cm_hsm_set_all(cm_kd_devices_set(k->devices));
     return CM_OKAY;
 }
 
@@ -209,6 +234,7 @@ static cm_err init(struct keyd *k, cm_view body, cm_buf *answer)
 
     CM_TRY(cm_keyctl_get_init(&i, body));
     CM_TRY(own_methods(k, &i.methods));
+    CM_TRY(devices_are_there(k, &i.methods));
     CM_TRY(cm_secret_new(&list, sizeof *list));
     CM_TRY(cm_root_new(&root, k->crypt, i.origin));
     CM_TRY(cm_boot_seal(&boot, list->s, &n, k->crypt, root, i.methods.method, i.methods.n));
@@ -228,6 +254,7 @@ static cm_err read_alter(const struct keyd *k, cm_keyctl_alter *a, cm_unseal_key
 
     CM_TRY(cm_keyctl_get_alter(a, body));
     CM_TRY(own_methods(k, &a->add));
+    CM_TRY(devices_are_there(k, &a->add));
     CM_TRY(way_in(k, key, &a->with));
     if (a->with.kind == CM_UNSEAL_SHARES) {
         CM_TRY(add_shares(k, given, &n, &a->with));

@@ -7,12 +7,14 @@
  *   slow.c      the threads for what takes long, so that it holds up nothing
  *   permit.c    which message may come when, on which connection
  *   control.c   STATUS, INIT, UNSEAL, SEAL, ALTER
+ *   devices.c   several devices behind the root, and who starts them again
  *   vault.c     the root and the keyring over it, behind one lock
  */
 #include <pthread.h>
 #include <stdatomic.h>
 
 #include "hsm/remote.h"
+#include "hsm/set.h"
 #include "hsm/unseal.h"
 #include "keys/keyctl.h"
 #include "run/log.h"
@@ -39,6 +41,27 @@ struct vault_facts {
 /* What STATUS says of the root, in f, which s points into. Leaves s alone while sealed. */
 void cm_kd_vault_facts(struct vault *v, cm_keyctl_status *s, struct vault_facts *f);
 
+/* ---- devices ---- */
+
+struct device_plan {
+    cm_fleet_options fleet;
+    char region[CM_FLEET_MAX][CM_FLEET_NAME_MAX + 1], name[CM_FLEET_MAX][CM_FLEET_NAME_MAX + 1];
+    uint64_t weight[CM_FLEET_MAX];
+    size_t n;
+};
+/* "WEIGHT,REGION,NAME"; "MODE,CHECK,THRESHOLD,RAMP,REGION" with numbers but for the region. */
+bool cm_kd_plan_provider(struct device_plan *p, const char *text);
+bool cm_kd_plan_fleet(struct device_plan *p, const char *text);
+
+struct devices;
+/* broker: a socket, taken, to who starts their processes. */
+cm_err cm_kd_devices_new(struct devices **out, const cm_crypt *c, const struct device_plan *p,
+                         int broker);
+void cm_kd_devices_free(struct devices *d);
+cm_hsm_set *cm_kd_devices_set(struct devices *d);
+/* JSON: an array, an object each. */
+cm_err cm_kd_devices_show(cm_buf *out, struct devices *d);
+
 /* ---- control ---- */
 
 struct keyd {
@@ -50,7 +73,8 @@ struct keyd {
     unsigned sandbox, workers;
     uint8_t *credential; /* locked; CM_UNSEAL_SECRET_MAX bytes */
     size_t credential_n;
-    cm_hsm_remote *device; /* casemate-p11d; NULL: none */
+    cm_hsm_remote *device; /* casemate-p11d; NULL: none, or several */
+    struct devices *devices;
     cm_hsm hsm;
     cm_hsm_unseal unseal; /* under `control`, as is all that talks to the device */
     _Atomic uint64_t served;

@@ -31,6 +31,7 @@ struct arguments {
     uint64_t workers, uid, device;
     const char *credential;
     cm_log_form form;
+    struct device_plan devices;
     bool no_sandbox, help, version;
 };
 
@@ -50,6 +51,11 @@ static const char usage[] =
     "  --device FD               a connected socket to casemate-p11d: the token that the root is\n"
     "                            kept under\n"
     "  --log-format FORM         json (the default) or text\n"
+    "  --provider WEIGHT,REGION,NAME, once for each of several tokens; --device is then a socket\n"
+    "                            to who starts their casemate-p11d\n"
+    "  --providers MODE,CHECK,THRESHOLD,RAMP,REGION   how they are chosen: 0 by weight, 1 in "
+    "turn,\n"
+    "                            2 the fastest; milliseconds; failures; milliseconds\n"
     "  --no-sandbox              run although the kernel lacks seccomp or landlock\n"
     "  --version, --help\n"
     "\n"
@@ -115,6 +121,10 @@ static bool option(struct arguments *a, const char *name, const char *value)
         a->form = strcmp(value, "text") == 0 ? CM_LOG_TEXT : CM_LOG_JSON;
         return a->form == CM_LOG_TEXT || strcmp(value, "json") == 0;
     }
+    if (strcmp(name, "--provider") == 0)
+        return cm_kd_plan_provider(&a->devices, value);
+    if (strcmp(name, "--providers") == 0)
+        return cm_kd_plan_fleet(&a->devices, value);
     if (strcmp(name, "--credential") == 0) {
         a->credential = value;
         return true;
@@ -194,10 +204,20 @@ static cm_err read_credential(struct keyd *k, const char *name)
     return CM_OKAY;
 }
 
-static cm_err connect_device(struct keyd *k, int fd)
+static cm_err connect_devices(struct keyd *k, const struct arguments *a)
 {
-    cm_hsm_remote_options o = {.fd = fd};
+    CM_TRY(cm_kd_devices_new(&k->devices, k->crypt, &a->devices, (int)a->device));
+    k->hsm = cm_hsm_set_of(cm_kd_devices_set(k->devices));
+    cm_hsm_unseal_init(&k->unseal, &k->hsm);
+    return CM_OKAY;
+}
 
+static cm_err connect_device(struct keyd *k, const struct arguments *a)
+{
+    cm_hsm_remote_options o = {.fd = (int)a->device};
+
+    if (a->devices.n)
+        return connect_devices(k, a);
     CM_TRY(cm_hsm_remote_new(&k->device, &o));
     k->hsm = cm_hsm_remote_of(k->device);
     cm_hsm_unseal_init(&k->unseal, &k->hsm);
@@ -211,7 +231,7 @@ static cm_err prepare(struct keyd *k, const struct arguments *a)
     pthread_mutex_init(&k->control, NULL);
     k->workers = (unsigned)a->workers;
     CM_TRY(cm_kd_vault_new(&k->vault, k->crypt));
-    return a->device ? connect_device(k, (int)a->device) : CM_OKAY;
+    return a->device ? connect_device(k, a) : CM_OKAY;
 }
 
 /* Without its credential it comes up sealed: there are shares, and people. */
@@ -249,6 +269,8 @@ static cm_err start(struct keyd *k, const struct arguments *a)
     }
     CM_TRY(enter_sandbox(k, a->no_sandbox));
     CM_TRY(cm_kd_slow_new(&k->slow, k, SLOW_THREADS));
+    if (k->devices)
+        CM_TRY(cm_hsm_set_watch(cm_kd_devices_set(k->devices)));
     return cm_kd_serve_start(k->serve);
 }
 
@@ -275,6 +297,7 @@ static void finish(struct keyd *k)
     cm_kd_vault_free(k->vault);
     cm_kd_serve_free(k->serve);
     cm_hsm_remote_free(k->device);
+    cm_kd_devices_free(k->devices);
     cm_secret_free(k->shares, CM_SHARE_MAX * sizeof *k->shares);
     cm_secret_free(k->credential, CM_UNSEAL_SECRET_MAX);
 }

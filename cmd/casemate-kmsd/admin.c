@@ -91,6 +91,80 @@ static cm_err process_metrics(cm_buf *b, const kmsd *d)
     return gauge(b, "process_resident_memory_bytes", "gauge", "Resident memory.", resident());
 }
 
+/* ---- several devices ----------------------------------------------------------------------- */
+
+static const struct {
+    const char *field, *name, *type, *help;
+} device_series[] = {
+    {"weight", "casemate_hsm_weight", "gauge", "A device's share, as configured."},
+    {"requests", "casemate_hsm_requests_total", "counter", "What it was asked."},
+    {"failures", "casemate_hsm_failures_total", "counter", "What it did not answer, or wrongly."},
+    {"microseconds", "casemate_hsm_latency_microseconds", "gauge", "What an answer takes."},
+};
+
+static cm_err device_sample(cm_buf *b, const char *name, const cm_json_node *device, uint64_t v)
+{
+    char text[192];
+    cm_view who;
+    int n;
+
+    CM_TRY(cm_json_string(cm_json_get(device, "name"), &who));
+    for (size_t i = 0; i < who.n; i++)
+        if (who.p[i] == '"' || who.p[i] == '\\')
+            return CM_OKAY; /* a name that can't be a label as it stands */
+    n = snprintf(text, sizeof text, "%s{device=\"%.*s\"} %llu\n", name, (int)who.n,
+                 (const char *)who.p, (unsigned long long)v);
+    return n < 0 ? CM_FAIL(TOO_BIG) : cm_buf_append(b, cm_view_of(text, (size_t)n));
+}
+
+static cm_err device_head(cm_buf *b, const char *name, const char *type, const char *help)
+{
+    char text[256];
+    int n = snprintf(text, sizeof text, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+
+    return n < 0 ? CM_FAIL(TOO_BIG) : cm_buf_append(b, cm_view_of(text, (size_t)n));
+}
+
+static cm_err device_states(cm_buf *b, const cm_json_node *list)
+{
+    CM_TRY(device_head(b, "casemate_hsm_serves", "gauge",
+                       "1: it is asked; 0: broken, or in quarantine."));
+    for (const cm_json_node *x = cm_json_first(list); x; x = cm_json_next(x)) {
+        cm_view state;
+
+        CM_TRY(cm_json_string(cm_json_get(x, "state"), &state));
+        CM_TRY(device_sample(b, "casemate_hsm_serves", x,
+                             cm_view_eq(state, CM_LIT("serves")) ||
+                                 cm_view_eq(state, CM_LIT("ramps"))));
+    }
+    return CM_OKAY;
+}
+
+static cm_err device_metrics(cm_buf *b, const kmsd *d)
+{
+    CM_AUTO(cm_json_free_ptr) cm_json *j = NULL;
+
+    if (!d->devices.n)
+        return CM_OKAY;
+    CM_TRY(cm_json_parse(&j, cm_buf_view(&d->devices), NULL, NULL));
+    CM_TRY(device_states(b, cm_json_root(j)));
+    for (size_t i = 0; i < CM_COUNT(device_series); i++) {
+        CM_TRY(device_head(b, device_series[i].name, device_series[i].type, device_series[i].help));
+        for (const cm_json_node *x = cm_json_first(cm_json_root(j)); x; x = cm_json_next(x)) {
+            uint64_t v = 0;
+
+            CM_TRY(cm_json_u64(cm_json_get(x, device_series[i].field), &v));
+            CM_TRY(device_sample(b, device_series[i].name, x, v));
+        }
+    }
+    return CM_OKAY;
+}
+
+static void devices(reactor *re, cm_conn *c, cm_http_request *r)
+{
+    cm_kmsd_answer_json(c, r, 200, re->d->devices.n ? cm_buf_view(&re->d->devices) : CM_LIT("[]"));
+}
+
 static void metrics(reactor *re, cm_conn *c, cm_http_request *r)
 {
     CM_AUTO(cm_buf_free) cm_buf b = {.max = 16 << 20};
@@ -98,6 +172,8 @@ static void metrics(reactor *re, cm_conn *c, cm_http_request *r)
 
     if (cm_ok(e))
         e = process_metrics(&b, re->d);
+    if (cm_ok(e))
+        e = device_metrics(&b, re->d);
     if (cm_ok(e))
         answer_text(c, r, 200, CM_LIT("text/plain; version=0.0.4"), cm_buf_view(&b));
     else
@@ -226,7 +302,7 @@ static const struct {
     {"GET", "/healthz", false, health},           {"GET", "/readyz", false, ready},
     {"GET", "/metrics", false, metrics},          {"GET", "/admin/status", true, status},
     {"POST", "/admin/unseal", true, take_unseal}, {"POST", "/admin/seal", true, take_seal},
-    {"POST", "/admin/root", true, take_root},
+    {"POST", "/admin/root", true, take_root},     {"GET", "/admin/devices", true, devices},
 };
 
 bool cm_kmsd_admin_request(reactor *re, cm_conn *c, cm_http_request *r)

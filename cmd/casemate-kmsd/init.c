@@ -10,7 +10,7 @@ enum { INIT_MS = 120000 };
 
 /* ---- the root ------------------------------------------------------------------------------ */
 
-static cm_err passphrase(const kmsd *d, cm_buf *out)
+cm_err cm_kmsd_passphrase(const kmsd *d, cm_buf *out)
 {
     char path[4200];
 
@@ -22,10 +22,10 @@ static cm_err passphrase(const kmsd *d, cm_buf *out)
     return out->n ? CM_OKAY : CM_FAIL(KMSD_NO_PASSPHRASE);
 }
 
-static cm_err methods(const kmsd *d, const struct init *o, cm_keyctl_methods *m, cm_buf *secret)
+cm_err cm_kmsd_methods(const kmsd *d, const struct init *o, cm_keyctl_methods *m, cm_buf *secret)
 {
     if (d->v->unseal.method == CM_CONFIG_UNSEAL_FILE) {
-        CM_TRY(passphrase(d, secret));
+        CM_TRY(cm_kmsd_passphrase(d, secret));
         m->method[m->n++] = (cm_unseal_method){.kind = CM_UNSEAL_PASSPHRASE,
                                                .label = CM_LIT("passphrase file"),
                                                .secret = cm_buf_view(secret),
@@ -67,7 +67,7 @@ static cm_err make_root(kmsd *d, const struct init *o)
     cm_keyctl_init m = {.origin = cm_view_str(d->v->origin)};
     cm_keyctl_boot b;
 
-    CM_TRY(methods(d, o, &m.methods, &secret));
+    CM_TRY(cm_kmsd_methods(d, o, &m.methods, &secret));
     CM_TRY(cm_keyctl_put_init(&body, &m));
     CM_TRY(cm_keeper_ask(d->signer, CM_KEYMSG_INIT, cm_buf_view(&body), &answer, INIT_MS));
     CM_TRY(cm_keyctl_get_boot(&b, cm_buf_view(&answer)));

@@ -14,5 +14,14 @@ struct init {
 /* A new root, the first tenant and its administrator, in a store that has none: one where this was
  * broken off before is begun anew, with other shares. KMSD_ROOT_EXISTS. */
 CM_MUST cm_err cm_kmsd_init(kmsd *d, const struct init *o);
+/* The first line of the passphrase's file. KMSD_NO_PASSPHRASE. */
+CM_MUST cm_err cm_kmsd_passphrase(const kmsd *d, cm_buf *out);
+/* The slots that the configuration asks for, and o's shares. secret holds what they borrow. */
+CM_MUST cm_err cm_kmsd_methods(const kmsd *d, const struct init *o, cm_keyctl_methods *m,
+                               cm_buf *secret);
+/* The root of a stopped server under what the configuration says now, instead of what it was under
+ * before: tokens, a passphrase. Opened by what opened it before, or by the shares in
+ * o->shares_file; stored only when the new way opens it. Recovery shares stay. */
+CM_MUST cm_err cm_kmsd_rewrap(kmsd *d, const struct init *o);
 
 #endif

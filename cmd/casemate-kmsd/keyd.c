@@ -6,7 +6,7 @@
 #include "kmsd.h"
 #include "run/notify.h"
 
-enum { PAUSE_FIRST_MS = 50, SECRET_MAX = 4096, WATCH_MS = 500 };
+enum { PAUSE_FIRST_MS = 50, SECRET_MAX = 4096, WATCH_MS = 500, DEVICES_MS = 2000 };
 
 kmsd *cm_kmsd_of_control(cm_keyctl *c)
 {
@@ -70,13 +70,6 @@ static void start_timer(cm_timer *t)
     start((kmsd *)(void *)((char *)t - offsetof(kmsd, keyd_timer)));
 }
 
-void cm_kmsd_keyd_begin(kmsd *d)
-{
-    d->keyd_timer.fire = start_timer;
-    d->keyd_pause_ms = PAUSE_FIRST_MS;
-    start(d);
-}
-
 /* ---- opening ------------------------------------------------------------------------------- */
 
 /* What only a database that is away keeps from opening is tried until it is back. */
@@ -120,8 +113,17 @@ static void opened(kmsd *d)
     open_service(&d->service_timer);
 }
 
+static void note_devices(kmsd *d, const cm_keyctl_status *s)
+{
+    d->devices.n = 0;
+    d->devices.max = CM_KEYCTL_DEVICES_MAX;
+    if (cm_failed(cm_buf_append(&d->devices, s->devices)))
+        d->devices.n = 0;
+}
+
 static void note_status(kmsd *d, const cm_keyctl_status *s)
 {
+    note_devices(d, s);
     d->shares_have = s->have;
     d->shares_need = s->need;
     atomic_store(&d->root_generation, s->generation);
@@ -266,6 +268,52 @@ static void asked(cm_keyctl *c)
     cm_buf_free(&c->answer);
     if (cm_ok(e) && atomic_load(&d->keyd) == KEYD_SEALED)
         unseal_by_itself(d);
+}
+
+/* ---- several devices ----------------------------------------------------------------------- */
+
+/* Those that were all away may be back: what could not be opened then is tried again. */
+static void seen(cm_keyctl *c)
+{
+    kmsd *d = cm_kmsd_of_control(c);
+    cm_keyctl_status s;
+    cm_err e = c->result;
+
+    d->control_busy = false;
+    if (cm_ok(e))
+        e = cm_keyctl_get_status(&s, cm_buf_view(&c->answer));
+    if (cm_ok(e))
+        note_devices(d, &s);
+    cm_buf_free(&c->answer);
+    if (cm_ok(e) && atomic_load(&d->keyd) == KEYD_SEALED && !d->sealed_by_hand &&
+        d->v->unseal.method == CM_CONFIG_UNSEAL_HSM)
+        unseal_by_itself(d);
+}
+
+static void look(cm_timer *t)
+{
+    kmsd *d = (kmsd *)(void *)((char *)t - offsetof(kmsd, devices_timer));
+
+    if (atomic_load(&d->draining))
+        return;
+    if (!d->control_busy && atomic_load(&d->keyd) != KEYD_DOWN)
+        cm_kmsd_keyd_ask(d, CM_KEYMSG_STATUS, seen);
+    cm_loop_after(d->reactor[0].loop, &d->devices_timer, DEVICES_MS);
+}
+
+void cm_kmsd_keyd_done(kmsd *d)
+{
+    cm_buf_free(&d->devices);
+}
+
+void cm_kmsd_keyd_begin(kmsd *d)
+{
+    d->keyd_timer.fire = start_timer;
+    d->keyd_pause_ms = PAUSE_FIRST_MS;
+    d->devices_timer.fire = look;
+    if (d->v->hsm.providers_n)
+        cm_loop_after(d->reactor[0].loop, &d->devices_timer, DEVICES_MS);
+    start(d);
 }
 
 void cm_kmsd_keyd_changed(kmsd *d)

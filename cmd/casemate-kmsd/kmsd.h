@@ -103,8 +103,9 @@ struct kmsd {
     pid_t spawner_pid;
     _Atomic int keyd; /* keyd_state, read by all */
     uint64_t keyd_pause_ms;
-    cm_timer keyd_timer, service_timer, store_timer;
-    cm_err fatal; /* what the server ends with */
+    cm_timer keyd_timer, service_timer, store_timer, devices_timer;
+    cm_err fatal;   /* what the server ends with */
+    cm_buf devices; /* what keyd said of them last: JSON */
     cm_keyctl control;
     bool control_busy;
     cm_buf control_body;
@@ -180,6 +181,7 @@ kmsd *cm_kmsd_of_control(cm_keyctl *c);
  */
 CM_MUST cm_err cm_kmsd_root_change(kmsd *d, const cm_keyctl_unseal *with, bool retire);
 const char *cm_kmsd_keyd_name(const kmsd *d);
+void cm_kmsd_keyd_done(kmsd *d);
 
 /* ---- service.c ---- */
 /* create: make a database, and do not look for a root in it. */

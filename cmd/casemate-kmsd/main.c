@@ -16,12 +16,12 @@
 
 struct arguments {
     const char *config;
-    bool check, init, accept_rollback, help, version;
+    bool check, init, rewrap, accept_rollback, help, version;
     struct init first;
 };
 
 static const char usage[] =
-    "usage: casemate-kmsd --config FILE [--check | --init ...]\n"
+    "usage: casemate-kmsd --config FILE [--check | --init ... | --rewrap ...]\n"
     "The key management server: see docs/config.md, and `casemate serve` for one on defaults.\n"
     "\n"
     "  --config FILE       what to serve, and where (YAML)\n"
@@ -34,6 +34,9 @@ static const char usage[] =
     "    --admin-cert FILE   their client certificate (PEM), if they have one\n"
     "    --shares M/N        recovery shares: any M of N open the root key\n"
     "    --shares-file FILE  where the shares go instead of standard output\n"
+    "  --rewrap            keep the root of a stopped server under what unseal.method and hsm say\n"
+    "                      now, instead of what it was under, and leave\n"
+    "    --shares-file FILE  open it with these shares, when the way it was under is lost\n"
     "  --accept-rollback   go on with a store that is older than the one last seen: once, when "
     "the\n"
     "                      newer one is lost for good\n"
@@ -83,11 +86,9 @@ static bool flag(struct arguments *a, const char *name)
     struct {
         const char *name;
         bool *to;
-    } flags[] = {{"--check", &a->check},
-                 {"--init", &a->init},
-                 {"--accept-rollback", &a->accept_rollback},
-                 {"--help", &a->help},
-                 {"--version", &a->version}};
+    } flags[] = {{"--check", &a->check},   {"--init", &a->init},
+                 {"--rewrap", &a->rewrap}, {"--accept-rollback", &a->accept_rollback},
+                 {"--help", &a->help},     {"--version", &a->version}};
 
     for (size_t i = 0; i < CM_COUNT(flags); i++)
         if (strcmp(name, flags[i].name) == 0)
@@ -351,6 +352,7 @@ static void stop(kmsd *d)
     cm_free(d->op_names);
     cm_free(d->grpc_methods);
     cm_buf_free(&d->boot);
+    cm_kmsd_keyd_done(d);
     CM_LOG(d->log, INFO, "stopped", cm_log_number("signals", d->signals));
     cm_crypt_free(d->crypt);
     cm_log_free_ptr(&d->log);
@@ -379,6 +381,10 @@ static cm_err run(kmsd *d, const struct arguments *a)
     if (a->init) {
         CM_TRY(cm_crypt_new(&d->crypt, CM_PROFILE_DEFAULT));
         return cm_kmsd_init(d, &a->first);
+    }
+    if (a->rewrap) {
+        CM_TRY(cm_crypt_new(&d->crypt, CM_PROFILE_DEFAULT));
+        return cm_kmsd_rewrap(d, &a->first);
     }
     CM_LOG(d->log, INFO, "starting", cm_log_str("version", CM_CONFIG_VERSION));
     e = prepare(d);

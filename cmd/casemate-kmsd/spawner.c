@@ -4,6 +4,7 @@
  * leaves, and keyd with it, when the server does.
  */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,10 +21,16 @@ enum { FDS_MAX = KMSD_REACTORS + 2 };
 
 /* What is started, as it was when the server began. */
 struct plan {
-    char keyd[4200], p11d[4200], threads[32];
-    const char *keyd_args[8], *p11d_args[CM_P11D_ARGS + 1];
-    size_t n;
-    cm_p11d device;
+    char keyd[4200], p11d[4200], threads[32], fleet[128], provider[CM_CONFIG_PROVIDERS][128];
+    const char *keyd_args[10 + 2 * CM_CONFIG_PROVIDERS];
+    size_t keyd_n;
+    struct planned {
+        const char *args[CM_P11D_ARGS + 1];
+        size_t n;
+        cm_p11d p;
+    } device[CM_CONFIG_PROVIDERS];
+    size_t devices;
+    bool several;
 };
 
 struct order {
@@ -47,15 +54,13 @@ static void end_keyd(pid_t *pid)
     *pid = -1;
 }
 
-static bool send_answer(int sock, const struct answer *a, const int *fds, unsigned n)
+static bool send_fds(int sock, struct iovec *iov, const int *fds, unsigned n)
 {
     union {
         struct cmsghdr align;
         char room[CMSG_SPACE(FDS_MAX * sizeof(int))];
     } control = {.room = {0}};
-    struct answer copy = *a;
-    struct iovec iov = {.iov_base = &copy, .iov_len = sizeof copy};
-    struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
+    struct msghdr m = {.msg_iov = iov, .msg_iovlen = 1};
     struct cmsghdr *c;
 
     if (n) {
@@ -67,20 +72,60 @@ static bool send_answer(int sock, const struct answer *a, const int *fds, unsign
         c->cmsg_len = CMSG_LEN(n * sizeof(int));
         memcpy(CMSG_DATA(c), fds, n * sizeof(int));
     }
-    return sendmsg(sock, &m, MSG_NOSIGNAL) == (ssize_t)sizeof copy;
+    return sendmsg(sock, &m, MSG_NOSIGNAL) == (ssize_t)iov->iov_len;
 }
 
-/* keyd is started without it when there is none: it says so when it is asked to unseal. */
-static int start_device(struct plan *p)
+static bool send_answer(int sock, const struct answer *a, const int *fds, unsigned n)
 {
-    int fd = 0;
+    struct answer copy = *a;
+    struct iovec iov = {.iov_base = &copy, .iov_len = sizeof copy};
 
-    if (!p->device.program)
-        return 0;
-    return cm_ok(cm_p11d_connect(&p->device, &fd)) ? fd : 0;
+    return send_fds(sock, &iov, fds, n);
 }
 
-static bool serve_one(int sock, struct plan *p, pid_t *keyd)
+/* keyd is started without it when there is none: it says so when it is asked to unseal. Of several
+ * it gets a socket to ask for them, and *broker is our end. */
+static int start_device(struct plan *p, int *broker)
+{
+    int fd = 0, pair[2];
+
+    if (p->several) {
+        cm_os_close_fd(broker);
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+            return 0;
+        *broker = pair[0];
+        return pair[1];
+    }
+    if (!p->devices)
+        return 0;
+    return cm_ok(cm_p11d_connect(&p->device[0].p, &fd)) ? fd : 0;
+}
+
+/* H-12: a device's process, ended and started again. Nothing else can be asked for here. False:
+ * keyd is gone, or talks nonsense. */
+static bool serve_device(int broker, struct plan *p)
+{
+    uint8_t place, fine = 0;
+    struct iovec iov = {.iov_base = &fine, .iov_len = 1};
+    ssize_t n;
+    bool ok;
+    int fd;
+
+    do
+        n = recv(broker, &place, 1, 0);
+    while (n < 0 && errno == EINTR);
+    if (n != 1 || place >= p->devices)
+        return false;
+    if (cm_failed(cm_p11d_connect(&p->device[place].p, &fd))) {
+        fine = 1;
+        return send_fds(broker, &iov, NULL, 0);
+    }
+    ok = send_fds(broker, &iov, &fd, 1);
+    (void)close(fd);
+    return ok;
+}
+
+static bool serve_one(int sock, struct plan *p, pid_t *keyd, int *broker)
 {
     int fds[FDS_MAX];
     struct order o;
@@ -97,7 +142,7 @@ static bool serve_one(int sock, struct plan *p, pid_t *keyd)
     end_keyd(keyd);
     s.connections = o.sockets;
     s.credentials_dir = getenv("CREDENTIALS_DIRECTORY");
-    s.device_fd = start_device(p);
+    s.device_fd = start_device(p, broker);
     a.err = cm_keyd_start(keyd, fds, &s).v;
     a.pid = (int32_t)*keyd;
     if (s.device_fd)
@@ -119,6 +164,25 @@ static void keep_only(int sock)
     (void)close_range((unsigned)sock + 1, ~0u, 0);
 }
 
+/* Until the server, or what it waits for, is gone. */
+static void serve(int sock, struct plan *p, pid_t *keyd)
+{
+    CM_AUTO(cm_os_close_fd) int broker = -1;
+
+    for (;;) {
+        struct pollfd f[2] = {{.fd = sock, .events = POLLIN}, {.fd = broker, .events = POLLIN}};
+
+        if (poll(f, 2, -1) < 0 && errno != EINTR)
+            return;
+        if (f[0].revents && !serve_one(sock, p, keyd, &broker))
+            return;
+        if (!f[0].revents && f[1].revents && !serve_device(broker, p)) {
+            cm_os_close_fd(&broker);
+            broker = -1;
+        }
+    }
+}
+
 static void helper(int sock, struct plan *p)
 {
     pid_t keyd = -1;
@@ -127,10 +191,10 @@ static void helper(int sock, struct plan *p)
     /* A session of its own: the terminal's Ctrl-C ends the server first, and keyd after it. */
     (void)setsid();
     (void)prctl(PR_SET_NAME, "kmsd-spawner");
-    while (serve_one(sock, p, &keyd))
-        continue;
+    serve(sock, p, &keyd);
     end_keyd(&keyd);
-    cm_p11d_stop(&p->device);
+    for (size_t i = 0; i < p->devices; i++)
+        cm_p11d_stop(&p->device[i].p);
     _exit(0);
 }
 
@@ -158,54 +222,92 @@ static cm_err find_program(const char *given, const char *name, char path[4200])
     return cm_os_exists(path) ? CM_OKAY : CM_FAIL(NO_FILE);
 }
 
-static void add(struct plan *p, const char *name, const char *value)
+static void add(struct planned *p, const char *name, const char *value)
 {
     if (!value)
         return;
-    p->p11d_args[p->n++] = name;
-    p->p11d_args[p->n++] = value;
+    p->args[p->n++] = name;
+    p->args[p->n++] = value;
 }
 
-static cm_err plan_device(const kmsd *d, struct plan *p)
+static void plan_device(struct plan *p, const cm_config_provider *c)
 {
-    if (d->v->unseal.method != CM_CONFIG_UNSEAL_HSM || !d->v->hsm.module)
+    struct planned *x = &p->device[p->devices++];
+
+    add(x, "--module", c->module);
+    add(x, "--token", c->token);
+    add(x, "--pin-file", c->pin_file);
+    if (!c->pin_file)
+        add(x, "--pin-credential", c->pin_credential);
+    add(x, "--init", c->init);
+    add(x, "--write", c->files);
+    if (c->network)
+        x->args[x->n++] = "--network";
+    x->p = (cm_p11d){.program = p->p11d, .args = x->args, .env = environ};
+}
+
+static void tell(struct plan *p, const char *name, const char *value)
+{
+    p->keyd_args[p->keyd_n++] = name;
+    p->keyd_args[p->keyd_n++] = value;
+}
+
+static cm_err plan_several(const kmsd *d, struct plan *p)
+{
+    p->several = true;
+    snprintf(p->fleet, sizeof p->fleet, "%llu,%llu,%llu,%llu,%s",
+             (unsigned long long)d->v->hsm.mode, (unsigned long long)d->v->hsm.check,
+             (unsigned long long)d->v->hsm.threshold, (unsigned long long)d->v->hsm.ramp,
+             d->v->hsm.region ? d->v->hsm.region : "");
+    tell(p, "--providers", p->fleet);
+    for (size_t i = 0; i < d->v->hsm.providers_n; i++) {
+        const cm_config_provider *c = &d->v->hsm.providers[i];
+
+        if (c->region && strchr(c->region, ','))
+            return CM_FAIL(CONFIG_VALUE);
+        snprintf(p->provider[i], sizeof p->provider[i], "%llu,%s,%s", (unsigned long long)c->weight,
+                 c->region ? c->region : "", c->name);
+        tell(p, "--provider", p->provider[i]);
+        plan_device(p, c);
+    }
+    return CM_OKAY;
+}
+
+static cm_err plan_devices(const kmsd *d, struct plan *p)
+{
+    const cm_config_provider one = {.module = d->v->hsm.module,
+                                    .token = d->v->hsm.token,
+                                    .pin_file = d->v->hsm.pin_file,
+                                    .pin_credential = d->v->hsm.pin_credential,
+                                    .init = d->v->hsm.init,
+                                    .files = d->v->hsm.files,
+                                    .network = d->v->hsm.network};
+
+    if (!d->v->hsm.providers_n && !d->v->hsm.module)
         return CM_OKAY;
     CM_TRY(find_program(d->v->hsm.program, "casemate-p11d", p->p11d));
-    add(p, "--module", d->v->hsm.module);
-    add(p, "--token", d->v->hsm.token);
-    add(p, "--pin-file", d->v->hsm.pin_file);
-    if (!d->v->hsm.pin_file)
-        add(p, "--pin-credential", d->v->hsm.pin_credential);
-    add(p, "--init", d->v->hsm.init);
-    add(p, "--write", d->v->hsm.files);
-    if (d->v->hsm.network)
-        p->p11d_args[p->n++] = "--network";
-    p->device = (cm_p11d){.program = p->p11d, .args = p->p11d_args, .env = environ};
+    if (d->v->hsm.providers_n)
+        return plan_several(d, p);
+    plan_device(p, &one);
     return CM_OKAY;
 }
 
 static cm_err plan(const kmsd *d, struct plan *p)
 {
-    size_t k = 0;
-
     CM_TRY(find_program(d->v->keyd.program, "casemate-keyd", p->keyd));
-    p->keyd_args[k++] = "--log-format";
-    p->keyd_args[k++] = (cm_log_form)d->v->log.format == CM_LOG_TEXT ? "text" : "json";
+    tell(p, "--log-format", (cm_log_form)d->v->log.format == CM_LOG_TEXT ? "text" : "json");
     if (d->v->keyd.threads) {
         snprintf(p->threads, sizeof p->threads, "%llu", (unsigned long long)d->v->keyd.threads);
-        p->keyd_args[k++] = "--workers";
-        p->keyd_args[k++] = p->threads;
+        tell(p, "--workers", p->threads);
     }
-    if (d->v->unseal.method == CM_CONFIG_UNSEAL_CREDENTIAL) {
-        p->keyd_args[k++] = "--credential";
-        p->keyd_args[k++] = d->v->unseal.credential;
-    }
-    return plan_device(d, p);
+    if (d->v->unseal.method == CM_CONFIG_UNSEAL_CREDENTIAL)
+        tell(p, "--credential", d->v->unseal.credential);
+    return plan_devices(d, p);
 }
 
 cm_err cm_kmsd_spawner_start(kmsd *d)
 {
-    struct plan p = {.n = 0};
+    struct plan p = {.devices = 0};
     int pair[2];
     cm_err e = plan(d, &p);
 

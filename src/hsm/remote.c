@@ -113,6 +113,12 @@ static bool costs_the_connection(cm_err e)
     return cm_is(e, CM_HSM_LOST) || cm_is(e, CM_HSM_TIMEOUT) || cm_is(e, CM_HSM_MESSAGE);
 }
 
+/* H-38: many a module lists its tokens once, at its start. */
+static bool wants_a_new_process(const cm_hsm_remote *r, cm_err result)
+{
+    return r->o.connect && (cm_is(result, CM_HSM_NO_TOKEN) || cm_is(result, CM_HSM_INIT));
+}
+
 static cm_err locked_call(cm_hsm_remote *r, const cm_hsm_request *q, cm_hsm_answer *a)
 {
     cm_err result = CM_OKAY, e;
@@ -125,6 +131,10 @@ static cm_err locked_call(cm_hsm_remote *r, const cm_hsm_request *q, cm_hsm_answ
     if (costs_the_connection(e))
         lose(r);
     CM_TRY(e);
+    if (wants_a_new_process(r, result)) {
+        lose(r);
+        return result;
+    }
     r->pause_ms = 0;
     r->quarantined |= cm_is(result, CM_HSM_WRONG) || cm_is(result, CM_HSM_QUARANTINED);
     if (q->op == CM_HSM_STATUS && cm_ok(result))

@@ -254,6 +254,8 @@ cm_err cm_set_call(void *self, const cm_hsm_request *r, cm_hsm_answer *a)
 {
     cm_hsm_set *s = self;
 
+    if (r->many) /* a bundle is opened by itself: whoever asked does so */
+        return CM_FAIL(HSM_MECHANISM);
     CM_TRY(request_check(r));
     switch (r->op) {
     case CM_HSM_WRAP:

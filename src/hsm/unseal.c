@@ -2,18 +2,24 @@
 
 #include "codec/cbor.h"
 #include "hsm/hsm_int.h"
+#include "hsm/set.h"
+
+/* By one device, or by each of several. */
+enum {
+    ROOT_BLOB_MAX = 2 + CM_HSM_SET_CHECK + CM_FLEET_MAX * (CM_HSM_SET_TOKEN + 2 + 32 + BLOB_MORE)
+};
 
 /* H-13: what a slot keeps: which key of which token, and what it made of the secret. */
 static const cm_cbor_field fields[] = {
     {1, CM_CBOR_BYTES, true, 1, CM_HSM_ID_MAX},
     {2, CM_CBOR_TEXT, false, 1, 19}, /* the token's serial, for people */
-    {3, CM_CBOR_BYTES, true, 1, 32 + BLOB_MORE},
+    {3, CM_CBOR_BYTES, true, 1, ROOT_BLOB_MAX},
 };
 
 static cm_err wrap(void *self, const cm_crypt *c, cm_buf *blob, const cm_key32 *key,
                    cm_view context)
 {
-    CM_AUTO(cm_buf_free) cm_buf wrapped = {.max = 32 + BLOB_MORE};
+    CM_AUTO(cm_buf_free) cm_buf wrapped = {.max = CM_HSM_SET_BLOB_MAX};
     cm_hsm_unseal *u = self;
     cm_view id = CM_LIT(CM_HSM_ROOT_ID);
 

@@ -38,7 +38,7 @@ static cm_cbor_value optional_uint(uint64_t u)
 
 /* ---- STATUS -------------------------------------------------------------------------------- */
 
-enum { LOG_KEYS_MAX = 8192 };
+enum { LOG_KEYS_MAX = 8192, DEVICES_MAX = CM_KEYCTL_DEVICES_MAX };
 
 static const cm_cbor_field status_fields[] = {
     {1, CM_CBOR_UINT, true, CM_KEYD_SEALED, CM_KEYD_UNSEALED},
@@ -55,6 +55,7 @@ static const cm_cbor_field status_fields[] = {
     {12, CM_CBOR_UINT, true, 0, UINT64_MAX},
     {13, CM_CBOR_UINT, true, 0, UINT32_MAX},
     {14, CM_CBOR_BOOL, true, 0, 0},
+    {15, CM_CBOR_TEXT, false, 1, DEVICES_MAX},
 };
 
 cm_err cm_keyctl_put_status(cm_buf *body, const cm_keyctl_status *s)
@@ -64,7 +65,7 @@ cm_err cm_keyctl_put_status(cm_buf *body, const cm_keyctl_status *s)
         optional_uint(s->generation), optional_view(s->origin),  optional_view(s->log_keys),
         optional_uint(s->have),       optional_uint(s->need),    uint_value(s->sandbox),
         uint_value(s->arena),         uint_value(s->workers),    uint_value(s->served),
-        uint_value(s->pid),           uint_value(s->credential),
+        uint_value(s->pid),           uint_value(s->credential), optional_view(s->devices),
     };
 
     return cm_cbor_put_record(body, status_fields, v, CM_COUNT(v));
@@ -90,6 +91,7 @@ cm_err cm_keyctl_get_status(cm_keyctl_status *s, cm_view body)
         .served = v[11].u,
         .pid = v[12].u,
         .credential = v[13].u != 0,
+        .devices = v[14].v,
     };
     return CM_OKAY;
 }

@@ -8,6 +8,8 @@
 #include "keys/unseal.h"
 #include "keys/wirefmt.h"
 
+enum { CM_KEYCTL_DEVICES_MAX = 16384 };
+
 typedef enum { CM_KEYD_SEALED = 1, CM_KEYD_UNSEALED = 2 } cm_keyd_state;
 
 /** The answer to STATUS, UNSEAL and SEAL. */
@@ -23,6 +25,7 @@ typedef struct {
     uint64_t arena;      /* cm_arena_kind */
     uint64_t workers, served, pid;
     bool credential; /* it holds a key file of its own: auto-unseal is possible */
+    cm_view devices; /* JSON: an array with an object each; empty: not several */
 } cm_keyctl_status;
 CM_MUST cm_err cm_keyctl_put_status(cm_buf *body, const cm_keyctl_status *s);
 CM_MUST cm_err cm_keyctl_get_status(cm_keyctl_status *s, cm_view body);

@@ -14,6 +14,7 @@
 enum {
     CM_CONFIG_LISTENERS = 8,
     CM_CONFIG_CERTIFICATES = 4,
+    CM_CONFIG_PROVIDERS = 8,
     CM_CONFIG_FILE_MAX = 256 << 10,
     CM_CONFIG_FAULTS = 16,
     CM_CONFIG_KEY_MAX = 96,
@@ -41,6 +42,14 @@ typedef struct {
     uint64_t client_certificates;
 } cm_config_listener;
 
+enum { CM_CONFIG_HSM_WEIGHTED, CM_CONFIG_HSM_TURNS, CM_CONFIG_HSM_LATENCY };
+
+typedef struct {
+    const char *name, *module, *token, *pin_file, *pin_credential, *init, *files, *region;
+    uint64_t weight;
+    bool network;
+} cm_config_provider;
+
 /* Durations are in milliseconds, sizes in bytes, choices by their place; texts NULL when absent. */
 typedef struct {
     const char *data, *node, *origin;
@@ -61,6 +70,10 @@ typedef struct {
     struct {
         const char *module, *token, *pin_file, *pin_credential, *init, *files, *program;
         bool network;
+        cm_config_provider providers[CM_CONFIG_PROVIDERS];
+        size_t providers_n;
+        uint64_t mode, check, threshold, ramp;
+        const char *region;
     } hsm;
     struct {
         const char *program;

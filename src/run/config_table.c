@@ -4,6 +4,7 @@
 static const char *const tls[] = {"hybrid", "strict", "legacy", "off", NULL};
 static const char *const client[] = {"none", "optional", "required", NULL};
 static const char *const unseal[] = {"passphrase-file", "credential", "shares", "hsm", NULL};
+static const char *const modes[] = {"weighted", "round-robin", "latency", NULL};
 static const char *const levels[] = {"debug", "info", "warning", "error", NULL};
 static const char *const formats[] = {"text", "json", NULL};
 
@@ -27,6 +28,9 @@ const struct list cm_config_lists[] = {
      offsetof(cm_config_listener, certificates_n), sizeof(cm_config_certificate),
      CM_CONFIG_CERTIFICATES,
      "Certificates of different algorithms: a client gets the first that it can verify."},
+    {"hsm.providers[]", offsetof(cm_config_values, hsm.providers),
+     offsetof(cm_config_values, hsm.providers_n), sizeof(cm_config_provider), CM_CONFIG_PROVIDERS,
+     "Several tokens that serve as one, instead of `hsm.module` and what belongs to it."},
 };
 const size_t cm_config_lists_n = CM_COUNT(cm_config_lists);
 
@@ -100,6 +104,37 @@ const struct key cm_config_keys[] = {
      .doc = "The module opens connections after its start."},
     {"hsm.program", FILE_AT(NULL), AT(hsm.program),
      .doc = "casemate-p11d. Without it: beside casemate-kmsd, then where it was installed."},
+    {"hsm.mode", CHOICE(modes, "weighted"), AT(hsm.mode),
+     .doc = "How requests are spread over several: by chance or in turn, both by weight, or to the "
+            "fastest."},
+    {"hsm.region", TEXT(1, 32, NULL), AT(hsm.region),
+     .doc = "Where this server is: providers of the same region come first."},
+    {"hsm.check", TIME(100, 3600 * S, "30s"), AT(hsm.check),
+     .doc = "Between health checks of each: a seed is wrapped and opened."},
+    {"hsm.threshold", NUMBER(1, 100, "3"), AT(hsm.threshold),
+     .doc = "Failures in a row after which one is asked by health checks alone."},
+    {"hsm.ramp", TIME(1, 24 * 3600 * S, "60s"), AT(hsm.ramp),
+     .doc = "Until one that came back has all of its share again."},
+    {"hsm.providers[].name", TEXT(1, 32, NULL), IN(cm_config_provider, name), .flags = KEY_REQUIRED,
+     .doc = "In logs and metrics."},
+    {"hsm.providers[].module", FILE_AT(NULL), IN(cm_config_provider, module), .flags = KEY_REQUIRED,
+     .doc = "As `hsm.module`, and so below."},
+    {"hsm.providers[].token", TEXT(1, 32, NULL), IN(cm_config_provider, token),
+     .doc = "Label of the token. Without it: the only one that is initialised."},
+    {"hsm.providers[].pin_file", FILE_AT(NULL), IN(cm_config_provider, pin_file),
+     .doc = "The user's PIN: the first line of this file, mode 0600."},
+    {"hsm.providers[].pin_credential", TEXT(1, 128, NULL), IN(cm_config_provider, pin_credential),
+     .doc = "Or the name of a systemd credential that holds it."},
+    {"hsm.providers[].init", TEXT(1, 1024, NULL), IN(cm_config_provider, init),
+     .doc = "What the module takes as its configuration (NSS)."},
+    {"hsm.providers[].files", FILE_AT(NULL), IN(cm_config_provider, files),
+     .doc = "Folder that the module keeps its files in."},
+    {"hsm.providers[].network", .type = KEY_BOOL, .standard = "false",
+     IN(cm_config_provider, network), .doc = "The module opens connections after its start."},
+    {"hsm.providers[].region", TEXT(1, 32, NULL), IN(cm_config_provider, region),
+     .doc = "Where it is."},
+    {"hsm.providers[].weight", NUMBER(0, 1000, "100"), IN(cm_config_provider, weight),
+     .doc = "Its share; 0: a spare, asked only when no other answers."},
 
     {"keyd.program", FILE_AT(NULL), AT(keyd.program),
      .doc = "casemate-keyd. Without it: beside casemate-kmsd, then where it was installed."},

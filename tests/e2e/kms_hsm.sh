@@ -94,8 +94,8 @@ casemate key info k1 --json >"$WORK/info"
 grep -q '"custody": *"hsm-wrapped"' "$WORK/info" || die "custody: $(cat "$WORK/info")"
 echo hello >"$WORK/data"
 casemate key sign k1 --data "@$WORK/data" --json >"$WORK/signed" || die 'no signature'
-until_count 1 '"event":"device"'
-grep -q '"module_sha256":"'"$(sha256sum "$module" | cut -d' ' -f1)"'"' "$WORK/log" || die 'the module is not logged'
+until_count 1 ' device provider='
+grep -q "module_sha256=$(sha256sum "$module" | cut -d' ' -f1)" "$WORK/log" || die 'the module is not logged'
 
 # ---- the same keys after a restart
 finish
@@ -108,9 +108,9 @@ p11d=$(pgrep -P "$(pgrep -P "$server" | head -1)" -x casemate-p11d)
 keyd=$(sed -n 's/.*keyd_started pid=//p' "$WORK/log" | tail -1)
 kill -9 "$p11d"
 ok casemate key sign k1 --data "@$WORK/data"
-n=$(count '"event":"unsealed"')
+n=$(count ' unsealed method=')
 kill -9 "$keyd"
-until_count $((n + 1)) '"event":"unsealed"'
+until_count $((n + 1)) ' unsealed method='
 ready
 ok casemate key sign k1 --data "@$WORK/data"
 
