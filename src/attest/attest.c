@@ -15,13 +15,25 @@ static bool looks_nitro(cm_view v)
     return v.n > sizeof head && cm_view_eq(cm_view_sub(v, 0, sizeof head), CM_VIEW(head));
 }
 
+/* Intel's header: version, ECDSA over P-256, the kind of environment, the vendor of the QE. */
+static cm_attest_kind looks_intel(cm_view v)
+{
+    static const uint8_t vendor[] = {0x93, 0x9a, 0x72, 0x33, 0xf7, 0x9c, 0x4c, 0xa9,
+                                     0x94, 0x0a, 0x0d, 0xb3, 0x95, 0x7f, 0x06, 0x07};
+
+    if (v.n < 48 || v.p[0] < 3 || v.p[0] > 5 || v.p[1] != 0 ||
+        !cm_view_eq(cm_view_sub(v, 12, sizeof vendor), CM_VIEW(vendor)))
+        return CM_ATTEST_UNKNOWN;
+    return cm_get_le32(v.p + 4) == 0x81 ? CM_ATTEST_TDX : CM_ATTEST_SGX;
+}
+
 cm_attest_kind cm_attest_detect(cm_view evidence)
 {
     if (evidence.n == SNP_SIZE)
         return CM_ATTEST_SNP;
     if (evidence.n <= NITRO_MAX && looks_nitro(evidence))
         return CM_ATTEST_NITRO;
-    return CM_ATTEST_UNKNOWN;
+    return looks_intel(evidence);
 }
 
 static cm_err dispatch(cm_run *run)
@@ -31,6 +43,9 @@ static cm_err dispatch(cm_run *run)
         return cm_attest_snp(run);
     case CM_ATTEST_NITRO:
         return cm_attest_nitro(run);
+    case CM_ATTEST_TDX:
+    case CM_ATTEST_SGX:
+        return cm_attest_intel(run);
     case CM_ATTEST_UNKNOWN:
     default:
         return CM_FAIL(ATTEST_KIND);

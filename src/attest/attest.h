@@ -11,30 +11,36 @@
 #include "crypt/crypt.h"
 
 /* Kinds of evidence: id, name, what it is. */
-#define CM_ATTEST_KINDS(X)              \
-    X(SNP, "snp", "AMD SEV-SNP report") \
-    X(NITRO, "nitro", "AWS Nitro document")
+#define CM_ATTEST_KINDS(X)                  \
+    X(SNP, "snp", "AMD SEV-SNP report")     \
+    X(NITRO, "nitro", "AWS Nitro document") \
+    X(TDX, "tdx", "Intel TDX quote")        \
+    X(SGX, "sgx", "Intel SGX quote")
 
 #define CM_ATTEST_KIND_ENUM(id, name, what) CM_ATTEST_##id,
 typedef enum { CM_ATTEST_UNKNOWN, CM_ATTEST_KINDS(CM_ATTEST_KIND_ENUM) } cm_attest_kind;
 #undef CM_ATTEST_KIND_ENUM
 
 /* Checks: id, name, what a pass means. Order is that of reports. */
-#define CM_ATTEST_CHECKS(X)                                                           \
-    X(FORM, "form", "lengths, version and algorithms are the documented ones")        \
-    X(CHAIN, "chain", "certificates lead to the vendor's pinned root, at that time")  \
-    X(REVOCATION, "revocation", "no certificate is on a current list of its issuer")  \
-    X(SIGNATURE, "signature", "the chain's key signed these very bytes")              \
-    X(IDENTITY, "identity", "the certificate is of this product, chip or provider")   \
-    X(TCB_BOUND, "tcb-bound", "the certificate names the firmware that is reported")  \
-    X(TCB, "tcb", "firmware is not below the policy's floor")                         \
-    X(DEBUG, "debug", "nobody can read the guest by debugging it")                    \
-    X(GUEST_POLICY, "guest-policy", "the guest was started under rules that suffice") \
-    X(PLATFORM, "platform", "the platform has the features that are asked for")       \
-    X(PRIVILEGE, "privilege", "the report was asked for at the expected level")       \
-    X(MEASUREMENT, "measurement", "the measured code is one the policy names")        \
-    X(CONFIG, "config", "the measured configuration is the expected one")             \
-    X(CHIP, "chip", "the machine is on the list of the policy")                       \
+#define CM_ATTEST_CHECKS(X)                                                                  \
+    X(FORM, "form", "lengths, version and algorithms are the documented ones")               \
+    X(CHAIN, "chain", "certificates lead to the vendor's pinned root, at that time")         \
+    X(REVOCATION, "revocation", "no certificate is on a current list of its issuer")         \
+    X(SIGNATURE, "signature", "the chain's key signed these very bytes")                     \
+    X(QUOTING, "quoting", "the enclave that quotes is the vendor's, by its signed identity") \
+    X(COLLATERAL, "collateral",                                                              \
+      "the vendor's statements are signed, of that time and this platform")                  \
+    X(IDENTITY, "identity", "the certificate is of this product, chip or provider")          \
+    X(TCB_BOUND, "tcb-bound", "the certificate names the firmware that is reported")         \
+    X(TCB, "tcb", "firmware is not below the policy's floor")                                \
+    X(DEBUG, "debug", "nobody can read the guest by debugging it")                           \
+    X(GUEST_POLICY, "guest-policy", "the guest was started under rules that suffice")        \
+    X(PLATFORM, "platform", "the platform has the features that are asked for")              \
+    X(PRIVILEGE, "privilege", "the report was asked for at the expected level")              \
+    X(MEASUREMENT, "measurement", "the measured code is one the policy names")               \
+    X(CONFIG, "config", "the measured configuration is the expected one")                    \
+    X(EVENTS, "events", "the event log replays to the measured registers")                   \
+    X(CHIP, "chip", "the machine is on the list of the policy")                              \
     X(FRESH, "fresh", "the evidence is bound to the expected value")
 
 #define CM_ATTEST_CHECK_ENUM(id, name, what) CM_CHECK_##id,
@@ -44,11 +50,16 @@ typedef enum { CM_ATTEST_CHECKS(CM_ATTEST_CHECK_ENUM) CM_CHECK_COUNT } cm_attest
 /** ABSENT: the check does not exist for this kind. */
 typedef enum { CM_VERDICT_ABSENT, CM_VERDICT_PASS, CM_VERDICT_SKIP, CM_VERDICT_FAIL } cm_verdict;
 
+/** In order of severity: the worse of two holds. */
 typedef enum {
-    CM_TCB_UNKNOWN,    /* nothing says */
-    CM_TCB_UP_TO_DATE, /* at or above every floor that was given */
-    CM_TCB_PENDING,    /* newer firmware runs than is committed or reported */
+    CM_TCB_UNKNOWN,      /* nothing says */
+    CM_TCB_UP_TO_DATE,   /* at or above every floor that was given */
+    CM_TCB_PENDING,      /* AMD: newer firmware runs than is committed or reported */
+    CM_TCB_SW_HARDENING, /* Intel's, from here on */
+    CM_TCB_CONFIGURATION,
+    CM_TCB_CONFIGURATION_AND_SW_HARDENING,
     CM_TCB_OUT_OF_DATE,
+    CM_TCB_OUT_OF_DATE_CONFIGURATION,
     CM_TCB_REVOKED,
 } cm_tcb_status;
 
@@ -106,18 +117,19 @@ enum {
 };
 
 #define CM_CHECK_BIT(id) (1u << CM_CHECK_##id)
+#define CM_TCB_BIT(id)   (1u << CM_TCB_##id)
 
 /** Zeroed: nothing is allowed, and what has no expected value is skipped. All borrowed. */
 typedef struct {
     uint64_t now;                /* seconds since 1970 */
     unsigned flags;              /* CM_ATTEST_ALLOW_ */
     uint32_t may_skip;           /* CM_CHECK_BIT of checks that need not be made (AT-3) */
-    const cm_view *measurements; /* accepted: SNP launch digests, Nitro PCR0 */
+    const cm_view *measurements; /* accepted: SNP launch digest, Nitro PCR0, MRTD, MRENCLAVE */
     size_t n_measurements;
     const cm_view *chips; /* accepted chip ids */
     size_t n_chips;
-    cm_view config;   /* expected: SNP host data, Nitro user data; empty: not asked */
-    cm_view fresh;    /* expected report data (zeros follow when shorter) or nonce */
+    cm_view config; /* expected: SNP host data, Nitro user data, TDX MRCONFIGID; empty: not asked */
+    cm_view fresh;  /* expected report data (zeros follow when shorter) or nonce */
     uint64_t max_age; /* seconds since the evidence's own time, where it has one; 0: not asked */
     struct {
         uint8_t vmpl;                 /* exactly */
@@ -127,6 +139,11 @@ typedef struct {
         bool has_floor;
         cm_snp_tcb floor; /* each component of the reported and the launch TCB */
     } snp;
+    struct {
+        uint32_t accept_tcb;          /* CM_TCB_BIT of statuses accepted beside UP_TO_DATE */
+        uint32_t evaluation;          /* the least tcbEvaluationDataNumber */
+        uint64_t attributes_required; /* bits of the TD's attributes that must be set */
+    } intel;
 } cm_attest_policy;
 
 typedef struct {
@@ -136,6 +153,10 @@ typedef struct {
     size_t n_certs;
     const cm_view *crls; /* DER or PEM; signed, but never to be taken from the attester */
     size_t n_crls;
+    /* Intel: the bodies of its answers, or the signed object alone with its signature of 64 bytes
+     * beside it; empty when there are none. */
+    cm_view tcb_info, tcb_info_sig, qe_identity, qe_identity_sig;
+    cm_view event_log; /* TDX: the CCEL; empty when there is none */
 } cm_attest_input;
 
 /** Which kind the bytes look like; UNKNOWN when none. */

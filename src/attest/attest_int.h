@@ -43,6 +43,7 @@ CM_MUST cm_err cm_attest_verify_under(cm_attest_result *out, const cm_crypt *c, 
 
 CM_MUST cm_err cm_attest_snp(cm_run *run);
 CM_MUST cm_err cm_attest_nitro(cm_run *run);
+CM_MUST cm_err cm_attest_intel(cm_run *run);
 
 /* ---- results (result.c) -------------------------------------------------------------------- */
 
@@ -59,6 +60,7 @@ CM_MUST cm_err cm_claim_u64(cm_run *run, const char *name, uint64_t v);
 
 /** The checks every kind has: measurement, fresh. have: what the evidence says. */
 void cm_check_measurement(cm_run *run, cm_view have);
+void cm_check_config(cm_run *run, cm_view have);
 void cm_check_fresh_padded(cm_run *run, cm_view have);
 
 bool cm_all_zero(cm_view v);
@@ -90,10 +92,10 @@ typedef struct {
 } cm_path;
 
 void cm_path_done(cm_path *path);
-/** Find the path from leaf to a root of vendor, and note CHAIN (AT-6). The pool's certificates help
+/** Find the path from leaf to a root of vendor, and note id (AT-6). The pool's certificates help
  * and are trusted in nothing. */
 CM_MUST cm_err cm_path_find(cm_path *path, cm_run *run, X509 *leaf, const cm_pool *pool,
-                            cm_vendor vendor);
+                            cm_vendor vendor, cm_attest_check id);
 /** Note REVOCATION of the certificates from..end of path, by the lists in run->in. */
 CM_MUST cm_err cm_path_revocation(const cm_path *path, cm_run *run, size_t from);
 
@@ -102,10 +104,16 @@ CM_MUST cm_err cm_path_revocation(const cm_path *path, cm_run *run, size_t from)
 CM_MUST cm_err cm_ecdsa_raw(bool *good, const cm_crypt *c, EVP_PKEY *key, const char *group,
                             cm_hash hash, cm_view r, cm_view s, cm_view message);
 
+/** A P-256 key of x and y; NULL when they are no point. */
+CM_MUST cm_err cm_p256_point(EVP_PKEY **out, const cm_crypt *c, cm_view xy);
+
 /** The extension of a dotted OID: its bytes, and whether it is there exactly once. */
 bool cm_x509_extension(cm_view *value, const X509 *x, const char *oid);
 /** The common name, empty unless there is exactly one. */
 cm_view cm_x509_cn(const X509_NAME *name);
+
+/** The one certificate of that common name; NULL when there is none or more than one. */
+X509 *cm_pool_named(const cm_pool *pool, cm_view cn);
 
 #define CM_ATTEST_SCOPED(type, name, fn)                 \
     static inline void cm_attest_##name##_done(type **p) \

@@ -1,6 +1,7 @@
 #include <openssl/ecdsa.h>
 #include <openssl/err.h>
 #include <openssl/objects.h>
+#include <openssl/params.h>
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 
@@ -15,6 +16,7 @@ CM_ATTEST_SCOPED(X509_STORE_CTX, store_ctx, X509_STORE_CTX_free)
 CM_ATTEST_SCOPED(STACK_OF(X509), stack, sk_X509_free)
 CM_ATTEST_SCOPED(ECDSA_SIG, ecdsa, ECDSA_SIG_free)
 CM_ATTEST_SCOPED(BIGNUM, bn, BN_free)
+CM_ATTEST_SCOPED(EVP_PKEY_CTX, pkey_ctx, EVP_PKEY_CTX_free)
 CM_ATTEST_SCOPED(EVP_MD_CTX, md, EVP_MD_CTX_free)
 CM_ATTEST_SCOPED(ASN1_OBJECT, object, ASN1_OBJECT_free)
 
@@ -189,7 +191,8 @@ static const char *path_why(int e)
     }
 }
 
-cm_err cm_path_find(cm_path *path, cm_run *run, X509 *leaf, const cm_pool *pool, cm_vendor vendor)
+cm_err cm_path_find(cm_path *path, cm_run *run, X509 *leaf, const cm_pool *pool, cm_vendor vendor,
+                    cm_attest_check id)
 {
     int worst = X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT;
 
@@ -200,15 +203,14 @@ cm_err cm_path_find(cm_path *path, cm_run *run, X509 *leaf, const cm_pool *pool,
             continue;
         CM_TRY(try_root(&why, path, run, leaf, pool, &run->roots.v[i]));
         if (why == X509_V_OK) {
-            cm_note(run, CM_CHECK_CHAIN, path->n > 1,
-                    "the signing key's certificate is its own CA");
+            cm_note(run, id, path->n > 1, "the signing key's certificate is its own CA");
             return CM_OKAY;
         }
         if (why != X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT &&
             why != X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY)
             worst = why;
     }
-    cm_note_fail(run, CM_CHECK_CHAIN, path_why(worst));
+    cm_note_fail(run, id, path_why(worst));
     return CM_OKAY;
 }
 
@@ -275,6 +277,7 @@ static bool crl_of(X509_CRL *crl, X509 *x, EVP_PKEY *issuer)
     return good;
 }
 
+/* AT-9 */
 static void revoked_one(cm_run *run, const crls *l, X509 *x, EVP_PKEY *issuer)
 {
     const char *why = "no list of a certificate's issuer was given";
@@ -375,6 +378,30 @@ cm_err cm_ecdsa_raw(bool *good, const cm_crypt *c, EVP_PKEY *key, const char *gr
     return CM_OKAY;
 }
 
+cm_err cm_p256_point(EVP_PKEY **out, const cm_crypt *c, cm_view xy)
+{
+    CM_AUTO(cm_attest_pkey_ctx_done)
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(cm_crypt_libctx(c), "EC", cm_crypt_propq(c));
+    char group[] = "prime256v1";
+    uint8_t point[1 + 64] = {4};
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string("group", group, 0),
+        OSSL_PARAM_construct_octet_string("pub", point, sizeof point),
+        OSSL_PARAM_construct_end(),
+    };
+
+    if (!ctx)
+        return CM_FAIL(NO_MEMORY);
+    if (xy.n != sizeof point - 1)
+        return CM_FAIL(BAD_ARGUMENT);
+    memcpy(point + 1, xy.p, xy.n);
+    if (EVP_PKEY_fromdata_init(ctx) != 1 ||
+        EVP_PKEY_fromdata(ctx, out, EVP_PKEY_PUBLIC_KEY, params) != 1)
+        *out = NULL;
+    ERR_clear_error();
+    return CM_OKAY;
+}
+
 bool cm_x509_extension(cm_view *value, const X509 *x, const char *oid)
 {
     CM_AUTO(cm_attest_object_done) ASN1_OBJECT *o = OBJ_txt2obj(oid, 1);
@@ -397,4 +424,18 @@ cm_view cm_x509_cn(const X509_NAME *name)
         return cm_view_of(NULL, 0);
     s = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at));
     return cm_view_of(ASN1_STRING_get0_data(s), (size_t)ASN1_STRING_length(s));
+}
+
+X509 *cm_pool_named(const cm_pool *pool, cm_view cn)
+{
+    X509 *found = NULL;
+
+    for (size_t i = 0; i < pool->n; i++) {
+        if (!cm_view_eq(cm_x509_cn(X509_get_subject_name(pool->v[i])), cn))
+            continue;
+        if (found)
+            return NULL;
+        found = pool->v[i];
+    }
+    return found;
 }

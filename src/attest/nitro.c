@@ -186,7 +186,7 @@ static cm_err check_signer(cm_run *run, const nitro_doc *d)
     }
     CM_TRY(e);
     CM_TRY(check_signature(run, d, pool.v[0]));
-    CM_TRY(cm_path_find(&path, run, pool.v[0], &pool, CM_VENDOR_AWS));
+    CM_TRY(cm_path_find(&path, run, pool.v[0], &pool, CM_VENDOR_AWS, CM_CHECK_CHAIN));
     if (path.root)
         return cm_path_revocation(&path, run, 0);
     cm_note_skip(run, CM_CHECK_REVOCATION, "the certificates lead to no root");
@@ -220,15 +220,6 @@ static void check_fresh(cm_run *run, const nitro_doc *d)
             "it is older than allowed, or from the future");
 }
 
-static void check_config(cm_run *run, const nitro_doc *d)
-{
-    if (run->p->config.n)
-        cm_note(run, CM_CHECK_CONFIG, d->has_data && cm_view_eq(d->user_data, run->p->config),
-                "the user data are others");
-    else
-        cm_note_skip(run, CM_CHECK_CONFIG, "no user data were expected");
-}
-
 cm_err cm_attest_nitro(cm_run *run)
 {
     nitro_doc d = {0};
@@ -240,7 +231,7 @@ cm_err cm_attest_nitro(cm_run *run)
     CM_TRY(check_signer(run, &d));
     check_debug(run, &d);
     cm_check_measurement(run, d.pcr[0]);
-    check_config(run, &d);
+    cm_check_config(run, d.user_data);
     check_fresh(run, &d);
     return CM_OKAY;
 }

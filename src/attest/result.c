@@ -11,7 +11,14 @@ static const char *const kind_what[] = {[CM_ATTEST_UNKNOWN] = "", CM_ATTEST_KIND
 static const char *const check_name[] = {CM_ATTEST_CHECKS(CHECK_NAME)};
 static const char *const check_what[] = {CM_ATTEST_CHECKS(CHECK_WHAT)};
 static const char *const verdict_name[] = {"ABSENT", "PASS", "SKIP", "FAIL"};
-static const char *const tcb_name[] = {"unknown", "up to date", "pending", "out of date",
+static const char *const tcb_name[] = {"unknown",
+                                       "up to date",
+                                       "pending",
+                                       "software hardening needed",
+                                       "configuration needed",
+                                       "configuration and software hardening needed",
+                                       "out of date",
+                                       "out of date, configuration needed",
                                        "revoked"};
 
 static const char *at(const char *const *list, size_t n, size_t i)
@@ -186,6 +193,15 @@ void cm_check_fresh_padded(cm_run *run, cm_view have)
     same = want.n <= have.n && cm_view_eq(cm_view_sub(have, 0, want.n), want) &&
            cm_all_zero(cm_view_sub(have, want.n, have.n - want.n));
     cm_note(run, CM_CHECK_FRESH, same, "it is bound to something else: stale, replayed or relayed");
+}
+
+void cm_check_config(cm_run *run, cm_view have)
+{
+    if (run->p->config.n)
+        cm_note(run, CM_CHECK_CONFIG, cm_view_eq(run->p->config, have),
+                "the measured configuration is another");
+    else
+        cm_note_skip(run, CM_CHECK_CONFIG, "no configuration was expected");
 }
 
 /* AT-3 */

@@ -191,21 +191,6 @@ static cm_err claims(cm_run *run, const snp_report *r)
 
 /* ---- the signer ---------------------------------------------------------------------------- */
 
-/* AT-21: the one certificate whose common name is that of the signing key, letter for letter. */
-static X509 *find_vek(const cm_pool *pool, cm_view cn)
-{
-    X509 *found = NULL;
-
-    for (size_t i = 0; i < pool->n; i++) {
-        if (!cm_view_eq(cm_x509_cn(X509_get_subject_name(pool->v[i])), cn))
-            continue;
-        if (found)
-            return NULL;
-        found = pool->v[i];
-    }
-    return found;
-}
-
 static cm_err check_signature(cm_run *run, const snp_report *r, X509 *vek)
 {
     uint8_t a[SCALAR], b[SCALAR];
@@ -397,11 +382,7 @@ static void check_lists(cm_run *run, const snp_report *r)
     bool listed = false;
 
     cm_check_measurement(run, r->measurement);
-    if (run->p->config.n)
-        cm_note(run, CM_CHECK_CONFIG, cm_view_eq(run->p->config, r->host_data),
-                "the host data are others");
-    else
-        cm_note_skip(run, CM_CHECK_CONFIG, "no host data were expected");
+    cm_check_config(run, r->host_data);
     for (size_t i = 0; i < run->p->n_chips; i++)
         listed |= cm_view_eq(run->p->chips[i], r->chip_id);
     if (run->p->n_chips)
@@ -447,13 +428,13 @@ static cm_err check_signer(cm_run *run, const snp_report *r)
     X509 *vek;
 
     CM_TRY(cm_pool_load(&pool, run));
-    vek = signing_key(r) <= KEY_VLEK ? find_vek(&pool, cn) : NULL;
+    vek = signing_key(r) <= KEY_VLEK ? cm_pool_named(&pool, cn) : NULL; /* AT-21 */
     if (!vek) {
         cm_note_fail(run, CM_CHECK_CHAIN, "the key that signed is not among the certificates once");
         cm_note_skip(run, CM_CHECK_SIGNATURE, "there is no certificate to check it with");
     } else {
         CM_TRY(check_signature(run, r, vek));
-        CM_TRY(cm_path_find(&path, run, vek, &pool, CM_VENDOR_AMD));
+        CM_TRY(cm_path_find(&path, run, vek, &pool, CM_VENDOR_AMD, CM_CHECK_CHAIN));
     }
     check_vek(run, r, &path);
     /* AMD's list has the intermediate keys; single chips' keys are on none. */

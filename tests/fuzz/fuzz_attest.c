@@ -34,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
     if (n < 2)
         return 0;
     in.kind = (cm_attest_kind)(p[0] & 15);
-    in.evidence = v = cm_view_sub(v, 1, n - 1);
+    in.evidence = in.tcb_info = in.qe_identity = in.event_log = v = cm_view_sub(v, 1, n - 1);
     if (cm_ok(cm_attest_verify(&r, c, &in, &policy)))
         look(&r);
     return 0;
