@@ -1,6 +1,7 @@
 /*
- * casemate-p11d: loads one vendor's PKCS#11 module and answers requests about its token. Vendor
- * code runs here and nowhere else: when it crashes, hangs or leaks, this process does.
+ * casemate-p11d: loads one vendor's PKCS#11 module, or speaks with one cloud's key service, and
+ * answers requests about its keys. Vendor code runs here and nowhere else: when it crashes, hangs
+ * or leaks, this process does.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -14,6 +15,7 @@
 
 #include "base/os.h"
 #include "base/secret.h"
+#include "cloud/cloud.h"
 #include "cm_config.h"
 #include "codec/text.h"
 #include "hsm/msg.h"
@@ -26,6 +28,7 @@ enum { CONNECTIONS_MAX = 16, PATHS_MAX = 32 };
 
 struct arguments {
     cm_p11_options o;
+    const char *cloud;
     int connection[CONNECTIONS_MAX];
     unsigned connections;
     const char *pin_file, *pin_credential;
@@ -40,7 +43,9 @@ struct p11d {
     cm_log *log;
     struct arguments *a;
     cm_p11 *p11;
-    cm_err refused; /* why there is no p11 */
+    cm_cloud *cloud;
+    cm_hsm device;  /* call NULL: none */
+    cm_err refused; /* why there is none */
     unsigned sandbox;
     uint8_t *pin; /* locked */
 };
@@ -52,11 +57,13 @@ struct worker {
 };
 
 static const char usage[] =
-    "usage: casemate-p11d --module FILE --connection FD [options]\n"
-    "Loads a vendor's PKCS#11 module and answers requests on connected SOCK_SEQPACKET sockets.\n"
+    "usage: casemate-p11d --module FILE|--cloud FILE --connection FD [options]\n"
+    "Loads a vendor's PKCS#11 module, or speaks with a cloud's key service, and answers requests\n"
+    "on connected SOCK_SEQPACKET sockets.\n"
     "It is started by casemate-kmsd and by casemate hsm.\n"
     "\n"
     "  --module FILE         the vendor's module\n"
+    "  --cloud FILE          the configuration of a key service\n"
     "  --connection FD       a connected socket; may be repeated\n"
     "  --token LABEL         the token; default: the only one there is\n"
     "  --pin-file FILE       the user's PIN: the first line of FILE\n"
@@ -117,11 +124,9 @@ static bool option(struct arguments *a, const char *name, const char *value)
 {
     const struct {
         const char *name, **at;
-    } texts[] = {{"--module", &a->o.module},
-                 {"--token", &a->o.token},
-                 {"--init", &a->o.init},
-                 {"--pin-file", &a->pin_file},
-                 {"--pin-credential", &a->pin_credential}};
+    } texts[] = {{"--module", &a->o.module},   {"--cloud", &a->cloud},
+                 {"--token", &a->o.token},     {"--init", &a->o.init},
+                 {"--pin-file", &a->pin_file}, {"--pin-credential", &a->pin_credential}};
 
     for (size_t i = 0; i < CM_COUNT(texts); i++)
         if (strcmp(name, texts[i].name) == 0) {
@@ -157,7 +162,7 @@ static bool parse(struct arguments *a, int argc, char **argv)
             return false;
         i++;
     }
-    return a->help || a->version || (a->o.module && a->connections);
+    return a->help || a->version || (!a->o.module != !a->cloud && a->connections);
 }
 
 /* ---- the PIN: into locked memory, without a copy elsewhere ---------------------------------- */
@@ -205,13 +210,11 @@ static cm_err read_pin(struct p11d *d)
 
 static cm_err perform(struct p11d *d, const cm_hsm_request *r, cm_hsm_answer *a)
 {
-    cm_hsm h;
     cm_err e;
 
-    if (!d->p11)
+    if (!d->device.call)
         return d->refused;
-    h = cm_p11_of(d->p11);
-    e = h.call(h.self, r, a);
+    e = d->device.call(d->device.self, r, a);
     a->status.sandbox = d->sandbox;
     if (cm_is(e, CM_HSM_WRONG))
         CM_LOG(d->log, ERROR, "quarantined", cm_log_err(e));
@@ -295,9 +298,20 @@ static const struct {
 
 static void known_folders(struct arguments *a)
 {
-    for (size_t i = 0; i < CM_COUNT(known); i++)
+    for (size_t i = 0; i < CM_COUNT(known) && a->o.module; i++)
         if (strstr(a->o.module, known[i].module) && cm_os_exists(known[i].folder))
             (void)path_argument(a->write, &a->writes, known[i].folder);
+}
+
+/* What the system needs to find a name's address. */
+static void resolver_files(struct arguments *a)
+{
+    static const char *const files[] = {"/etc/hosts",     "/etc/resolv.conf", "/etc/nsswitch.conf",
+                                        "/etc/host.conf", "/etc/gai.conf",    "/etc/services"};
+
+    for (size_t i = 0; i < CM_COUNT(files); i++)
+        if (cm_os_exists(files[i]))
+            (void)path_argument(a->read, &a->reads, files[i]);
 }
 
 static cm_err enter_sandbox(struct p11d *d)
@@ -310,6 +324,10 @@ static cm_err enter_sandbox(struct p11d *d)
                             .best_effort = a->no_sandbox};
 
     known_folders(a);
+    if (a->cloud) {
+        resolver_files(a);
+        o.network = true;
+    }
     a->read[a->reads++] = "/proc/self";
     a->read[a->reads++] = "/dev/urandom";
     a->read[a->reads] = NULL;
@@ -324,20 +342,22 @@ static cm_err enter_sandbox(struct p11d *d)
 static cm_err start(struct p11d *d)
 {
     cm_hsm_status s;
-    cm_hsm h;
 
     d->refused = read_pin(d);
     d->a->o.sessions = (unsigned)d->a->sessions;
     if (cm_ok(d->refused))
-        d->refused = cm_p11_new(&d->p11, d->crypt, &d->a->o);
+        d->refused = d->a->cloud ? cm_cloud_new(&d->cloud, d->crypt, d->a->cloud)
+                                 : cm_p11_new(&d->p11, d->crypt, &d->a->o);
+    if (cm_ok(d->refused))
+        d->device = d->a->cloud ? cm_cloud_of(d->cloud) : cm_p11_of(d->p11);
     if (d->pin)
         cm_secret_free(d->pin, CM_P11_PIN_MAX + 1);
     if (cm_failed(d->refused)) {
-        CM_LOG(d->log, ERROR, "no_token", cm_log_str("module", d->a->o.module),
+        CM_LOG(d->log, ERROR, "no_token",
+               cm_log_str("module", d->a->cloud ? d->a->cloud : d->a->o.module),
                cm_log_err(d->refused));
     } else {
-        h = cm_p11_of(d->p11);
-        CM_TRY(cm_hsm_status_of(&h, &s));
+        CM_TRY(cm_hsm_status_of(&d->device, &s));
         CM_LOG(d->log, INFO, "token", cm_log_str("provider", s.provider),
                cm_log_str("label", s.label), cm_log_str("serial", s.serial),
                cm_log_str("module", s.module));
@@ -393,6 +413,7 @@ static int run(struct arguments *a)
         serve_all(&d);
     }
     cm_p11_free(d.p11);
+    cm_cloud_free(d.cloud);
     return cm_failed(e) ? 1 : 0;
 }
 

@@ -66,6 +66,7 @@ static void add_flag(struct device *d, cm_cli *cli, const char *option, const ch
 static void arguments(struct device *d, cm_cli *cli)
 {
     add(d, "--module", cm_cli_text(cli, "module"));
+    add(d, "--cloud", cm_cli_text(cli, "cloud"));
     add(d, "--token", cm_cli_text(cli, "token"));
     add(d, "--pin-file", cm_cli_text(cli, "pin-file"));
     add(d, "--init", cm_cli_text(cli, "init"));
@@ -87,7 +88,7 @@ static cm_err pin(struct device *d, cm_cli *cli)
     d->pin.max = PIN_MAX + 1;
     CM_TRY(cm_cli_at_most_one(cli, ways));
     CM_TRY(cm_cli_number(cli, "pin-fd", 0, 1 << 20, &fd));
-    if (cm_cli_has(cli, "pin-file") || cm_cli_has(cli, "no-pin"))
+    if (cm_cli_has(cli, "pin-file") || cm_cli_has(cli, "no-pin") || cm_cli_has(cli, "cloud"))
         return CM_OKAY;
     if (!cm_cli_has(cli, "pin-fd"))
         return cm_cli_ask(cli, &d->pin, "PIN of the token");
@@ -101,10 +102,14 @@ static cm_err open_device(cm_cli *cli, struct device *d)
 {
     cm_hsm_remote_options o = {
         .connect = cm_p11d_connect, .arg = &d->p, .fd = -1, .timeout_ms = PATIENCE_MS};
+    static const char *const kinds[] = {"module", "cloud", NULL};
+    const char *what = cm_cli_text(cli, cm_cli_has(cli, "cloud") ? "cloud" : "module");
 
-    if (!cm_cli_text(cli, "module"))
-        return cm_cli_usage(cli, "which device? Give --module FILE, the vendor's PKCS#11 module");
-    cm_cli_on(cli, cm_cli_text(cli, "module"));
+    CM_TRY(cm_cli_at_most_one(cli, kinds));
+    if (!what)
+        return cm_cli_usage(cli, "which device? Give --module FILE, the vendor's PKCS#11 module, "
+                                 "or --cloud FILE, a key service's configuration");
+    cm_cli_on(cli, what);
     CM_TRY(find_program(cli, d->program));
     arguments(d, cli);
     CM_TRY(pin(d, cli));
@@ -185,7 +190,8 @@ static void say_row(cm_cli *cli, const cm_hsm_status *s, const cm_conform *c)
     for (unsigned t = CM_CONFORM_AES256; t < CM_CONFORM_AAD; t++)
         cm_cli_say(cli, " %s |", word(c->result[t]));
     cm_cli_say(cli, " %s |\n",
-               c->failed ? "does not conform"
+               c->failed                        ? "does not conform"
+               : s->custody == CM_HSM_CLASSICAL ? "hsm-wrapped-classical"
                : c->result[CM_CONFORM_AES256 + CM_HSM_MLDSA65 - 1] == CM_CONFORM_PASS
                    ? "hsm-native, hsm-wrapped"
                    : "hsm-wrapped");
@@ -226,7 +232,9 @@ cm_err cm_cli_hsm_test(cm_cli *cli)
     CM_TRY(cm_hsm_status_of(&d.h, &s));
     say_status(cli, &s);
     cm_cli_say(cli, "\n");
-    cm_conform_run(&c, cli->crypt, &d.h, !cm_cli_has(cli, "persistent"));
+    /* A key service has no keys of a session. */
+    cm_conform_run(&c, cli->crypt, &d.h,
+                   !cm_cli_has(cli, "persistent") && !cm_cli_has(cli, "cloud"));
     report(cli, &s, &c);
     return first_failure(&c);
 }

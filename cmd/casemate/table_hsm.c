@@ -4,6 +4,7 @@
 /* clang-format off */
 #define OPT_DEVICE                                                                                \
     FILE_ARG(0, "module", "FILE", "the vendor's PKCS#11 module", NULL),                           \
+    FILE_ARG(0, "cloud", "FILE", "or the configuration of a cloud's key service", NULL),          \
     ARG(0, "token", "LABEL", "the token", "the only one that is initialised"),                    \
     FILE_ARG(0, "pin-file", "FILE", "the user's PIN: the first line of FILE",                     \
              "asked for on the terminal"),                                                        \

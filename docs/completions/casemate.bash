@@ -470,6 +470,7 @@ _casemate_words() {
     'hsm status')
         case $prev in
         --module) compgen -f -- "$cur" && return ;;
+        --cloud) compgen -f -- "$cur" && return ;;
         --token) : && return ;;
         --pin-file) compgen -f -- "$cur" && return ;;
         --pin-fd) : && return ;;
@@ -477,11 +478,12 @@ _casemate_words() {
         --read) compgen -d -- "$cur" && return ;;
         --write) compgen -d -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--module --token --pin-file --pin-fd --no-pin --pin-retry --init --read --write --network --no-sandbox --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--module --cloud --token --pin-file --pin-fd --no-pin --pin-retry --init --read --write --network --no-sandbox --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'hsm test')
         case $prev in
         --module) compgen -f -- "$cur" && return ;;
+        --cloud) compgen -f -- "$cur" && return ;;
         --token) : && return ;;
         --pin-file) compgen -f -- "$cur" && return ;;
         --pin-fd) : && return ;;
@@ -489,11 +491,12 @@ _casemate_words() {
         --read) compgen -d -- "$cur" && return ;;
         --write) compgen -d -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--module --token --pin-file --pin-fd --no-pin --pin-retry --init --read --write --network --no-sandbox --persistent --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--module --cloud --token --pin-file --pin-fd --no-pin --pin-retry --init --read --write --network --no-sandbox --persistent --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'hsm init')
         case $prev in
         --module) compgen -f -- "$cur" && return ;;
+        --cloud) compgen -f -- "$cur" && return ;;
         --token) : && return ;;
         --pin-file) compgen -f -- "$cur" && return ;;
         --pin-fd) : && return ;;
@@ -501,7 +504,7 @@ _casemate_words() {
         --read) compgen -d -- "$cur" && return ;;
         --write) compgen -d -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--module --token --pin-file --pin-fd --no-pin --pin-retry --init --read --write --network --no-sandbox --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--module --cloud --token --pin-file --pin-fd --no-pin --pin-retry --init --read --write --network --no-sandbox --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'serve')
         case $prev in

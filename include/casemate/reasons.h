@@ -273,6 +273,12 @@
     X(HSM_DOWN, IO, 0x0c19, "the device's process is down", "try again in a moment") \
     X(HSM_SPAWN, IO, 0x0c1a, "casemate-p11d could not be started", "check that it is installed beside this program and can be run") \
     X(HSM_NO_PIN, INVALID, 0x0c1b, "the token asks for a PIN and none was given", "give --pin-file, --pin-fd or a credential; never write a PIN on the command line") \
+    X(CLOUD_CONFIG, INVALID, 0x0c60, "the configuration of a key service can't be used", "see docs/hsm.md for what it has to say") \
+    X(CLOUD_SECRETS, INVALID, 0x0c61, "the file of secrets lacks what this key service asks for", "see docs/hsm.md for what it has to say") \
+    X(CLOUD_DENIED, DENIED, 0x0c62, "the key service refused who asked, or what for", "check the secrets, their rights and this machine's clock") \
+    X(CLOUD_BUSY, EXHAUSTED, 0x0c63, "the key service takes no more requests now", "try again later, or raise the account's limits") \
+    X(CLOUD_ANSWER, MALFORMED, 0x0c64, "the key service's answer can't be understood", "check its endpoint; what stands between may be broken") \
+    X(CLOUD_DAMAGED, IO, 0x0c65, "what went to the key service or came from it was damaged on its way", "try again; what stands between may be broken") \
     /* market: 0x0d01 */ \
     X(AMOUNT_OVERFLOW, LIMIT, 0x0d01, "the amount does not fit 256 bits", "check the numbers: nothing on a chain is that large") \
     X(AMOUNT_UNDERFLOW, INVALID, 0x0d02, "the amount would fall below zero", "check which is subtracted from which") \

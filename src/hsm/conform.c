@@ -64,7 +64,7 @@ static cm_err random_bytes(const struct run *r)
 
 static cm_err round_trip(const struct run *r, size_t n)
 {
-    CM_AUTO(cm_buf_free) cm_buf blob = {.max = CM_HSM_SEED_MAX + 64};
+    CM_AUTO(cm_buf_free) cm_buf blob = {.max = CM_HSM_SEED_MAX + CM_HSM_BLOB_MORE};
     CM_AUTO(cm_buf_free) cm_buf back = {.max = CM_HSM_SEED_MAX};
     uint8_t seed[64];
 
@@ -108,7 +108,7 @@ static cm_err algorithm(const struct run *r, cm_hsm_alg alg)
 
 static cm_err other_purpose(const struct run *r)
 {
-    CM_AUTO(cm_buf_free) cm_buf blob = {.max = 256};
+    CM_AUTO(cm_buf_free) cm_buf blob = {.max = 256 + CM_HSM_BLOB_MORE};
     CM_AUTO(cm_buf_free) cm_buf back = {.max = 256};
     cm_view id = CM_VIEW(r->id);
 
@@ -126,7 +126,7 @@ static cm_err other_purpose(const struct run *r)
 
 static cm_err other_key(const struct run *r)
 {
-    CM_AUTO(cm_buf_free) cm_buf blob = {.max = 256};
+    CM_AUTO(cm_buf_free) cm_buf blob = {.max = 256 + CM_HSM_BLOB_MORE};
     CM_AUTO(cm_buf_free) cm_buf back = {.max = 256};
     cm_hsm_key k;
     cm_err e;
@@ -232,8 +232,9 @@ void cm_conform_run(cm_conform *out, const cm_crypt *c, const cm_hsm *h, bool te
     *out = (cm_conform){.passed = 0};
     for (unsigned t = 0; t < CM_CONFORM_COUNT; t++) {
         /* There may be no key pairs to find. */
-        bool algorithm_test =
-            (t >= CM_CONFORM_AES256 && t < CM_CONFORM_AAD) || t == CM_CONFORM_REFIND;
+        bool algorithm_test = (t >= CM_CONFORM_AES256 && t < CM_CONFORM_AAD) ||
+                              t == CM_CONFORM_REFIND ||
+                              t == CM_CONFORM_RANDOM; /* some have none to give */
         cm_err e = cm_random(c, r.id, sizeof r.id);
 
         if (cm_ok(e))

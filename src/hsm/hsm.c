@@ -29,7 +29,8 @@ uint32_t cm_hsm_alg_sig(uint64_t alg)
 
 const char *cm_hsm_custody_name(uint64_t custody)
 {
-    static const char *const names[] = {"unknown", "hsm-native", "hsm-wrapped", "software"};
+    static const char *const names[] = {"unknown", "hsm-native", "hsm-wrapped", "software",
+                                        "hsm-wrapped-classical"};
 
     return names[custody < CM_COUNT(names) ? custody : 0];
 }
@@ -69,7 +70,7 @@ static bool list_fits(const cm_hsm_request *r)
 
     for (; rest.n && n < CM_HSM_MANY_MAX; n++)
         if (cm_failed(cm_hsm_list_next(&aad, &rest, CM_HSM_AAD_MAX)) ||
-            cm_failed(cm_hsm_list_next(&blob, &rest, CM_HSM_SEED_MAX + BLOB_MORE)))
+            cm_failed(cm_hsm_list_next(&blob, &rest, CM_HSM_SEED_MAX + CM_HSM_BLOB_MORE)))
             return false;
     return n > 0 && rest.n == 0 && r->aad.n == 0;
 }
@@ -86,7 +87,7 @@ static bool data_fits(const cm_hsm_request *r)
         return r->alg == CM_HSM_AES256 && r->data.n >= 1 && r->data.n <= CM_HSM_SEED_MAX;
     case CM_HSM_UNWRAP:
         return r->alg == CM_HSM_AES256 &&
-               (r->many ? list_fits(r) : r->data.n <= CM_HSM_SEED_MAX + BLOB_MORE);
+               (r->many ? list_fits(r) : r->data.n <= CM_HSM_SEED_MAX + CM_HSM_BLOB_MORE);
     default:
         return r->data.n == 0;
     }

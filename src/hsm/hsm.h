@@ -17,6 +17,7 @@ enum {
     CM_HSM_LABEL_MAX = 32,
     CM_HSM_DATA_MAX = 64 << 10,
     CM_HSM_SEED_MAX = 4096,
+    CM_HSM_BLOB_MORE = 2048 + 128, /* what a blob has beyond its seed, at most */
     CM_HSM_AAD_MAX = 1024,
     CM_HSM_RANDOM_MAX = 4096,
     CM_HSM_MANY_MAX = 64, /* seeds opened by one request */
@@ -25,12 +26,14 @@ enum {
 };
 
 /** Who could have the key. */
-typedef enum {                      /* wire numbers */
-               CM_HSM_NATIVE = 1,   /* made in the device, never outside it */
-               CM_HSM_WRAPPED = 2,  /* used in software, kept under a key of the device */
-               CM_HSM_SOFTWARE = 3, /* no device */
+typedef enum {                       /* wire numbers */
+               CM_HSM_NATIVE = 1,    /* made in the device, never outside it */
+               CM_HSM_WRAPPED = 2,   /* used in software, kept under a key of the device */
+               CM_HSM_SOFTWARE = 3,  /* no device */
+               CM_HSM_CLASSICAL = 4, /* kept under an RSA key of a device: not post-quantum */
+               CM_HSM_CUSTODIES = 4,
 } cm_hsm_custody;
-/** "hsm-native", "hsm-wrapped", "software"; "unknown". Static. */
+/** "hsm-native", "hsm-wrapped", "software", "hsm-wrapped-classical"; "unknown". Static. */
 const char *cm_hsm_custody_name(uint64_t custody);
 
 typedef enum { /* wire numbers */

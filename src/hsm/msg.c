@@ -88,14 +88,14 @@ static const cm_cbor_field data_fields[] = {
 
 static const cm_cbor_field key_fields[KEY_FIELDS] = {
     {1, CM_CBOR_UINT, true, 1, CM_HSM_ALGS},
-    {2, CM_CBOR_UINT, true, CM_HSM_NATIVE, CM_HSM_SOFTWARE},
+    {2, CM_CBOR_UINT, true, CM_HSM_NATIVE, CM_HSM_CUSTODIES},
     {3, CM_CBOR_BYTES, true, 1, CM_HSM_ID_MAX},
     {4, CM_CBOR_BYTES, false, 32, 32},
     {5, CM_CBOR_BYTES, false, 1, CM_SIG_PK_MAX},
 };
 
 static const cm_cbor_field status_fields[STATUS_FIELDS] = {
-    {1, CM_CBOR_UINT, true, CM_HSM_NATIVE, CM_HSM_SOFTWARE},
+    {1, CM_CBOR_UINT, true, CM_HSM_NATIVE, CM_HSM_CUSTODIES},
     {2, CM_CBOR_TEXT, true, 1, 63},
     {3, CM_CBOR_TEXT, false, 1, 19},
     {4, CM_CBOR_TEXT, false, 1, 35},
