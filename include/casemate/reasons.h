@@ -451,7 +451,7 @@
     X(SVC_BATCH, INVALID, 0x0b24, "the batch costs more than its rates ever let through at once", "send fewer items in one batch, or raise the rate") \
     X(SVC_API_KEY_OVER, UNAUTHENTIC, 0x0b21, "this API key's time is over", "make a new one: casemate principal api-key") \
     /* attest: 0x0e01 */ \
-    X(ATTEST_KIND, UNSUPPORTED, 0x0e01, "the bytes are no evidence of a kind that is known", "name the kind with --kind; casemate help attest lists them") \
+    X(ATTEST_KIND, UNSUPPORTED, 0x0e01, "the bytes are no evidence of a kind that is known", "check the file: SEV-SNP reports, Nitro documents, TDX and SGX quotes are known") \
     X(ATTEST_CERTIFICATE, MALFORMED, 0x0e02, "a certificate that came with the evidence can't be read", "give DER or PEM certificates, 24 at most") \
     X(ATTEST_REFUSED, UNAUTHENTIC, 0x0e03, "the evidence was refused", "do not trust what sent it; the failed check says why") \
     X(ATTEST_INCOMPLETE, DENIED, 0x0e04, "nothing failed, but not every check could be made", "give what the skipped checks need, or let the policy skip them by name") \

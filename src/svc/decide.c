@@ -267,6 +267,37 @@ cm_err cm_svc_decide(cm_call *c)
     return charge_grant(c, d.by);
 }
 
+/* Evidence and approvals speak of the first key: a grant that demands them does not hold here. */
+cm_err cm_svc_decide_also(cm_call *c, cm_view action, cm_perm perm, cm_view key,
+                          const cm_msg *record)
+{
+    struct cm_call_state *st = c->state;
+    cm_ask ask = {
+        .principal = st->who.name,
+        .action = action,
+        .permission = cm_view_str(cm_perm_name(perm)),
+        .on_key = true,
+        .keyspace = st->keyspace,
+        .key = key,
+        .time_ms = st->now,
+        .address = c->peer.address,
+        .pq = c->peer.pq || c->peer.local,
+    };
+    const cm_grant *grants;
+    cm_decision d;
+    size_t n;
+
+    if (record)
+        ask.tags = views_of(record, M_KeyRecord_tags);
+    CM_TRY(cm_svc_grants(c, st->who.tenant, &grants, &n));
+    cm_policy_decide(&d, grants, n, &ask);
+    if (!d.allowed) {
+        (void)snprintf(c->detail, sizeof c->detail, "%s", d.sentence);
+        return CM_FAIL(SVC_DENIED);
+    }
+    return charge_grant(c, d.by);
+}
+
 /* ---- budgets ---- */
 
 static cm_err take(cm_call *c, cm_view key, uint64_t rate)

@@ -87,9 +87,13 @@ cm_err cm_do_import_wrapped(cm_call *c)
     CM_TRY(cm_svc_key_path(c, &path, st->tenant, st->keyspace,
                            cm_msg_view(c->request, M_ImportWrappedRequest_import_key)));
     e = cm_svc_read(c, &row, path, &cm_message_KeyRecord);
-    if (cm_is(e, CM_STORE_NO_ROW))
+    if (cm_failed(e) && !cm_is(e, CM_STORE_NO_ROW))
+        return e;
+    CM_TRY(cm_svc_decide_also(c, CM_LIT("Decapsulate"), CM_PERM_USE,
+                              cm_msg_view(c->request, M_ImportWrappedRequest_import_key),
+                              cm_ok(e) ? row->msg : NULL)); /* V-73 */
+    if (cm_failed(e))
         return CM_FAIL(SVC_NO_KEY);
-    CM_TRY(e);
     if (cm_key_type_of((uint32_t)number(row->msg, M_KeyRecord_type)) == NULL ||
         !(cm_key_type_of((uint32_t)number(row->msg, M_KeyRecord_type))->can & CAN_KEM))
         return CM_FAIL(SVC_KEY_KIND);

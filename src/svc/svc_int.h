@@ -216,6 +216,9 @@ void cm_svc_sessions_done(cm_svc *s);
 
 /* ---- decide.c ---- */
 cm_err cm_svc_decide(cm_call *c);
+/** Whether who asks may do action on another key of the keyspace; record NULL: there is none. */
+cm_err cm_svc_decide_also(cm_call *c, cm_view action, cm_perm perm, cm_view key,
+                          const cm_msg *record);
 cm_err cm_svc_charge(cm_call *c);
 /* Fills g from a grant in a message with the fields of CM_GRANT_FIELDS at `first`. */
 void cm_svc_grant_of(cm_grant *g, cm_view name, const cm_msg *m, size_t effect_field);

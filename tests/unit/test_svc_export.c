@@ -262,6 +262,19 @@ static void test_each_type_comes_in(void **state)
 
 /* ---- refusals ---- */
 
+/* V-73: who may make keys, but not use the import key, gets nothing opened by it. */
+static void importer_without_use(t_svc *t, const char *wrapped)
+{
+    t_who maker = t_principal(t, &t->admin, t->admin.tenant, "maker");
+    const char *body = import_body("AES-256", "in", wrapped);
+
+    t_grant(t, &t->admin, "make", "maker", "\"ImportWrapped\"", "");
+    t_fails(t, &maker, "POST", KEY "made:importWrapped", body, CM_SVC_DENIED);
+    t_grant(t, &t->admin, "use-in", "maker", "\"Decapsulate\"",
+            ",\"resource_keyspace\":\"default\",\"resource_key\":\"in\"");
+    (void)t_ok(t, &maker, "POST", KEY "made:importWrapped", body);
+}
+
 static void test_wrapped_refused(void **state)
 {
     t_svc *a = t_svc_new(), *b = t_svc_new();
@@ -287,6 +300,7 @@ static void test_wrapped_refused(void **state)
     t_fails(b, &b->admin, "POST", KEY "in:importWrapped", import_body("AES-256", "in", good),
             CM_SVC_EXISTS);
     t_fails(b, &b->admin, "GET", KEY "moved", NULL, CM_SVC_NO_KEY);
+    importer_without_use(b, good);
     (void)t_ok(b, &b->admin, "POST", KEY "in:setState", "{\"state\":\"suspended\"}");
     t_fails(b, &b->admin, "POST", in, import_body("AES-256", "in", good), CM_KEY_STATE);
     (void)t_ok(b, &b->admin, "POST", KEY "in:setState", "{\"state\":\"active\"}");
