@@ -334,31 +334,6 @@ cm_err cm_mlkem_own_public(cm_mlkem_own **out, cm_cpu_kind kind, const cm_crypt 
     return CM_OKAY;
 }
 
-cm_err cm_mlkem_own_expanded(cm_mlkem_own **out, cm_cpu_kind kind, const cm_crypt *c, unsigned k,
-                             cm_view dk, uint8_t *pk)
-{
-    CM_AUTO(free_ptr) cm_mlkem_own *o = NULL;
-    size_t secret = (size_t)POLY * k, whole = secret + HASH;
-    bool good = true;
-
-    if (dk.n != secret + whole + 2 * HASH)
-        return CM_FAIL(CRYPT_BAD_KEY);
-    CM_TRY(cm_mlkem_own_public(&o, kind, c, k, dk.p + secret));
-    if (!cm_view_eq(CM_VIEW(o->h), cm_view_sub(dk, secret + whole, HASH)))
-        return CM_FAIL(CRYPT_BAD_KEY);
-    for (unsigned i = 0; i < k; i++) {
-        good &= unpack12(&o->s[i], dk.p + (size_t)POLY * i);
-        o->f->reduce(&o->s[i]);
-    }
-    if (!good)
-        return CM_FAIL(CRYPT_BAD_KEY);
-    memcpy(o->z, dk.p + dk.n - HASH, HASH);
-    memcpy(pk, dk.p + secret, whole);
-    *out = o;
-    o = NULL;
-    return CM_OKAY;
-}
-
 /* ---- encapsulation ---- */
 
 static void message_in(cm_kpoly *r, const uint8_t m[HASH])
@@ -452,5 +427,46 @@ cm_err cm_mlkem_own_decap(const cm_mlkem_own *o, const cm_crypt *c, uint8_t ss[3
     encrypt(o, again, m.b, g.b + HASH);
     cm_ct_select(ss, cm_ct_mask(cm_ct_diff(again, ct, n)), reject.b, g.b, HASH);
     cm_wipe(again, n);
+    return CM_OKAY;
+}
+
+/* What is sealed to the public half comes out of the secret one; the message may be anyone's. */
+static cm_err fits_public(const cm_mlkem_own *o, const cm_crypt *c)
+{
+    CM_AUTO(cm_key32_wipe) cm_key32 a;
+    CM_AUTO(cm_key32_wipe) cm_key32 b;
+    uint8_t ct[CM_KEM_CT_MAX];
+    bool same;
+
+    CM_TRY(cm_mlkem_own_encap(o, c, ct, a.b, o->h));
+    CM_TRY(cm_mlkem_own_decap(o, c, b.b, ct));
+    same = cm_ct_equal(CM_VIEW(a.b), CM_VIEW(b.b));
+    CM_DECLASSIFY(&same, sizeof same); /* that a key is not one is what the caller is told */
+    return same ? CM_OKAY : CM_FAIL(CRYPT_BAD_KEY);
+}
+
+cm_err cm_mlkem_own_expanded(cm_mlkem_own **out, cm_cpu_kind kind, const cm_crypt *c, unsigned k,
+                             cm_view dk, uint8_t *pk)
+{
+    CM_AUTO(free_ptr) cm_mlkem_own *o = NULL;
+    size_t secret = (size_t)POLY * k, whole = secret + HASH;
+    bool good = true;
+
+    if (dk.n != secret + whole + 2 * HASH)
+        return CM_FAIL(CRYPT_BAD_KEY);
+    CM_TRY(cm_mlkem_own_public(&o, kind, c, k, dk.p + secret));
+    if (!cm_view_eq(CM_VIEW(o->h), cm_view_sub(dk, secret + whole, HASH)))
+        return CM_FAIL(CRYPT_BAD_KEY);
+    for (unsigned i = 0; i < k; i++) {
+        good &= unpack12(&o->s[i], dk.p + (size_t)POLY * i);
+        o->f->reduce(&o->s[i]);
+    }
+    if (!good)
+        return CM_FAIL(CRYPT_BAD_KEY);
+    memcpy(o->z, dk.p + dk.n - HASH, HASH);
+    CM_TRY(fits_public(o, c));
+    memcpy(pk, dk.p + secret, whole);
+    *out = o;
+    o = NULL;
     return CM_OKAY;
 }
