@@ -129,29 +129,6 @@ cm_err cm_cloud_spki(struct cloud_key *k, cm_view der)
 
 /* ---- signatures ---------------------------------------------------------------------------- */
 
-/* s past half the order of secp256k1 becomes order - s. Public: time may tell. */
-void cm_cloud_low_s(uint8_t s[32])
-{
-    static const uint8_t order[32] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-                                      0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe,
-                                      0xba, 0xae, 0xdc, 0xe6, 0xaf, 0x48, 0xa0, 0x3b,
-                                      0xbf, 0xd2, 0x5e, 0x8c, 0xd0, 0x36, 0x41, 0x41};
-    static const uint8_t half[32] = {0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-                                     0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-                                     0x5d, 0x57, 0x6e, 0x73, 0x57, 0xa4, 0x50, 0x1d,
-                                     0xdf, 0xe9, 0x2f, 0x46, 0x68, 0x1b, 0x20, 0xa0};
-    int borrow = 0;
-
-    if (cm_view_compare(cm_view_of(s, 32), CM_VIEW(half)) <= 0)
-        return;
-    for (int i = 31; i >= 0; i--) {
-        int d = order[i] - s[i] - borrow;
-
-        borrow = d < 0;
-        s[i] = (uint8_t)(d + 256 * borrow);
-    }
-}
-
 /* A positive INTEGER of at most 256 bits, minimal, off the front of *v. */
 static bool take_scalar(uint8_t out[32], cm_view *v)
 {

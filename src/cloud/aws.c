@@ -69,11 +69,6 @@ static cm_err act(cm_cloud *k, struct cloud_answer *a, const char *action, cm_js
     return cm_cloud_ask(k, a, &q);
 }
 
-static const cm_json_node *root(const struct cloud_answer *a)
-{
-    return a->json ? cm_json_root(a->json) : NULL;
-}
-
 static void begin(cm_json_writer *w, cm_buf *out, const char *key_id)
 {
     *w = (cm_json_writer){.out = out};
@@ -190,8 +185,8 @@ static cm_err public_key(cm_cloud *k, struct cloud_key *key)
         return CM_OKAY;
     begin(&w, &body, key->name);
     CM_TRY(act(k, &a, "TrentService.GetPublicKey", &w, false));
-    CM_TRY(cm_cloud_same(root(&a), "KeyId", cm_view_str(key->name)));
-    CM_TRY(cm_cloud_bytes(root(&a), "PublicKey", false, &der));
+    CM_TRY(cm_cloud_same(cm_cloud_root(&a), "KeyId", cm_view_str(key->name)));
+    CM_TRY(cm_cloud_bytes(cm_cloud_root(&a), "PublicKey", false, &der));
     return cm_cloud_spki(key, cm_buf_view(&der));
 }
 
@@ -205,7 +200,7 @@ static cm_err find(cm_cloud *k, struct cloud_key *key)
     CM_TRY(alias_of(alias, key));
     begin(&w, &body, alias);
     CM_TRY(act(k, &a, "TrentService.DescribeKey", &w, false));
-    CM_TRY(metadata(key, root(&a)));
+    CM_TRY(metadata(key, cm_cloud_root(&a)));
     return public_key(k, key);
 }
 
@@ -250,7 +245,7 @@ static cm_err create(cm_cloud *k, struct cloud_key *key)
     if (cm_is(e, CM_HSM_DEVICE) && a.http.status == 400) /* no such KeySpec in this region */
         return CM_FAIL(HSM_MECHANISM);
     CM_TRY(e);
-    CM_TRY(metadata(key, root(&a)));
+    CM_TRY(metadata(key, cm_cloud_root(&a)));
     e = put_alias(k, key, true);
     /* Nobody could find it. Its name may have been taken meanwhile: that is what to say. */
     if (cm_failed(e) && cm_failed(schedule_deletion(k, key)))
@@ -286,8 +281,8 @@ static cm_err encrypt(cm_cloud *k, const struct cloud_key *key, const cm_key32 *
     cm_json_put_base64(&w, "Plaintext", CM_VIEW(plain->b));
     put_context(&w, bound);
     CM_TRY(act(k, &a, "TrentService.Encrypt", &w, false));
-    CM_TRY(cm_cloud_same(root(&a), "KeyId", cm_view_str(key->name)));
-    return cm_cloud_bytes(root(&a), "CiphertextBlob", false, out);
+    CM_TRY(cm_cloud_same(cm_cloud_root(&a), "KeyId", cm_view_str(key->name)));
+    return cm_cloud_bytes(cm_cloud_root(&a), "CiphertextBlob", false, out);
 }
 
 static cm_err decrypt(cm_cloud *k, const struct cloud_key *key, cm_view wrapped,
@@ -301,8 +296,8 @@ static cm_err decrypt(cm_cloud *k, const struct cloud_key *key, cm_view wrapped,
     cm_json_put_base64(&w, "CiphertextBlob", wrapped);
     put_context(&w, bound);
     CM_TRY(act(k, &a, "TrentService.Decrypt", &w, false));
-    CM_TRY(cm_cloud_same(root(&a), "KeyId", cm_view_str(key->name)));
-    return cm_cloud_key32(root(&a), "Plaintext", false, plain);
+    CM_TRY(cm_cloud_same(cm_cloud_root(&a), "KeyId", cm_view_str(key->name)));
+    return cm_cloud_key32(cm_cloud_root(&a), "Plaintext", false, plain);
 }
 
 /* AWS takes ML-DSA messages of 4 KiB; of longer ones their mu. */
@@ -341,8 +336,8 @@ static cm_err sign(cm_cloud *k, const struct cloud_key *key, cm_view msg, cm_buf
     CM_TRY(put_message(&w, k, key, msg));
     cm_json_put_text(&w, "SigningAlgorithm", cm_view_str(algs[key->alg].signing));
     CM_TRY(act(k, &a, "TrentService.Sign", &w, false));
-    CM_TRY(cm_cloud_same(root(&a), "KeyId", cm_view_str(key->name)));
-    CM_TRY(cm_cloud_bytes(root(&a), "Signature", false, &got));
+    CM_TRY(cm_cloud_same(cm_cloud_root(&a), "KeyId", cm_view_str(key->name)));
+    CM_TRY(cm_cloud_bytes(cm_cloud_root(&a), "Signature", false, &got));
     return algs[key->alg].digest ? cm_cloud_ecdsa(sig, cm_buf_view(&got))
                                  : cm_buf_append(sig, cm_buf_view(&got));
 }
@@ -357,19 +352,8 @@ static cm_err random_piece(cm_cloud *k, size_t n, cm_buf *out)
     begin(&w, &body, NULL);
     cm_json_put_u64(&w, "NumberOfBytes", n);
     CM_TRY(act(k, &a, "TrentService.GenerateRandom", &w, false));
-    CM_TRY(cm_cloud_bytes(root(&a), "Plaintext", false, out));
+    CM_TRY(cm_cloud_bytes(cm_cloud_root(&a), "Plaintext", false, out));
     return out->n - before == n ? CM_OKAY : CM_FAIL(HSM_WRONG);
-}
-
-static cm_err random_bytes(cm_cloud *k, size_t n, cm_buf *out)
-{
-    while (n) {
-        size_t piece = CM_MIN(n, (size_t)RANDOM_MAX);
-
-        CM_TRY(random_piece(k, piece, out));
-        n -= piece;
-    }
-    return CM_OKAY;
 }
 
 const struct cloud_service cm_cloud_aws = {
@@ -381,6 +365,7 @@ const struct cloud_service cm_cloud_aws = {
     .encrypt = encrypt,
     .decrypt = decrypt,
     .sign = sign,
-    .random = random_bytes,
+    .random = random_piece,
+    .random_max = RANDOM_MAX,
     .reason = reason,
 };

@@ -24,51 +24,6 @@ static bool has(uint32_t alg)
 
 /* ---- asking -------------------------------------------------------------------------------- */
 
-static const cm_json_node *root(const struct cloud_answer *a)
-{
-    return a->json ? cm_json_root(a->json) : NULL;
-}
-
-static cm_err bare(cm_cloud *k, struct cloud_answer *a, const char *method, const char *target)
-{
-    const struct cloud_ask q = {.method = method, .target = target};
-
-    return cm_cloud_ask(k, a, &q);
-}
-
-static cm_err post(cm_cloud *k, struct cloud_answer *a, const char *target, cm_json_writer *w,
-                   bool once)
-{
-    struct cloud_ask q = {.method = "POST", .target = target, .once = once};
-
-    cm_json_end_object(w);
-    CM_TRY(cm_json_finish(w));
-    q.body = cm_buf_view(w->out);
-    return cm_cloud_ask(k, a, &q);
-}
-
-static cm_err reason(int status, const cm_json_node *body, bool *retry)
-{
-    static const struct {
-        int status;
-        cm_reason reason;
-        bool retry;
-    } rows[] = {
-        {400, CM_HSM_BLOB, false},   {401, CM_CLOUD_DENIED, false}, {403, CM_CLOUD_DENIED, false},
-        {404, CM_HSM_NO_KEY, false}, {409, CM_HSM_KEYS, false},     {429, CM_CLOUD_BUSY, true},
-        {500, CM_HSM_DEVICE, true},  {502, CM_HSM_DEVICE, true},    {503, CM_CLOUD_BUSY, true},
-        {504, CM_HSM_TIMEOUT, true},
-    };
-
-    (void)body;
-    for (size_t i = 0; i < CM_COUNT(rows); i++)
-        if (rows[i].status == status) {
-            *retry = rows[i].retry;
-            return (cm_err){(uint32_t)rows[i].reason};
-        }
-    return CM_FAIL(HSM_DEVICE);
-}
-
 static void put_base64url(cm_json_writer *w, const char *name, cm_view v, cm_buf *scratch)
 {
     scratch->n = 0;
@@ -160,8 +115,8 @@ static cm_err find(cm_cloud *k, struct cloud_key *key)
     if (!has(key->alg))
         return CM_FAIL(HSM_MECHANISM);
     CM_TRY(path(target, key, ""));
-    CM_TRY(bare(k, &a, "GET", target));
-    return describe(k, key, root(&a));
+    CM_TRY(cm_cloud_bare(k, &a, "GET", target));
+    return describe(k, key, cm_cloud_root(&a));
 }
 
 static void put_operations(cm_json_writer *w, const cm_cloud *k, const struct cloud_key *key)
@@ -194,11 +149,11 @@ static cm_err create(cm_cloud *k, struct cloud_key *key)
     cm_json_put_bool(&w, "enabled", true);
     cm_json_put_bool(&w, "exportable", false);
     cm_json_end_object(&w);
-    e = post(k, &a, target, &w, true);
+    e = cm_cloud_post(k, &a, target, &w, true);
     if (cm_is(e, CM_HSM_BLOB)) /* a vault that has no HSM, or no AES */
         return CM_FAIL(HSM_MECHANISM);
     CM_TRY(e);
-    return describe(k, key, root(&a));
+    return describe(k, key, cm_cloud_root(&a));
 }
 
 static cm_err destroy(cm_cloud *k, const struct cloud_key *key)
@@ -207,7 +162,7 @@ static cm_err destroy(cm_cloud *k, const struct cloud_key *key)
     char target[TARGET];
 
     CM_TRY(path(target, key, ""));
-    return bare(k, &a, "DELETE", target);
+    return cm_cloud_bare(k, &a, "DELETE", target);
 }
 
 /* ---- use ----------------------------------------------------------------------------------- */
@@ -222,8 +177,8 @@ static cm_err use(cm_cloud *k, struct cloud_answer *a, const struct cloud_key *k
         end--;
     (void)snprintf(target, sizeof target, "%s/%s" API, key->name, verb);
     (void)snprintf(url, sizeof url, "%.*s%s", (int)end, k->config.endpoint, key->name);
-    CM_TRY(post(k, a, target, w, false));
-    return cm_cloud_same(root(a), "kid", cm_view_str(url));
+    CM_TRY(cm_cloud_post(k, a, target, w, false));
+    return cm_cloud_same(cm_cloud_root(a), "kid", cm_view_str(url));
 }
 
 static void begin(cm_json_writer *w, const char *alg)
@@ -251,12 +206,12 @@ static cm_err encrypt(cm_cloud *k, const struct cloud_key *key, const cm_key32 *
         put_base64url(&w, "aad", cm_view_of(bound, 32), &text);
     CM_TRY(use(k, &a, key, rsa ? "wrapkey" : "encrypt", &w));
     if (rsa)
-        return cm_cloud_bytes(root(&a), "value", true, out);
-    CM_TRY(cm_cloud_bytes(root(&a), "iv", true, out));
-    CM_TRY(cm_cloud_bytes(root(&a), "tag", true, out));
+        return cm_cloud_bytes(cm_cloud_root(&a), "value", true, out);
+    CM_TRY(cm_cloud_bytes(cm_cloud_root(&a), "iv", true, out));
+    CM_TRY(cm_cloud_bytes(cm_cloud_root(&a), "tag", true, out));
     if (out->n - before != IV + TAG)
         return CM_FAIL(CLOUD_ANSWER);
-    return cm_cloud_bytes(root(&a), "value", true, out);
+    return cm_cloud_bytes(cm_cloud_root(&a), "value", true, out);
 }
 
 static cm_err decrypt(cm_cloud *k, const struct cloud_key *key, cm_view wrapped,
@@ -279,7 +234,7 @@ static cm_err decrypt(cm_cloud *k, const struct cloud_key *key, cm_view wrapped,
     }
     put_base64url(&w, "value", wrapped, &text);
     CM_TRY(use(k, &a, key, rsa ? "unwrapkey" : "decrypt", &w));
-    return cm_cloud_key32(root(&a), "value", true, plain);
+    return cm_cloud_key32(cm_cloud_root(&a), "value", true, plain);
 }
 
 static cm_err sign(cm_cloud *k, const struct cloud_key *key, cm_view msg, cm_buf *sig)
@@ -294,7 +249,7 @@ static cm_err sign(cm_cloud *k, const struct cloud_key *key, cm_view msg, cm_buf
     begin(&w, algs[key->alg].signing);
     put_base64url(&w, "value", CM_VIEW(digest), &text);
     CM_TRY(use(k, &a, key, "sign", &w));
-    return cm_cloud_bytes(root(&a), "value", true, sig);
+    return cm_cloud_bytes(cm_cloud_root(&a), "value", true, sig);
 }
 
 /* A Managed HSM alone has it. */
@@ -308,23 +263,12 @@ static cm_err random_piece(cm_cloud *k, size_t n, cm_buf *out)
 
     cm_json_begin_object(&w, NULL);
     cm_json_put_u64(&w, "count", n);
-    e = post(k, &a, "/rng" API, &w, false);
+    e = cm_cloud_post(k, &a, "/rng" API, &w, false);
     if (cm_is(e, CM_HSM_NO_KEY) || cm_is(e, CM_HSM_BLOB))
         return CM_FAIL(HSM_MECHANISM);
     CM_TRY(e);
-    CM_TRY(cm_cloud_bytes(root(&a), "value", true, out));
+    CM_TRY(cm_cloud_bytes(cm_cloud_root(&a), "value", true, out));
     return out->n - before == n ? CM_OKAY : CM_FAIL(HSM_WRONG);
-}
-
-static cm_err random_bytes(cm_cloud *k, size_t n, cm_buf *out)
-{
-    while (n) {
-        size_t piece = CM_MIN(n, (size_t)RANDOM_MAX);
-
-        CM_TRY(random_piece(k, piece, out));
-        n -= piece;
-    }
-    return CM_OKAY;
 }
 
 const struct cloud_service cm_cloud_azure = {
@@ -336,7 +280,8 @@ const struct cloud_service cm_cloud_azure = {
     .encrypt = encrypt,
     .decrypt = decrypt,
     .sign = sign,
-    .random = random_bytes,
-    .reason = reason,
+    .random = random_piece,
+    .random_max = RANDOM_MAX,
+    .reason = cm_cloud_reason,
     .login = cm_cloud_azure_login,
 };

@@ -223,3 +223,50 @@ cm_err cm_cloud_ask(cm_cloud *k, struct cloud_answer *a, const struct cloud_ask 
         cm_buf_free(&text[i]);
     return e;
 }
+
+/* ---- what the services share --------------------------------------------------------------- */
+
+const cm_json_node *cm_cloud_root(const struct cloud_answer *a)
+{
+    return a->json ? cm_json_root(a->json) : NULL;
+}
+
+cm_err cm_cloud_bare(cm_cloud *k, struct cloud_answer *a, const char *method, const char *target)
+{
+    const struct cloud_ask q = {.method = method, .target = target};
+
+    return cm_cloud_ask(k, a, &q);
+}
+
+cm_err cm_cloud_post(cm_cloud *k, struct cloud_answer *a, const char *target, cm_json_writer *w,
+                     bool once)
+{
+    struct cloud_ask q = {.method = "POST", .target = target, .once = once};
+
+    cm_json_end_object(w);
+    CM_TRY(cm_json_finish(w));
+    q.body = cm_buf_view(w->out);
+    return cm_cloud_ask(k, a, &q);
+}
+
+cm_err cm_cloud_reason(int status, const cm_json_node *body, bool *retry)
+{
+    static const struct {
+        int status;
+        cm_reason reason;
+        bool retry;
+    } rows[] = {
+        {400, CM_HSM_BLOB, false},   {401, CM_CLOUD_DENIED, false},  {403, CM_CLOUD_DENIED, false},
+        {404, CM_HSM_NO_KEY, false}, {409, CM_HSM_KEYS, false},      {429, CM_CLOUD_BUSY, true},
+        {500, CM_HSM_DEVICE, true},  {501, CM_HSM_MECHANISM, false}, {502, CM_HSM_DEVICE, true},
+        {503, CM_CLOUD_BUSY, true},  {504, CM_HSM_TIMEOUT, true},
+    };
+
+    (void)body;
+    for (size_t i = 0; i < CM_COUNT(rows); i++)
+        if (rows[i].status == status) {
+            *retry = rows[i].retry;
+            return (cm_err){(uint32_t)rows[i].reason};
+        }
+    return CM_FAIL(HSM_DEVICE);
+}

@@ -42,7 +42,8 @@ struct cloud_service {
     cm_err (*decrypt)(cm_cloud *k, const struct cloud_key *key, cm_view wrapped,
                       const uint8_t bound[32], cm_key32 *plain);
     cm_err (*sign)(cm_cloud *k, const struct cloud_key *key, cm_view msg, cm_buf *sig);
-    cm_err (*random)(cm_cloud *k, size_t n, cm_buf *out);
+    cm_err (*random)(cm_cloud *k, size_t n, cm_buf *out); /* at most random_max at once */
+    size_t random_max;
     /* The reason that an answer which is no success stands for; retry: worth another try. */
     cm_err (*reason)(int status, const cm_json_node *body, bool *retry);
     /* A token for requests; NULL: they are signed. */
@@ -76,6 +77,8 @@ struct cloud_answer {
     cm_json *json;
 };
 void cm_cloud_answer_done(struct cloud_answer *a);
+/* NULL: it has no body. */
+const cm_json_node *cm_cloud_root(const struct cloud_answer *a);
 
 struct cloud_ask {
     const char *method;
@@ -87,6 +90,13 @@ struct cloud_ask {
 /* Sign or add the token, send, try again with growing pauses, read the answer. An answer that is no
  * success becomes its reason. CLOUD_ANSWER, CLOUD_BUSY, CLOUD_DENIED, HSM_TIMEOUT, HSM_LOST. */
 CM_MUST cm_err cm_cloud_ask(cm_cloud *k, struct cloud_answer *a, const struct cloud_ask *q);
+CM_MUST cm_err cm_cloud_bare(cm_cloud *k, struct cloud_answer *a, const char *method,
+                             const char *target);
+/* What w holds of an object, which this ends. */
+CM_MUST cm_err cm_cloud_post(cm_cloud *k, struct cloud_answer *a, const char *target,
+                             cm_json_writer *w, bool once);
+/* For .reason: by the status alone. */
+cm_err cm_cloud_reason(int status, const cm_json_node *body, bool *retry);
 /* The same of the service that gives out tokens: no token in it. */
 CM_MUST cm_err cm_cloud_ask_token(cm_cloud *k, struct cloud_answer *a, const cm_client_request *r);
 CM_MUST cm_err cm_cloud_aws_headers(cm_cloud *k, const struct cloud_ask *q, cm_http_header *h,
@@ -117,7 +127,6 @@ CM_MUST cm_err cm_cloud_name(char out[NAME_MAX_], cm_view v);
 CM_MUST cm_err cm_cloud_spki(struct cloud_key *k, cm_view der);
 /* ECDSA in DER to r || s, s low for secp256k1. HSM_WRONG when it is no such thing. */
 CM_MUST cm_err cm_cloud_ecdsa(cm_buf *out, cm_view der);
-void cm_cloud_low_s(uint8_t s[32]);
 /* "casemate-<hex of id>-<algorithm>" */
 CM_MUST cm_err cm_cloud_key_name(char out[128], const struct cloud_key *k);
 /* What is signed: the message's SHA-256 for P-256, the message itself for secp256k1. */

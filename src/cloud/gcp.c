@@ -22,51 +22,6 @@ static const struct {
 
 /* ---- asking -------------------------------------------------------------------------------- */
 
-static const cm_json_node *root(const struct cloud_answer *a)
-{
-    return a->json ? cm_json_root(a->json) : NULL;
-}
-
-static cm_err get(cm_cloud *k, struct cloud_answer *a, const char *target)
-{
-    const struct cloud_ask q = {.method = "GET", .target = target};
-
-    return cm_cloud_ask(k, a, &q);
-}
-
-static cm_err post(cm_cloud *k, struct cloud_answer *a, const char *target, cm_json_writer *w,
-                   bool once)
-{
-    struct cloud_ask q = {.method = "POST", .target = target, .once = once};
-
-    cm_json_end_object(w);
-    CM_TRY(cm_json_finish(w));
-    q.body = cm_buf_view(w->out);
-    return cm_cloud_ask(k, a, &q);
-}
-
-static cm_err reason(int status, const cm_json_node *body, bool *retry)
-{
-    static const struct {
-        int status;
-        cm_reason reason;
-        bool retry;
-    } rows[] = {
-        {400, CM_HSM_BLOB, false},   {401, CM_CLOUD_DENIED, false},  {403, CM_CLOUD_DENIED, false},
-        {404, CM_HSM_NO_KEY, false}, {409, CM_HSM_KEYS, false},      {429, CM_CLOUD_BUSY, true},
-        {500, CM_HSM_DEVICE, true},  {501, CM_HSM_MECHANISM, false}, {502, CM_HSM_DEVICE, true},
-        {503, CM_CLOUD_BUSY, true},  {504, CM_HSM_TIMEOUT, true},
-    };
-
-    (void)body;
-    for (size_t i = 0; i < CM_COUNT(rows); i++)
-        if (rows[i].status == status) {
-            *retry = rows[i].retry;
-            return (cm_err){(uint32_t)rows[i].reason};
-        }
-    return CM_FAIL(HSM_DEVICE);
-}
-
 /* ---- CRC-32C: 64-bit integers are strings in this JSON --------------------------------------- */
 
 static void put_crc(cm_json_writer *w, const char *name, cm_view v)
@@ -152,8 +107,8 @@ static cm_err version(cm_cloud *k, struct cloud_key *key, bool *pending)
 
     CM_TRY(key_path(path, k, key));
     (void)snprintf(target, sizeof target, "/v1/%s/cryptoKeyVersions/1", path);
-    CM_TRY(get(k, &a, target));
-    o = root(&a);
+    CM_TRY(cm_cloud_bare(k, &a, "GET", target));
+    o = cm_cloud_root(&a);
     CM_TRY(cm_cloud_same(o, "name", cm_view_str(target + 4)));
     CM_TRY(cm_cloud_text(o, "state", &v));
     *pending = cm_view_eq(v, CM_LIT("PENDING_GENERATION"));
@@ -204,10 +159,10 @@ static cm_err public_key(cm_cloud *k, struct cloud_key *key)
         return CM_OKAY;
     (void)snprintf(target, sizeof target, "/v1/%s/publicKey%s", key->name,
                    pq ? "?publicKeyFormat=NIST_PQC" : "");
-    CM_TRY(get(k, &a, target));
-    CM_TRY(cm_cloud_same(root(&a), "name", cm_view_str(key->name)));
-    CM_TRY(cm_cloud_same(root(&a), "algorithm", cm_view_str(algs[key->alg].algorithm)));
-    return pq ? from_bytes(key, root(&a)) : from_pem(k, key, root(&a));
+    CM_TRY(cm_cloud_bare(k, &a, "GET", target));
+    CM_TRY(cm_cloud_same(cm_cloud_root(&a), "name", cm_view_str(key->name)));
+    CM_TRY(cm_cloud_same(cm_cloud_root(&a), "algorithm", cm_view_str(algs[key->alg].algorithm)));
+    return pq ? from_bytes(key, cm_cloud_root(&a)) : from_pem(k, key, cm_cloud_root(&a));
 }
 
 static cm_err find(cm_cloud *k, struct cloud_key *key)
@@ -241,7 +196,7 @@ static cm_err ask_create(cm_cloud *k, const struct cloud_key *key, const char *l
     cm_json_put_text(&w, "algorithm", cm_view_str(algs[key->alg].algorithm));
     cm_json_put_text(&w, "protectionLevel", cm_view_str(level));
     cm_json_end_object(&w);
-    e = post(k, &a, target, &w, true);
+    e = cm_cloud_post(k, &a, target, &w, true);
     return cm_is(e, CM_HSM_BLOB) ? CM_FAIL(HSM_MECHANISM) : e;
 }
 
@@ -264,7 +219,7 @@ static cm_err destroy(cm_cloud *k, const struct cloud_key *key)
 
     (void)snprintf(target, sizeof target, "/v1/%s:destroy", key->name);
     cm_json_begin_object(&w, NULL);
-    return post(k, &a, target, &w, false);
+    return cm_cloud_post(k, &a, target, &w, false);
 }
 
 /* ---- use ----------------------------------------------------------------------------------- */
@@ -292,11 +247,11 @@ static cm_err encrypt(cm_cloud *k, const struct cloud_key *key, const cm_key32 *
     put_checked(&w, "plaintext", "plaintextCrc32c", CM_VIEW(plain->b));
     put_checked(&w, "additionalAuthenticatedData", "additionalAuthenticatedDataCrc32c",
                 cm_view_of(bound, 32));
-    CM_TRY(post(k, &a, target, &w, false));
-    CM_TRY(cm_cloud_same(root(&a), "name", cm_view_str(key->name)));
-    CM_TRY(verified(root(&a), "verifiedPlaintextCrc32c"));
-    CM_TRY(verified(root(&a), "verifiedAdditionalAuthenticatedDataCrc32c"));
-    return checked_bytes(root(&a), "ciphertext", "ciphertextCrc32c", out);
+    CM_TRY(cm_cloud_post(k, &a, target, &w, false));
+    CM_TRY(cm_cloud_same(cm_cloud_root(&a), "name", cm_view_str(key->name)));
+    CM_TRY(verified(cm_cloud_root(&a), "verifiedPlaintextCrc32c"));
+    CM_TRY(verified(cm_cloud_root(&a), "verifiedAdditionalAuthenticatedDataCrc32c"));
+    return checked_bytes(cm_cloud_root(&a), "ciphertext", "ciphertextCrc32c", out);
 }
 
 static cm_err decrypt(cm_cloud *k, const struct cloud_key *key, cm_view wrapped,
@@ -313,9 +268,9 @@ static cm_err decrypt(cm_cloud *k, const struct cloud_key *key, cm_view wrapped,
     put_checked(&w, "ciphertext", "ciphertextCrc32c", wrapped);
     put_checked(&w, "additionalAuthenticatedData", "additionalAuthenticatedDataCrc32c",
                 cm_view_of(bound, 32));
-    CM_TRY(post(k, &a, target, &w, false));
-    CM_TRY(cm_cloud_key32(root(&a), "plaintext", false, &got));
-    CM_TRY(check_crc(root(&a), "plaintextCrc32c", CM_VIEW(got.b)));
+    CM_TRY(cm_cloud_post(k, &a, target, &w, false));
+    CM_TRY(cm_cloud_key32(cm_cloud_root(&a), "plaintext", false, &got));
+    CM_TRY(check_crc(cm_cloud_root(&a), "plaintextCrc32c", CM_VIEW(got.b)));
     *plain = got;
     return CM_OKAY;
 }
@@ -349,10 +304,10 @@ static cm_err sign(cm_cloud *k, const struct cloud_key *key, cm_view msg, cm_buf
     (void)snprintf(target, sizeof target, "/v1/%s:asymmetricSign", key->name);
     cm_json_begin_object(&w, NULL);
     CM_TRY(put_message(&w, k, key, msg));
-    CM_TRY(post(k, &a, target, &w, false));
-    CM_TRY(cm_cloud_same(root(&a), "name", cm_view_str(key->name)));
-    CM_TRY(verified(root(&a), digest ? "verifiedDigestCrc32c" : "verifiedDataCrc32c"));
-    CM_TRY(checked_bytes(root(&a), "signature", "signatureCrc32c", &got));
+    CM_TRY(cm_cloud_post(k, &a, target, &w, false));
+    CM_TRY(cm_cloud_same(cm_cloud_root(&a), "name", cm_view_str(key->name)));
+    CM_TRY(verified(cm_cloud_root(&a), digest ? "verifiedDigestCrc32c" : "verifiedDataCrc32c"));
+    CM_TRY(checked_bytes(cm_cloud_root(&a), "signature", "signatureCrc32c", &got));
     return digest ? cm_cloud_ecdsa(sig, cm_buf_view(&got)) : cm_buf_append(sig, cm_buf_view(&got));
 }
 
@@ -371,20 +326,9 @@ static cm_err random_piece(cm_cloud *k, size_t n, cm_buf *out)
     cm_json_begin_object(&w, NULL);
     cm_json_put_u64(&w, "lengthBytes", asked);
     cm_json_put_text(&w, "protectionLevel", CM_LIT("HSM"));
-    CM_TRY(post(k, &a, target, &w, false));
-    CM_TRY(checked_bytes(root(&a), "data", "dataCrc32c", &got));
+    CM_TRY(cm_cloud_post(k, &a, target, &w, false));
+    CM_TRY(checked_bytes(cm_cloud_root(&a), "data", "dataCrc32c", &got));
     return got.n == asked ? cm_buf_append(out, cm_view_of(got.p, n)) : CM_FAIL(HSM_WRONG);
-}
-
-static cm_err random_bytes(cm_cloud *k, size_t n, cm_buf *out)
-{
-    while (n) {
-        size_t piece = CM_MIN(n, (size_t)RANDOM_MAX);
-
-        CM_TRY(random_piece(k, piece, out));
-        n -= piece;
-    }
-    return CM_OKAY;
 }
 
 const struct cloud_service cm_cloud_gcp = {
@@ -396,7 +340,8 @@ const struct cloud_service cm_cloud_gcp = {
     .encrypt = encrypt,
     .decrypt = decrypt,
     .sign = sign,
-    .random = random_bytes,
-    .reason = reason,
+    .random = random_piece,
+    .random_max = RANDOM_MAX,
+    .reason = cm_cloud_reason,
     .login = cm_cloud_google_login,
 };

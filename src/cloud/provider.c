@@ -126,7 +126,7 @@ static cm_err sign(cm_cloud *k, const cm_hsm_request *r, cm_hsm_answer *a)
     CM_TRY(cm_hsm_answer_room(a, CM_SIG_MAX));
     CM_TRY(k->service->sign(k, &key, r->data, &a->data));
     if (r->alg == CM_HSM_SECP256K1 && a->data.n == 64)
-        cm_cloud_low_s(a->data.p + 32);
+        cm_hsm_low_s(a->data.p + 32);
     return cm_hsm_check_signature(k->crypt, cm_hsm_alg_sig(r->alg), cm_view_of(key.pub, key.pub_n),
                                   r->data, cm_buf_view(&a->data)); /* H-6 */
 }
@@ -297,6 +297,18 @@ static cm_err status(const cm_cloud *k, cm_hsm_answer *a)
     return CM_OKAY;
 }
 
+static cm_err random_bytes(cm_cloud *k, size_t n, cm_hsm_answer *a)
+{
+    CM_TRY(cm_hsm_answer_room(a, n));
+    while (n) {
+        size_t piece = CM_MIN(n, k->service->random_max);
+
+        CM_TRY(k->service->random(k, piece, &a->data));
+        n -= piece;
+    }
+    return CM_OKAY;
+}
+
 static cm_err perform(cm_cloud *k, const cm_hsm_request *r, cm_hsm_answer *a)
 {
     switch (r->op) {
@@ -311,8 +323,7 @@ static cm_err perform(cm_cloud *k, const cm_hsm_request *r, cm_hsm_answer *a)
     case CM_HSM_UNWRAP:
         return r->many ? CM_FAIL(HSM_MECHANISM) : unwrap(k, r, a);
     case CM_HSM_RANDOM:
-        CM_TRY(cm_hsm_answer_room(a, r->n));
-        return k->service->random(k, r->n, &a->data);
+        return random_bytes(k, r->n, a);
     default:
         return destroy(k, r);
     }

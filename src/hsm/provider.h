@@ -34,6 +34,8 @@ CM_MUST cm_err cm_hsm_answer_room(cm_hsm_answer *a, size_t n);
 /** id, algorithm and public key into k, with its hash. */
 CM_MUST cm_err cm_hsm_key_fill(cm_hsm_key *k, const cm_crypt *c, const cm_hsm_request *r,
                                cm_hsm_custody custody, cm_view pub);
+/** The low form of a signature's s for secp256k1. Public: time may tell. */
+void cm_hsm_low_s(uint8_t s[32]);
 /** HSM_WRONG when it is no signature of this key. */
 CM_MUST cm_err cm_hsm_check_signature_by(const cm_sig_key *k, cm_view msg, cm_view sig);
 /** The same for a key that is its bytes. */

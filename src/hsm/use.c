@@ -6,7 +6,7 @@
 
 /* Half the order of secp256k1 is below 7fff...; s past it becomes order - s. Public: time may tell.
  */
-static void low_s(uint8_t s[32])
+void cm_hsm_low_s(uint8_t s[32])
 {
     static const uint8_t order[32] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
                                       0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe,
@@ -52,7 +52,7 @@ static cm_err sign_with(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r,
         return CM_FAIL(HSM_WRONG);
     a->data.n = n;
     if (r->alg == CM_HSM_SECP256K1)
-        low_s(a->data.p + 32);
+        cm_hsm_low_s(a->data.p + 32);
     return CM_OKAY;
 }
 

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "cloud/cloud_int.h"
+#include "hsm/provider.h"
 
 #define IS(e, reason) assert_string_equal(cm_err_name(e), cm_err_name(CM_FAIL(reason)))
 #define OK(e)         assert_string_equal(cm_err_name(e), cm_err_name(CM_OKAY))
@@ -132,14 +133,14 @@ static void low_s(void **state)
     uint8_t one[32] = {[31] = 1}, s[32] = {[31] = 1};
 
     (void)state;
-    cm_cloud_low_s(s);
+    cm_hsm_low_s(s);
     assert_memory_equal(s, one, 32);
     memset(s, 0xff, 16);
     memcpy(s,
            "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xfe"
            "\xba\xae\xdc\xe6\xaf\x48\xa0\x3b\xbf\xd2\x5e\x8c\xd0\x36\x41\x40",
            32);
-    cm_cloud_low_s(s);
+    cm_hsm_low_s(s);
     assert_memory_equal(s, one, 32);
 }
 
