@@ -273,6 +273,7 @@ static void importer_without_use(t_svc *t, const char *wrapped)
     t_grant(t, &t->admin, "use-in", "maker", "\"Decapsulate\"",
             ",\"resource_keyspace\":\"default\",\"resource_key\":\"in\"");
     (void)t_ok(t, &maker, "POST", KEY "made:importWrapped", body);
+    t_who_done(&maker);
 }
 
 static void test_wrapped_refused(void **state)
