@@ -5,13 +5,16 @@ tools/mutants.txt lists the faults. Each is put into a copy of the tree, built, 
 names are run: a mutant that they let live is a failure. The copy is below build/mutants. With TEXT
 only those whose name has it.
 """
+import json
 import os
-import re
 import shutil
 import subprocess
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(ROOT, "tools/lint"))
+from faults import LIST, faults  # noqa: E402 (the path comes first)
+
 WORK = os.path.join(ROOT, "build", "mutants")
 TREE, OUT = os.path.join(WORK, "tree"), os.path.join(WORK, "out")
 
@@ -31,15 +34,6 @@ def write(path, text):
         f.write(text)
 
 
-def mutants():
-    """Blocks of `[name]`, `file`, `from`, `to`, `tests` lines."""
-    for block in re.split(r"^\[", read(os.path.join(ROOT, "tools/mutants.txt")), flags=re.M)[1:]:
-        head, _, rest = block.partition("]\n")
-        fields = dict(line.split(" ", 1) for line in rest.splitlines()
-                      if " " in line and not line.startswith("#"))
-        yield head, fields["file"], fields["from"].strip(), fields["to"].strip(), fields["tests"]
-
-
 def copy_tree():
     """Only what changed is written, so that the copy builds incrementally."""
     names = run("git", "-c", "safe.directory=*", "ls-files", "-co", "--exclude-standard").stdout
@@ -55,36 +49,50 @@ def copy_tree():
         os.symlink(os.path.join(ROOT, ".deps"), deps)
 
 
-def build():
+def setup():
     if not os.path.exists(os.path.join(OUT, "build.ninja")):
         pc = os.path.join(ROOT, ".deps/openssl/lib/pkgconfig")
         vectors = os.environ.get("CASEMATE_VECTORS", os.path.join(ROOT, "../shared/vectors"))
         out = run("meson", "setup", OUT, TREE, f"-Dpkg_config_path={pc}", f"-Dvectors={vectors}")
         if out.returncode:
-            return out
-    return run("ninja", "-C", OUT)
+            raise SystemExit("mutants: the tree does not configure\n" + out.stdout[-2000:])
+
+
+def introspect(what):
+    return json.loads(run("meson", "introspect", f"--{what}", OUT).stdout)
+
+
+def needs(names):
+    """Files that these tests run: the rest of the tree is not built for each fault."""
+    targets = {t["id"]: t["filename"] for t in introspect("targets")}
+    tests = {t["name"]: t["depends"] for t in introspect("tests")}
+    missing = [n for n in names if n not in tests]
+    if missing:
+        raise SystemExit(f"mutants: no such tests: {' '.join(missing)}")
+    return sorted({os.path.relpath(file, OUT) for n in names for target in tests[n]
+                   for file in targets[target]})
+
+
+def build(names):
+    return run("ninja", "-C", OUT, *needs(names))
 
 
 def tests_fail(names):
-    """None when the tests pass; else which way they failed."""
-    out = run("meson", "test", "-C", OUT, "--no-rebuild", *names.split())
-    if "No suitable tests" in out.stdout or "ERROR" in out.stdout:
-        raise SystemExit(f"mutants: no such tests: {names}\n{out.stdout[-500:]}")
-    return out.returncode != 0
+    return run("meson", "test", "-C", OUT, "--no-rebuild", *names).returncode != 0
 
 
-def try_one(name, path, old, new, tests):
-    """What is wrong with this mutant, or None when a test caught it."""
-    path = os.path.join(TREE, path)
+def try_one(fault):
+    """What is wrong with this fault, or None when a test caught it."""
+    path, names = os.path.join(TREE, fault.file), fault.tests.split()
     text = read(path)
-    if text.count(old) != 1:
-        return f"its line occurs {text.count(old)} times in {os.path.relpath(path, TREE)}"
-    write(path, text.replace(old, new))
+    if text.count(fault.old) != 1:
+        return f"its line occurs {text.count(fault.old)} times in {fault.file}"
+    write(path, text.replace(fault.old, fault.new))
     try:
-        out = build()
+        out = build(names)
         if out.returncode:
             return "it does not compile:\n" + out.stdout[-1500:]
-        return None if tests_fail(tests) else f"{tests} did not notice"
+        return None if tests_fail(names) else f"{fault.tests} did not notice"
     finally:
         write(path, text)
 
@@ -94,17 +102,19 @@ def main():
     only = sys.argv[2] if len(sys.argv) > 2 else ""
     os.makedirs(TREE, exist_ok=True)
     copy_tree()
-    out = build()
+    setup()
+    chosen = [f for f in faults(read(os.path.join(ROOT, LIST))) if only in f.name]
+    out = build(sorted({name for fault in chosen for name in fault.tests.split()}))
     if out.returncode:
         raise SystemExit("mutants: the tree does not build\n" + out.stdout[-2000:])
     bad = 0
     with open(results, "a", encoding="utf-8") as f:
-        for name, *mutant in (m for m in mutants() if only in m[0]):
-            why = try_one(name, *mutant)
+        for fault in chosen:
+            why = try_one(fault)
             bad += why is not None
-            print(f"{'FAIL   ' if why else 'ok     '} mutant: {name}" + (f": {why}" if why else ""),
-                  flush=True)
-            f.write(f"{'fail' if why else 'pass'} mutant: {name}\n")
+            print(f"{'FAIL   ' if why else 'ok     '} mutant: {fault.name}"
+                  + (f": {why}" if why else ""), flush=True)
+            f.write(f"{'fail' if why else 'pass'} mutant: {fault.name}\n")
     return bad != 0
 
 

@@ -7,6 +7,7 @@ import argparse
 import sys
 
 import docs
+import faults
 import layers
 import listed
 import style
@@ -30,6 +31,7 @@ CHECKS = {
     "spec-tags": docs.spec_tags,
     "reasons": docs.reasons,
     "listed": listed.listed,
+    "faults": faults.planted,
 }
 
 
