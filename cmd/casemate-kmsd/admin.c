@@ -234,24 +234,22 @@ static cm_err unseal(kmsd *d, cm_view body)
     return cm_kmsd_keyd_unseal(d, kind, v);
 }
 
-static void take_seal(reactor *re, cm_conn *c, cm_http_request *r)
+static void answer_accepted(reactor *re, cm_conn *c, cm_http_request *r, cm_err e)
 {
-    cm_err e = cm_kmsd_keyd_seal(re->d);
-
     if (cm_failed(e))
         cm_kmsd_answer_error(re, c, r, e, NULL, 0);
     else
         cm_kmsd_answer_json(c, r, 202, CM_LIT("{}"));
 }
 
+static void take_seal(reactor *re, cm_conn *c, cm_http_request *r)
+{
+    answer_accepted(re, c, r, cm_kmsd_keyd_seal(re->d));
+}
+
 static void take_unseal(reactor *re, cm_conn *c, cm_http_request *r)
 {
-    cm_err e = unseal(re->d, r->body);
-
-    if (cm_failed(e))
-        cm_kmsd_answer_error(re, c, r, e, NULL, 0);
-    else
-        cm_kmsd_answer_json(c, r, 202, CM_LIT("{}"));
+    answer_accepted(re, c, r, unseal(re->d, r->body));
 }
 
 /* {"retire": true}, or a new generation; and what opens the record: "passphrase", "shares" or
@@ -284,12 +282,7 @@ static cm_err change_root(kmsd *d, cm_view body)
 
 static void take_root(reactor *re, cm_conn *c, cm_http_request *r)
 {
-    cm_err e = change_root(re->d, r->body);
-
-    if (cm_failed(e))
-        cm_kmsd_answer_error(re, c, r, e, NULL, 0);
-    else
-        cm_kmsd_answer_json(c, r, 202, CM_LIT("{}"));
+    answer_accepted(re, c, r, change_root(re->d, r->body));
 }
 
 /* ---- routes -------------------------------------------------------------------------------- */

@@ -133,16 +133,21 @@ static void note_status(kmsd *d, const cm_keyctl_status *s)
         set_state(d, KEYD_SEALED);
 }
 
+/* keyd is free for the next question; the answer is the caller's to free. */
+static cm_err answered(kmsd *d, const cm_keyctl *c, cm_keyctl_status *s)
+{
+    d->control_busy = false;
+    CM_TRY(c->result);
+    return cm_keyctl_get_status(s, cm_buf_view(&c->answer));
+}
+
 void cm_kmsd_keyd_unsealed(cm_keyctl *c)
 {
     kmsd *d = cm_kmsd_of_control(c);
     cm_keyctl_status s;
-    cm_err e = c->result;
+    cm_err e = answered(d, c, &s);
 
-    d->control_busy = false;
     cm_buf_free(&d->control_body);
-    if (cm_ok(e))
-        e = cm_keyctl_get_status(&s, cm_buf_view(&c->answer));
     d->unseal_tries++;
     d->unseal_result = e;
     if (cm_ok(e))
@@ -189,11 +194,8 @@ static void sealed(cm_keyctl *c)
 {
     kmsd *d = cm_kmsd_of_control(c);
     cm_keyctl_status s;
-    cm_err e = c->result;
+    cm_err e = answered(d, c, &s);
 
-    d->control_busy = false;
-    if (cm_ok(e))
-        e = cm_keyctl_get_status(&s, cm_buf_view(&c->answer));
     if (cm_ok(e))
         note_status(d, &s);
     else
@@ -256,11 +258,8 @@ static void asked(cm_keyctl *c)
 {
     kmsd *d = cm_kmsd_of_control(c);
     cm_keyctl_status s;
-    cm_err e = c->result;
+    cm_err e = answered(d, c, &s);
 
-    d->control_busy = false;
-    if (cm_ok(e))
-        e = cm_keyctl_get_status(&s, cm_buf_view(&c->answer));
     if (cm_ok(e))
         note_status(d, &s);
     else
@@ -277,11 +276,8 @@ static void seen(cm_keyctl *c)
 {
     kmsd *d = cm_kmsd_of_control(c);
     cm_keyctl_status s;
-    cm_err e = c->result;
+    cm_err e = answered(d, c, &s);
 
-    d->control_busy = false;
-    if (cm_ok(e))
-        e = cm_keyctl_get_status(&s, cm_buf_view(&c->answer));
     if (cm_ok(e))
         note_devices(d, &s);
     cm_buf_free(&c->answer);
