@@ -3,58 +3,16 @@
 # restarts and killed processes; another token with the same label opens nothing.
 # shellcheck source=tests/e2e/lib.sh
 . "$CASEMATE_SOURCE/tests/e2e/lib.sh"
-module=/usr/lib/softhsm/libsofthsm2.so
-{ [ -r "$module" ] && command -v softhsm2-util >/dev/null; } || {
-    echo 'SKIP: no SoftHSM2 (package softhsm2)'
-    exit 77
-}
-command -v curl >/dev/null || {
-    echo 'SKIP: no curl'
-    exit 77
-}
-
-dir=$WORK/kms
-port=$((20000 + RANDOM % 12000))
-server=
-trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true; wait 2>/dev/null || true' EXIT
-export SOFTHSM2_CONF=$WORK/softhsm2.conf
-printf 'directories.tokendir = %s\n' "$WORK/tokens" >"$SOFTHSM2_CONF"
-echo 482916 >"$WORK/pin"
-
-token() {
-    mkdir -p "$WORK/tokens"
-    softhsm2-util --init-token --free --label kms --pin 482916 --so-pin 73519264 >/dev/null
-}
+# shellcheck source=tests/e2e/tokens.sh
+. "$CASEMATE_SOURCE/tests/e2e/tokens.sh"
 
 device() {
     casemate hsm "$@" --module "$module" --token kms --pin-file "$WORK/pin" --write "$WORK/tokens" \
         2>>"$WORK/p11d.log"
 }
 
-admin() { curl -s --max-time 5 --unix-socket "$dir/admin.sock" "http://localhost$1" || true; }
-
-launch() {
-    casemate serve --dir "$dir" --listen "127.0.0.1:$port" --shares-file "$WORK/shares" \
-        --hsm-module "$module" --hsm-token kms --hsm-pin-file "$WORK/pin" \
-        --hsm-files "$WORK/tokens" >>"$WORK/log" 2>&1 &
-    server=$!
-}
-
-ready() {
-    for _ in $(seq 600); do
-        if admin /readyz | grep -q '"ready":true'; then
-            return
-        fi
-        kill -0 "$server" 2>/dev/null || break
-        sleep 0.1
-    done
-    die "not ready: $(tail -20 "$WORK/log")"
-}
-
-finish() {
-    kill -TERM "$server"
-    wait "$server" || die "the server failed at the end: $(tail -3 "$WORK/log")"
-    server=
+serve() {
+    launch --hsm-module "$module" --hsm-token kms --hsm-pin-file "$WORK/pin" --hsm-files "$WORK/tokens"
 }
 
 # count TEXT: lines of the log with it
@@ -70,7 +28,7 @@ until_count() {
 }
 
 # ---- a token, its key
-token
+new_token kms
 expect 2 'which device?' casemate hsm status
 device status >"$WORK/status"
 grep -q '^root key  none' "$WORK/status" || die "a root key in a new token: $(cat "$WORK/status")"
@@ -84,7 +42,7 @@ device test | grep -qF '| SoftHSM project, SoftHSM v2 | yes | yes | yes | yes | 
     die "SoftHSM2 does not conform: $(device test)"
 
 # ---- a server whose root is under it
-launch
+serve
 ready
 absent "$dir/passphrase"
 export CASEMATE_SERVER=$dir/admin.json
@@ -99,7 +57,7 @@ grep -q "module_sha256=$(sha256sum "$module" | cut -d' ' -f1)" "$WORK/log" || di
 
 # ---- the same keys after a restart
 finish
-launch
+serve
 ready
 ok casemate key sign k1 --data "@$WORK/data"
 
@@ -117,14 +75,15 @@ ok casemate key sign k1 --data "@$WORK/data"
 # ---- another token with the same label opens nothing
 finish
 mv "$WORK/tokens" "$WORK/aside"
-token
-launch
+mkdir "$WORK/tokens"
+new_token kms
+serve
 until_count 1 HSM_NO_KEY
 admin /readyz | grep -q '"ready":false' || die 'ready without its token'
 finish
 rm -r "$WORK/tokens"
 mv "$WORK/aside" "$WORK/tokens"
-launch
+serve
 ready
 ok casemate key sign k1 --data "@$WORK/data"
 finish

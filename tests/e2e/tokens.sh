@@ -1,0 +1,118 @@
+#!/usr/bin/env bash
+# SoftHSM2 tokens and a server whose root is under them; sourced after lib.sh.
+module=/usr/lib/softhsm/libsofthsm2.so
+{ [ -r "$module" ] && command -v softhsm2-util >/dev/null; } || {
+    echo 'SKIP: no SoftHSM2 (package softhsm2)'
+    exit 77
+}
+command -v curl >/dev/null || {
+    echo 'SKIP: no curl'
+    exit 77
+}
+
+dir=$WORK/kms
+port=$((20000 + RANDOM % 12000))
+server=
+trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true; wait 2>/dev/null || true' EXIT
+export SOFTHSM2_CONF=$WORK/softhsm2.conf
+printf 'directories.tokendir = %s\n' "$WORK/tokens" >"$SOFTHSM2_CONF"
+echo 482916 >"$WORK/pin"
+mkdir -p "$WORK/tokens" "$WORK/away"
+
+# new_token LABEL
+new_token() { softhsm2-util --init-token --free --label "$1" --pin 482916 --so-pin 73519264 >/dev/null; }
+
+# admin PATH [option of curl]...
+admin() { curl -s --max-time 5 --unix-socket "$dir/admin.sock" "http://localhost$1" "${@:2}" || true; }
+
+# launch [option of casemate serve]...
+launch() {
+    casemate serve --dir "$dir" --listen "127.0.0.1:$port" --shares-file "$WORK/shares" "$@" \
+        >>"$WORK/log" 2>&1 &
+    server=$!
+}
+
+ready() {
+    for _ in $(seq 600); do
+        if admin /readyz | grep -q '"ready":true'; then
+            return
+        fi
+        kill -0 "$server" 2>/dev/null || break
+        sleep 0.1
+    done
+    die "not ready: $(tail -20 "$WORK/log")"
+}
+
+finish() {
+    kill -TERM "$server"
+    wait "$server" || die "the server failed at the end: $(tail -3 "$WORK/log")"
+    server=
+}
+
+# token LABEL: one with a root key; its folder is $WORK/at.LABEL's content
+token() {
+    local before
+    before=$(ls "$WORK/tokens")
+    new_token "$1"
+    comm -13 <(echo "$before") <(ls "$WORK/tokens") >"$WORK/at.$1"
+    casemate hsm init --module "$module" --token "$1" --pin-file "$WORK/pin" \
+        --write "$WORK/tokens" >/dev/null 2>>"$WORK/p11d.log" || die "no key in $1"
+}
+take() { mv "$WORK/tokens/$(cat "$WORK/at.$1")" "$WORK/away/"; }
+give() { mv "$WORK/away/$(cat "$WORK/at.$1")" "$WORK/tokens/"; }
+
+# until_said PATH TEXT: the admin socket's answer has it
+until_said() {
+    for _ in $(seq 600); do
+        if admin "$1" | grep -qF -- "$2"; then
+            return
+        fi
+        sleep 0.1
+    done
+    die "$1 never said $2: $(admin "$1"); $(tail -20 "$WORK/log")"
+}
+
+# provider NAME WEIGHT
+provider() {
+    printf '    - {name: %s, module: "%s", token: %s, pin_file: "%s", files: "%s", weight: %s}\n' \
+        "$1" "$module" "$1" "$WORK/pin" "$WORK/tokens" "$2"
+}
+
+# configure METHOD [PROVIDER WEIGHT]...: what is behind the listeners in the configuration
+configure() {
+    local method=$1
+    shift
+    sed -n '/^unseal:/q; p' "$dir/kmsd.yaml" >"$WORK/new.yaml"
+    {
+        printf 'unseal:\n  method: %s\n' "$method"
+        [ "$method" = hsm ] || printf '  file: passphrase\n'
+        printf 'hsm:\n  check: 500ms\n  ramp: 1s\n  providers:\n'
+        while [ $# -gt 0 ]; do
+            provider "$1" "$2"
+            shift 2
+        done
+    } >>"$WORK/new.yaml"
+    cp "$WORK/new.yaml" "$dir/kmsd.yaml"
+    expect 0 fine casemate config check "$dir/kmsd.yaml"
+}
+
+rewrap() { "$CASEMATE_KMSD" --config "$dir/kmsd.yaml" --rewrap "$@" >>"$WORK/log" 2>&1; }
+
+# A key that signs and a model that is sealed to another one.
+make_things() {
+    export CASEMATE_SERVER=$dir/admin.json
+    ok casemate key create k1 --type ML-DSA-65
+    ok casemate key create box --type X-Wing
+    echo hello >"$WORK/data"
+    head -c 100000 /dev/urandom >"$WORK/model"
+    ok casemate seal "$WORK/model" --unsigned --to-kms box -o "$WORK/model.sealed"
+    usable
+}
+
+# What make_things made still works.
+usable() {
+    ok casemate key sign k1 --data "@$WORK/data"
+    rm -f "$WORK/back"
+    ok casemate open --unsigned "$WORK/model.sealed" -o "$WORK/back"
+    cmp -s "$WORK/model" "$WORK/back" || die 'another model'
+}
