@@ -455,6 +455,7 @@
     X(ATTEST_CERTIFICATE, MALFORMED, 0x0e02, "a certificate that came with the evidence can't be read", "give DER or PEM certificates, 24 at most") \
     X(ATTEST_REFUSED, UNAUTHENTIC, 0x0e03, "the evidence was refused", "do not trust what sent it; the failed check says why") \
     X(ATTEST_INCOMPLETE, DENIED, 0x0e04, "nothing failed, but not every check could be made", "give what the skipped checks need, or let the policy skip them by name") \
+    X(ATTEST_BUNDLE, LIMIT, 0x0e05, "more certificates, lists and statements than are looked at for one piece of evidence", "name those that belong to it with --collateral, and say --alone") \
     /* cmd: 0x0f01 */ \
     X(CLI_USAGE, INVALID, 0x0f01, "the command line is wrong", "see casemate help") \
     X(CLI_NO_HOME, NOTFOUND, 0x0f02, "there is no folder of keys", "set HOME or CASEMATE_HOME, then run casemate init") \

@@ -1,0 +1,322 @@
+/* casemate attest verify: evidence, judged and shown. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "attest.h"
+#include "base/os.h"
+#include "codec/text.h"
+
+enum { LISTED = 64, VALUE_MAX = 1024, FLOOR_TEXT = 128, SHOWN_BYTES = 96 };
+
+/* What the options demand. */
+typedef struct {
+    cm_attest_policy p;
+    cm_buf fresh, config, measured[LISTED], chip[LISTED];
+    cm_view measurements[LISTED], chips[LISTED];
+} demand;
+
+static void demand_done(demand *d)
+{
+    cm_buf_free(&d->fresh);
+    cm_buf_free(&d->config);
+    for (size_t i = 0; i < LISTED; i++) {
+        cm_buf_free(&d->measured[i]);
+        cm_buf_free(&d->chip[i]);
+    }
+}
+
+/* ---- options ------------------------------------------------------------------------------- */
+
+static cm_err hex_one(cm_cli *cli, const char *option, cm_buf *b, cm_view *out)
+{
+    if (!cm_cli_has(cli, option))
+        return CM_OKAY;
+    b->max = VALUE_MAX;
+    CM_TRY(cm_cli_hex_option(cli, option, 0, b));
+    *out = cm_buf_view(b);
+    return CM_OKAY;
+}
+
+static cm_err hex_list(cm_cli *cli, const char *option, cm_buf *b, cm_view *v, size_t *n)
+{
+    *n = cm_cli_count(cli, option);
+    if (*n > LISTED)
+        return cm_cli_usage(cli, "--%s is given more than %d times", option, LISTED);
+    for (size_t i = 0; i < *n; i++) {
+        b[i].max = VALUE_MAX;
+        CM_TRY(cm_cli_hex_option(cli, option, i, &b[i]));
+        v[i] = cm_buf_view(&b[i]);
+    }
+    return CM_OKAY;
+}
+
+static cm_err skips(cm_cli *cli, uint32_t *out)
+{
+    for (size_t i = 0; i < cm_cli_count(cli, "may-skip"); i++) {
+        const char *name = cm_cli_nth(cli, "may-skip", i);
+        cm_attest_check id = cm_attest_check_of(cm_view_str(name));
+
+        if (strcmp(name, "all") == 0)
+            *out = UINT32_MAX;
+        else if (id == CM_CHECK_COUNT)
+            return cm_cli_usage(cli, "there is no check %s", name);
+        else
+            *out |= 1u << id;
+    }
+    return CM_OKAY;
+}
+
+static cm_err statuses(cm_cli *cli, uint32_t *out)
+{
+    for (size_t i = 0; i < cm_cli_count(cli, "accept-tcb"); i++) {
+        const char *name = cm_cli_nth(cli, "accept-tcb", i);
+        unsigned s = CM_TCB_UNKNOWN;
+
+        while (s <= CM_TCB_REVOKED && strcmp(cm_tcb_name((cm_tcb_status)s), name) != 0)
+            s++;
+        if (s > CM_TCB_REVOKED)
+            return cm_cli_usage(cli, "there is no TCB status \"%s\"", name);
+        *out |= 1u << s;
+    }
+    return CM_OKAY;
+}
+
+static uint8_t *component(cm_snp_tcb *t, cm_view name)
+{
+    static const char *const names[] = {"fmc", "bl", "tee", "snp", "ucode"};
+    uint8_t *const at[] = {&t->fmc, &t->bl, &t->tee, &t->snp, &t->ucode};
+
+    for (size_t i = 0; i < CM_COUNT(names); i++)
+        if (cm_view_eq(cm_view_str(names[i]), name))
+            return at[i];
+    return NULL;
+}
+
+/* "bl=4,snp=24" */
+static cm_err floor_of(cm_cli *cli, demand *d)
+{
+    char text[FLOOR_TEXT];
+    char *rest = text, *part;
+
+    if (!cm_cli_has(cli, "snp-floor"))
+        return CM_OKAY;
+    (void)snprintf(text, sizeof text, "%s", cm_cli_text(cli, "snp-floor"));
+    while ((part = strsep(&rest, ",")) != NULL) {
+        char *value = strchr(part, '=');
+        uint64_t v = 0;
+        uint8_t *to;
+
+        if (value)
+            *value++ = 0;
+        to = component(&d->p.snp.floor, cm_view_str(part));
+        if (!to || !value || cm_failed(cm_dec_u64(&v, cm_view_str(value))) || v > UINT8_MAX)
+            return cm_cli_usage(cli, "--snp-floor takes fmc, bl, tee, snp, ucode: bl=4,snp=24");
+        *to = (uint8_t)v;
+    }
+    d->p.snp.has_floor = true;
+    return CM_OKAY;
+}
+
+static cm_err numbers(cm_cli *cli, demand *d)
+{
+    uint64_t vmpl = 0, evaluation = 0;
+
+    CM_TRY(cm_cli_number(cli, "vmpl", 0, 3, &vmpl));
+    CM_TRY(cm_cli_number(cli, "evaluation", 0, UINT32_MAX, &evaluation));
+    CM_TRY(cm_cli_number(cli, "max-age", 1, 1ull << 32, &d->p.max_age));
+    d->p.snp.vmpl = (uint8_t)vmpl;
+    d->p.intel.evaluation = (uint32_t)evaluation;
+    d->p.now = cm_os_now();
+    return cm_cli_has(cli, "at") ? cm_cli_time(cli, "at", &d->p.now) : CM_OKAY;
+}
+
+static cm_err demands(cm_cli *cli, demand *d)
+{
+    static const char *const bindings[] = {"nonce", "report-data", NULL};
+
+    CM_TRY(cm_cli_at_most_one(cli, bindings));
+    CM_TRY(hex_one(cli, "nonce", &d->fresh, &d->p.fresh));
+    CM_TRY(hex_one(cli, "report-data", &d->fresh, &d->p.fresh));
+    CM_TRY(hex_one(cli, "config", &d->config, &d->p.config));
+    CM_TRY(hex_list(cli, "measurement", d->measured, d->measurements, &d->p.n_measurements));
+    CM_TRY(hex_list(cli, "chip", d->chip, d->chips, &d->p.n_chips));
+    d->p.measurements = d->measurements;
+    d->p.chips = d->chips;
+    d->p.flags = (cm_cli_has(cli, "allow-debug") ? CM_ATTEST_ALLOW_DEBUG : 0) |
+                 (cm_cli_has(cli, "allow-migrate") ? CM_ATTEST_ALLOW_MIGRATE : 0);
+    CM_TRY(skips(cli, &d->p.may_skip));
+    CM_TRY(statuses(cli, &d->p.intel.accept_tcb));
+    CM_TRY(floor_of(cli, d));
+    return numbers(cli, d);
+}
+
+/* ---- showing ------------------------------------------------------------------------------- */
+
+static void put_claim(cm_cli_event *e, const cm_attest_result *r, const cm_attest_claim *c)
+{
+    char key[64];
+
+    (void)snprintf(key, sizeof key, c->index ? "%s_%" PRIu32 : "%s", c->name, c->index);
+    if (c->type == CM_CLAIM_U64)
+        cm_json_put_u64(&e->w, key, c->u);
+    else if (c->type == CM_CLAIM_TEXT)
+        cm_json_put_text(&e->w, key, cm_attest_claim_view(r, c));
+    else
+        cm_json_put_hex(&e->w, key, cm_attest_claim_view(r, c));
+}
+
+static void say_bytes(cm_cli *cli, const char *name, cm_view v)
+{
+    char hex[2 * SHOWN_BYTES + 1];
+    size_t shown = CM_MIN(v.n, (size_t)SHOWN_BYTES);
+
+    cm_cli_say(cli, "  %-20s %s", name, cm_cli_hex(hex, cm_view_sub(v, 0, shown)));
+    if (shown < v.n)
+        cm_cli_say(cli, "... (%zu bytes)", v.n);
+    cm_cli_say(cli, "\n");
+}
+
+static void say_claim(cm_cli *cli, const cm_attest_result *r, const cm_attest_claim *c)
+{
+    cm_view v = cm_attest_claim_view(r, c);
+    char name[64], text[VALUE_MAX];
+
+    (void)snprintf(name, sizeof name, c->index ? "%s %" PRIu32 : "%s", c->name, c->index);
+    if (c->type == CM_CLAIM_U64)
+        cm_cli_say(cli, "  %-20s %" PRIu64 " (0x%" PRIx64 ")\n", name, c->u, c->u);
+    else if (c->type == CM_CLAIM_TEXT)
+        cm_cli_say(cli, "  %-20s %s\n", name, cm_cli_clean(text, sizeof text, v));
+    else
+        say_bytes(cli, name, v);
+}
+
+static void show_claims(cm_cli *cli, cm_cli_event *e, const cm_attest_result *r)
+{
+    cm_json_begin_object(&e->w, "claims");
+    cm_cli_say(cli, "claims\n");
+    for (size_t i = 0; i < r->n_claims; i++) {
+        put_claim(e, r, &r->claim[i]);
+        say_claim(cli, r, &r->claim[i]);
+    }
+    cm_json_end_object(&e->w);
+}
+
+static void show_check(cm_cli *cli, cm_cli_event *e, const cm_attest_result *r, cm_attest_check id)
+{
+    static const char *const colors[] = {[CM_VERDICT_PASS] = "\033[32m",
+                                         [CM_VERDICT_SKIP] = "\033[33m",
+                                         [CM_VERDICT_FAIL] = "\033[31m"};
+    cm_verdict v = r->check[id].verdict;
+    const char *why = r->check[id].why ? r->check[id].why : cm_attest_check_what(id);
+
+    if (v == CM_VERDICT_ABSENT)
+        return;
+    cm_json_begin_object(&e->w, NULL);
+    cm_json_put_text(&e->w, "check", cm_view_str(cm_attest_check_name(id)));
+    cm_json_put_text(&e->w, "verdict", cm_view_str(cm_verdict_name(v)));
+    if (v == CM_VERDICT_PASS)
+        cm_json_put_null(&e->w, "why");
+    else
+        cm_json_put_text(&e->w, "why", cm_view_str(why));
+    cm_json_end_object(&e->w);
+    cm_cli_say(cli, "%s%s%s  %-14s %s\n", cm_cli_color(cli, stdout, colors[v]), cm_verdict_name(v),
+               cm_cli_color(cli, stdout, "\033[0m"), cm_attest_check_name(id), why);
+}
+
+/* The names of the checks that came out so, but for those in the mask. */
+static void name_checks(char *text, size_t n, const cm_attest_result *r, cm_verdict v, uint32_t but)
+{
+    size_t at = 0;
+
+    text[0] = 0;
+    for (unsigned i = 0; i < CM_CHECK_COUNT && at < n; i++)
+        if (r->check[i].verdict == v && !(but & 1u << i))
+            at += (size_t)snprintf(text + at, n - at, "%s%s", at ? ", " : "",
+                                   cm_attest_check_name((cm_attest_check)i));
+}
+
+static const char *word(cm_err e)
+{
+    return cm_ok(e) ? "verified" : cm_is(e, CM_ATTEST_INCOMPLETE) ? "incomplete" : "refused";
+}
+
+static void show_end(cm_cli *cli, cm_cli_event *e, const cm_attest_result *r, const demand *d,
+                     cm_err verdict)
+{
+    bool incomplete = cm_is(verdict, CM_ATTEST_INCOMPLETE);
+    char failed[CM_CLI_LINE], skipped[CM_CLI_LINE];
+
+    name_checks(failed, sizeof failed, r, CM_VERDICT_FAIL, 0);
+    name_checks(skipped, sizeof skipped, r, CM_VERDICT_SKIP, incomplete ? d->p.may_skip : 0);
+    cm_json_put_text(&e->w, "tcb", cm_view_str(cm_tcb_name(r->tcb)));
+    cm_json_put_text(&e->w, "verdict", cm_view_str(word(verdict)));
+    cm_cli_say(cli, "TCB status: %s\n%s", cm_tcb_name(r->tcb), word(verdict));
+    if (cm_ok(verdict))
+        cm_cli_say(cli, "%s%s\n", skipped[0] ? "; not checked: " : "", skipped);
+    else if (incomplete)
+        cm_cli_say(cli, "; not checked: %s\n", skipped);
+    else
+        cm_cli_say(cli, ": %s\n", failed[0] ? failed : "the form, the chain or the signature");
+}
+
+static void show(cm_cli *cli, const char *path, const cm_attest_result *r, const demand *d,
+                 cm_err verdict)
+{
+    cm_cli_event e;
+    char date[32];
+
+    cm_cli_event_begin(cli, &e, "attest");
+    cm_json_put_text(&e.w, "file", cm_view_str(path));
+    cm_json_put_text(&e.w, "kind", cm_view_str(cm_attest_kind_name(r->kind)));
+    cm_json_put_u64(&e.w, "at", d->p.now);
+    cm_cli_say(cli, "%s: %s, judged as of %s\n", path, cm_attest_kind_what(r->kind),
+               cm_cli_date(date, d->p.now));
+    show_claims(cli, &e, r);
+    cm_json_begin_array(&e.w, "checks");
+    cm_cli_say(cli, "checks\n");
+    for (unsigned i = 0; i < CM_CHECK_COUNT; i++)
+        show_check(cli, &e, r, (cm_attest_check)i);
+    cm_json_end_array(&e.w);
+    show_end(cli, &e, r, d, verdict);
+    cm_cli_event_end(cli, &e);
+}
+
+/* ---- verify -------------------------------------------------------------------------------- */
+
+static cm_err verify_one(cm_cli *cli, const demand *d, const char *path)
+{
+    CM_AUTO(cm_attest_bundle_free_ptr) cm_attest_bundle *b = NULL;
+    CM_AUTO(cm_attest_result_done) cm_attest_result r = {.n_claims = 0};
+    CM_AUTO(cm_buf_free) cm_buf evidence = {.max = CM_CLI_EVIDENCE_MAX};
+    cm_attest_input in = {.kind = CM_ATTEST_UNKNOWN};
+    cm_err verdict;
+
+    CM_TRY(cm_cli_about(cli, path, cm_os_slurp(&evidence, path, CM_CLI_EVIDENCE_MAX), NULL));
+    CM_TRY(cm_cli_collateral(cli, &b, path));
+    in.evidence = cm_buf_view(&evidence);
+    cm_attest_bundle_input(b, &in);
+    CM_TRY(cm_cli_about(cli, path, cm_attest_verify(&r, cli->crypt, &in, &d->p), NULL));
+    verdict = cm_attest_decide(&r, d->p.may_skip);
+    show(cli, path, &r, d, verdict);
+    return cm_cli_about(cli, path, verdict, NULL);
+}
+
+cm_err cm_cli_attest_verify(cm_cli *cli)
+{
+    CM_AUTO(demand_done) demand d = {.p = {.now = 0}};
+    cm_err all = CM_OKAY;
+
+    CM_TRY(demands(cli, &d));
+    for (size_t i = 0; i < cli->args_n; i++) {
+        cm_err e = verify_one(cli, &d, cli->args[i]);
+
+        if (i + 1 < cli->args_n)
+            cm_cli_say(cli, "\n");
+        if (cm_ok(all))
+            all = e;
+        if (!cm_is(e, CM_ATTEST_REFUSED) && !cm_is(e, CM_ATTEST_INCOMPLETE))
+            CM_TRY(e);
+    }
+    return all;
+}

@@ -1,0 +1,17 @@
+#ifndef CM_CMD_ATTEST_H
+#define CM_CMD_ATTEST_H
+/* What the attest commands share. */
+#include "attest/bundle.h"
+#include "cli.h"
+
+enum { CM_CLI_EVIDENCE_MAX = 1 << 20 };
+
+/** Collateral for the evidence at path: what --collateral names, and unless --alone is given what
+ * lies beside it. ATTEST_BUNDLE; what reading a file gives. */
+CM_MUST cm_err cm_cli_collateral(cm_cli *cli, cm_attest_bundle **out, const char *path);
+/** Seconds since 1970 of "1782000000", "2026-06-20", "2026-06-20T12:00:00Z". CLI_USAGE. */
+CM_MUST cm_err cm_cli_time(cm_cli *cli, const char *option, uint64_t *out);
+/** Bytes of hex in the nth value of an option, appended to out. CLI_USAGE. */
+CM_MUST cm_err cm_cli_hex_option(cm_cli *cli, const char *option, size_t nth, cm_buf *out);
+
+#endif

@@ -1,0 +1,191 @@
+/* What belongs to a piece of evidence, out of files and folders. */
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "attest.h"
+#include "base/os.h"
+#include "codec/text.h"
+
+enum { PATH_LEN = 4096, FILES_MAX = 128, HEX_TEXT = 4096 };
+
+typedef struct {
+    char *v[FILES_MAX];
+    size_t n;
+} names;
+
+static void names_done(names *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        cm_free(l->v[i]);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void dir_close(DIR **d)
+{
+    if (*d)
+        closedir(*d);
+}
+
+/* Sorted: which of two files holds must not depend on the disk. A folder that can't be read has
+ * none. */
+static cm_err list(names *out, const char *folder)
+{
+    CM_AUTO(dir_close) DIR *d = opendir(folder);
+    const struct dirent *e;
+
+    while (d && (e = readdir(d)) != NULL) {
+        char path[PATH_LEN];
+
+        if (e->d_name[0] == '.')
+            continue;
+        if (out->n == FILES_MAX)
+            return CM_FAIL(ATTEST_BUNDLE);
+        if ((size_t)snprintf(path, sizeof path, "%s/%s", folder, e->d_name) >= sizeof path)
+            continue;
+        CM_TRY(cm_strdup(&out->v[out->n], cm_view_str(path)));
+        out->n++;
+    }
+    qsort(out->v, out->n, sizeof out->v[0], by_name);
+    return CM_OKAY;
+}
+
+static bool is_folder(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static bool is_file(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= CM_BUNDLE_FILE_MAX;
+}
+
+static cm_err add_file(cm_cli *cli, cm_attest_bundle *b, const char *path, bool asked_for)
+{
+    CM_AUTO(cm_buf_free) cm_buf file = {.max = CM_BUNDLE_FILE_MAX};
+    const char *as;
+    cm_err e = cm_os_slurp(&file, path, CM_BUNDLE_FILE_MAX);
+
+    if (cm_failed(e))
+        return asked_for ? cm_cli_about(cli, path, e, NULL) : CM_OKAY;
+    /* Evidence beside evidence: a folder of recordings. */
+    if (!asked_for && cm_attest_detect(cm_buf_view(&file)) != CM_ATTEST_UNKNOWN)
+        return CM_OKAY;
+    CM_TRY(cm_cli_about(cli, path,
+                        cm_attest_bundle_add(b, cm_view_str(path), cm_buf_view(&file), &as), NULL));
+    if (!as && asked_for)
+        cm_cli_note(cli, "%s is nothing that belongs to evidence\n", path);
+    return CM_OKAY;
+}
+
+static cm_err add_folder(cm_cli *cli, cm_attest_bundle *b, const char *folder, const char *but,
+                         bool asked_for)
+{
+    CM_AUTO(names_done) names l = {.n = 0};
+
+    CM_TRY(cm_cli_about(cli, folder, list(&l, folder), NULL));
+    for (size_t i = 0; i < l.n; i++)
+        if (is_file(l.v[i]) && !(but && strcmp(l.v[i], but) == 0))
+            CM_TRY(add_file(cli, b, l.v[i], asked_for));
+    return CM_OKAY;
+}
+
+static cm_err add_named(cm_cli *cli, cm_attest_bundle *b)
+{
+    for (size_t i = 0; i < cm_cli_count(cli, "collateral"); i++) {
+        const char *path = cm_cli_nth(cli, "collateral", i);
+
+        if (is_folder(path))
+            CM_TRY(add_folder(cli, b, path, NULL, false));
+        else
+            CM_TRY(add_file(cli, b, path, true));
+    }
+    return CM_OKAY;
+}
+
+/* roots/ and the folders in it: a vendor's certificates by product. */
+static cm_err add_roots(cm_cli *cli, cm_attest_bundle *b, const char *roots)
+{
+    CM_AUTO(names_done) names l = {.n = 0};
+
+    CM_TRY(cm_cli_about(cli, roots, list(&l, roots), NULL));
+    for (size_t i = 0; i < l.n; i++) {
+        if (is_folder(l.v[i]))
+            CM_TRY(add_folder(cli, b, l.v[i], NULL, false));
+        else if (is_file(l.v[i]))
+            CM_TRY(add_file(cli, b, l.v[i], false));
+    }
+    return CM_OKAY;
+}
+
+static cm_err add_beside(cm_cli *cli, cm_attest_bundle *b, const char *path)
+{
+    char folder[PATH_LEN], at[PATH_LEN + 16], itself[2 * PATH_LEN];
+    const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+
+    if (strlen(path) >= PATH_LEN)
+        return CM_OKAY;
+    (void)snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) : 1,
+                   slash ? path : ".");
+    (void)snprintf(itself, sizeof itself, "%s/%s", folder, base);
+    CM_TRY(add_folder(cli, b, folder, itself, false));
+    (void)snprintf(at, sizeof at, "%s/collateral", folder);
+    CM_TRY(add_folder(cli, b, at, NULL, false));
+    (void)snprintf(at, sizeof at, "%s/../roots", folder);
+    return add_roots(cli, b, at);
+}
+
+cm_err cm_cli_collateral(cm_cli *cli, cm_attest_bundle **out, const char *path)
+{
+    CM_AUTO(cm_attest_bundle_free_ptr) cm_attest_bundle *b = NULL;
+
+    CM_TRY(cm_attest_bundle_new(&b, cli->crypt));
+    CM_TRY(add_named(cli, b));
+    if (!cm_cli_has(cli, "alone"))
+        CM_TRY(add_beside(cli, b, path));
+    *out = b;
+    b = NULL;
+    return CM_OKAY;
+}
+
+cm_err cm_cli_time(cm_cli *cli, const char *option, uint64_t *out)
+{
+    static const char *const forms[] = {"%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"};
+    const char *text = cm_cli_text(cli, option);
+
+    if (cm_ok(cm_dec_u64(out, cm_view_str(text))))
+        return CM_OKAY;
+    for (size_t i = 0; i < CM_COUNT(forms); i++) {
+        struct tm tm = {0};
+        const char *end = strptime(text, forms[i], &tm);
+        time_t t = end && !*end ? timegm(&tm) : -1;
+
+        if (t >= 0) {
+            *out = (uint64_t)t;
+            return CM_OKAY;
+        }
+    }
+    return cm_cli_usage(cli, "--%s takes a time in UTC, as 2026-06-20T12:00:00Z, not %s", option,
+                        text);
+}
+
+cm_err cm_cli_hex_option(cm_cli *cli, const char *option, size_t nth, cm_buf *out)
+{
+    const char *text = cm_cli_nth(cli, option, nth);
+
+    if (strlen(text) == 0 || strlen(text) > HEX_TEXT ||
+        cm_failed(cm_hex_decode(out, cm_view_str(text))))
+        return cm_cli_usage(cli, "--%s takes bytes in hex, not \"%s\"", option, text);
+    return CM_OKAY;
+}
