@@ -15,7 +15,7 @@ export LC_ALL=C.UTF-8
     PKG_build='gcc libc6-dev make meson ninja-build pkg-config libsecp256k1-dev libsqlite3-dev libpq-dev libnghttp2-dev libyaml-dev libseccomp-dev'
     PKG_up="$PKG_build"
     PKG_docs="$PKG_build"
-    PKG_test="$PKG_build libcmocka-dev zlib1g-dev python3 ?python3-cbor2 ?python3-cryptography ?python3-argon2 ?g++ ?softhsm2 ?openssl-provider-fips ?libzstd-dev ?postgresql ?iproute2 ?curl ?nghttp2-client ?protobuf-compiler ?python3-protobuf ?python3-grpcio ?opensc ?openssh-client ?openssh-server ?libengine-pkcs11-openssl"
+    PKG_test="$PKG_build libcmocka-dev zlib1g-dev python3 ?python3-cbor2 ?python3-cryptography ?python3-argon2 ?g++ ?softhsm2 ?opencryptoki ?libnss3-tools ?openssl-provider-fips ?libzstd-dev ?postgresql ?iproute2 ?curl ?nghttp2-client ?protobuf-compiler ?python3-protobuf ?python3-grpcio ?opensc ?openssh-client ?openssh-server ?libengine-pkcs11-openssl"
     PKG_bench="$PKG_build python3 ?age ?gpg ?softhsm2"
     PKG_lint="$PKG_build libcmocka-dev zlib1g-dev python3 git ?clang-format-14 ?pmccabe ?shellcheck"
     PKG_fuzz="$PKG_build clang llvm libclang-rt-dev python3"
@@ -233,8 +233,12 @@ do_up() {
     [ ! -x tools/tour.sh ] || PATH=$(dirname "$CLI"):$PATH tools/tour.sh
 }
 
-# Clients that no one here wrote; the tests that want them say so when they are not to be had.
-need_clients() { quiet clients tools/get-clients.sh .deps/clients || true; }
+# Clients and tokens that no one here wrote; the tests that want them say so when they are not to
+# be had.
+need_clients() {
+    quiet clients tools/get-clients.sh .deps/clients || true
+    quiet tokens tools/get-tokens.sh .deps/tokens || true
+}
 
 do_test() {
     need test

@@ -287,20 +287,26 @@ static void *serve(void *arg)
 
 /* Where modules keep things, as Debian has them. */
 static const struct {
-    const char *module, *folder;
+    const char *module, *path;
+    bool write;
 } known[] = {
-    {"libsofthsm2", "/var/lib/softhsm"},
-    {"libopencryptoki", "/var/lib/opencryptoki"},
-    {"libopencryptoki", "/var/lock/opencryptoki"},
-    {"libopencryptoki", "/var/log/opencryptoki"},
-    {"libopencryptoki", "/dev/shm"},
+    {"libsofthsm2", "/var/lib/softhsm", true},
+    {"libopencryptoki", "/var/lib/opencryptoki", true},
+    {"libopencryptoki", "/var/lock/opencryptoki", true},
+    {"libopencryptoki", "/var/log/opencryptoki", true},
+    {"libopencryptoki", "/dev/shm", true},
+    {"libopencryptoki", "/etc/group", false}, /* it gives what it writes to a group */
+    {"libopencryptoki", "/etc/nsswitch.conf", false},
 };
 
-static void known_folders(struct arguments *a)
+static void known_paths(struct arguments *a)
 {
-    for (size_t i = 0; i < CM_COUNT(known) && a->o.module; i++)
-        if (strstr(a->o.module, known[i].module) && cm_os_exists(known[i].folder))
-            (void)path_argument(a->write, &a->writes, known[i].folder);
+    for (size_t i = 0; i < CM_COUNT(known) && a->o.module; i++) {
+        if (!strstr(a->o.module, known[i].module) || !cm_os_exists(known[i].path))
+            continue;
+        (void)(known[i].write ? path_argument(a->write, &a->writes, known[i].path)
+                              : path_argument(a->read, &a->reads, known[i].path));
+    }
 }
 
 /* What the system needs to find a name's address. */
@@ -323,7 +329,7 @@ static cm_err enter_sandbox(struct p11d *d)
                             .network = a->network,
                             .best_effort = a->no_sandbox};
 
-    known_folders(a);
+    known_paths(a);
     if (a->cloud) {
         resolver_files(a);
         o.network = true;

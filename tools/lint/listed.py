@@ -4,7 +4,13 @@ import re
 LIST = re.compile(r"^(\w+) (\+?=) \[(.*?)\]", re.M | re.S)
 LOOP = re.compile(r"^\s*foreach t : ((?:\[[^\]]*\]|[^\n\[])*)", re.M)
 STRING = re.compile(r"'([^'\n]*)'")
-HELPERS = ("tests/e2e/run.sh", "tests/e2e/lib.sh", "tests/e2e/nodes_lib.sh", "tests/e2e/tokens.sh")
+HELPERS = (
+    "tests/e2e/run.sh",
+    "tests/e2e/lib.sh",
+    "tests/e2e/nodes_lib.sh",
+    "tests/e2e/soft_tokens.sh",
+    "tests/e2e/tokens.sh",
+)
 OTHERS = {"ct": ("ct_", ".c"), "fuzz": ("fuzz_", ".c"), "e2e": ("", ".sh")}
 
 

@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# The conformance suite on software tokens that are not ours, through casemate-p11d in its sandbox:
+# openCryptoki and NSS as this system has them, and as Debian sid has them, with ML-DSA and ML-KEM
+# in the token.
+# shellcheck source=tests/e2e/lib.sh
+. "$CASEMATE_SOURCE/tests/e2e/lib.sh"
+# shellcheck source=tests/e2e/soft_tokens.sh
+. "$CASEMATE_SOURCE/tests/e2e/soft_tokens.sh"
+tokens_alone
+trap 'opencryptoki_down ""; opencryptoki_down "$WORK/sid"' EXIT
+ran=0
+
+# conforms NAME FILE ROW: what hsm test printed
+conforms() {
+    grep -qxF -- "$3" "$2" || die "$1 is not as docs/hsm.md says:
+$(cat "$2")"
+    printf '%s: %s\n' "$1" "$(tail -1 "$2")"
+    ran=$((ran + 1))
+}
+
+ock() { device "$1" "${@:2}" --module "$(module_in "$1" libopencryptoki.so.0)" --token kms; }
+
+opencryptoki() {
+    local root=$1 name=$2 row=$3
+    opencryptoki_up "$root"
+    ock "$root" test --persistent >"$WORK/out" || true
+    ock "$root" init >/dev/null || die "no root key in $name: $(tail -3 "$WORK/p11d.log")"
+    ock "$root" status >"$WORK/status" || true
+    opencryptoki_down "$root"
+    conforms "$name" "$WORK/out" "$row"
+    grep -q '^root key  hsm-native' "$WORK/status" || die "no root key again in $name"
+}
+
+softokn() {
+    local root=$1 name=$2 row=$3 dir=$4
+    nss_up "$root" "$dir"
+    nss "$root" "$dir" test --persistent >"$WORK/out" || true
+    conforms "$name" "$WORK/out" "$row"
+    nss "$root" "$dir" init >/dev/null || die "no root key in $name: $(tail -3 "$WORK/p11d.log")"
+    nss "$root" "$dir" status | grep -q '^root key  hsm-native' || die "no root key again in $name"
+}
+
+# ---- this system's
+if [ -x /usr/sbin/pkcsslotd ] && module_in '' libopencryptoki.so.0 >/dev/null; then
+    opencryptoki '' "openCryptoki $(dpkg-query -Wf '${Version}' opencryptoki)" \
+        '| IBM Corp., IBM SoftTok | yes | no | no | no | no | no | no | hsm-wrapped |'
+else
+    echo 'SKIP in part: no openCryptoki (package opencryptoki)'
+fi
+if command -v certutil >/dev/null && module_in '' libsoftokn3.so >/dev/null; then
+    softokn '' "NSS $(dpkg-query -Wf '${Version}' libnss3)" \
+        '| Mozilla Foundation, NSS 3 | yes | yes | no | no | no | no | no | hsm-wrapped |' "$WORK/nss"
+else
+    echo 'SKIP in part: no NSS (packages libnss3, libnss3-tools)'
+fi
+
+# ---- Debian sid's
+if [ "${CASEMATE_SANITIZED:-}" = 1 ]; then
+    echo "SKIP in part: a sanitizer does not know sid's C library"
+elif sid_tokens "$WORK/sid"; then
+    opencryptoki "$WORK/sid" "sid's openCryptoki" \
+        '| IBM, Soft | yes | yes | yes | yes | yes | yes | yes | hsm-native, hsm-wrapped |'
+    softokn "$WORK/sid" "sid's NSS" \
+        '| Mozilla Foundation, NSS 3 | yes | yes | no | yes | yes | yes | yes | hsm-native, hsm-wrapped |' /nss
+else
+    echo 'SKIP in part: no tokens of Debian sid (tools/get-tokens.sh)'
+fi
+[ "$ran" -gt 0 ] || {
+    echo 'SKIP: no openCryptoki, no NSS'
+    exit 77
+}
