@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/child.h"
 #include "base/os.h"
 #include "hsm/remote.h"
 #include "kmsd.h"
@@ -200,25 +201,11 @@ static void helper(int sock, struct plan *p)
 
 /* ---- in the server ---- */
 
-/* Beside this program, or as a build has them: each in a folder of its own. */
 static cm_err find_program(const char *given, const char *name, char path[4200])
 {
-    ssize_t n;
-    char *slash;
-
-    if (given) {
-        snprintf(path, 4200, "%s", given);
-        return cm_os_exists(path) ? CM_OKAY : CM_FAIL(NO_FILE);
-    }
-    n = readlink("/proc/self/exe", path, 4000);
-    if (n <= 0)
-        return CM_FAIL(NO_FILE);
-    path[n] = 0;
-    slash = strrchr(path, '/');
-    snprintf(slash, 64, "/%s", name);
-    if (cm_os_exists(path))
-        return CM_OKAY;
-    snprintf(slash, 64, "/../%s/%s", name, name);
+    if (!given)
+        return cm_child_find(path, 4200, name);
+    snprintf(path, 4200, "%s", given);
     return cm_os_exists(path) ? CM_OKAY : CM_FAIL(NO_FILE);
 }
 

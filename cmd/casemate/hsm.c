@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/child.h"
 #include "base/os.h"
 #include "cli.h"
 #include "hsm/conform.h"
@@ -30,24 +31,6 @@ static void device_done(struct device *d)
 }
 
 /* ---- starting ------------------------------------------------------------------------------ */
-
-static cm_err find_program(cm_cli *cli, char path[PATH_LEN])
-{
-    static const char *const places[] = {"/casemate-p11d", "/../casemate-p11d/casemate-p11d"};
-    ssize_t n = readlink("/proc/self/exe", path, PATH_LEN - 64);
-    char *slash;
-
-    if (n > 0) {
-        path[n] = 0;
-        slash = strrchr(path, '/');
-        for (size_t i = 0; i < CM_COUNT(places); i++) {
-            snprintf(slash, 64, "%s", places[i]);
-            if (cm_os_exists(path))
-                return CM_OKAY;
-        }
-    }
-    return cm_cli_about(cli, "casemate-p11d", CM_FAIL(HSM_SPAWN), NULL);
-}
 
 static void add(struct device *d, const char *name, const char *value)
 {
@@ -110,7 +93,8 @@ static cm_err open_device(cm_cli *cli, struct device *d)
         return cm_cli_usage(cli, "which device? Give --module FILE, the vendor's PKCS#11 module, "
                                  "or --cloud FILE, a key service's configuration");
     cm_cli_on(cli, what);
-    CM_TRY(find_program(cli, d->program));
+    if (cm_failed(cm_child_find(d->program, sizeof d->program, "casemate-p11d")))
+        return cm_cli_about(cli, "casemate-p11d", CM_FAIL(HSM_SPAWN), NULL);
     arguments(d, cli);
     CM_TRY(pin(d, cli));
     d->p = (cm_p11d){

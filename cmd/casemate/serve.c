@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/child.h"
 #include "base/os.h"
 #include "codec/text.h"
 #include "pki/ca.h"
@@ -335,20 +336,9 @@ static cm_err write_profile(cm_cli *cli, struct place *p)
 
 static cm_err find_server(cm_cli *cli, char path[PATH_LEN])
 {
-    static const char *const places[] = {"/casemate-kmsd", "/../casemate-kmsd/casemate-kmsd"};
-    ssize_t n = readlink("/proc/self/exe", path, PATH_LEN - 64);
-    char *slash;
-
-    if (n > 0) {
-        path[n] = 0;
-        slash = strrchr(path, '/');
-        for (size_t i = 0; i < CM_COUNT(places); i++) {
-            snprintf(slash, 64, "%s", places[i]);
-            if (cm_os_exists(path))
-                return CM_OKAY;
-        }
-    }
-    return cm_cli_about(cli, "casemate-kmsd", CM_FAIL(CLI_NO_COMMAND), NULL);
+    return cm_ok(cm_child_find(path, PATH_LEN, "casemate-kmsd"))
+               ? CM_OKAY
+               : cm_cli_about(cli, "casemate-kmsd", CM_FAIL(CLI_NO_COMMAND), NULL);
 }
 
 /* With MADE it has nothing left to do: a run before this one was broken off behind it. */

@@ -131,3 +131,25 @@ cm_err cm_child_start(pid_t *pid, int *fds, const cm_child *c, cm_reason reason)
     }
     return ok ? CM_OKAY : (cm_err){(uint32_t)reason};
 }
+
+cm_err cm_child_find(char *path, size_t size, const char *name)
+{
+    ssize_t n = readlink("/proc/self/exe", path, size - 1);
+    size_t folder;
+
+    if (n <= 0)
+        return CM_FAIL(NO_FILE);
+    path[n] = 0;
+    folder = (size_t)(strrchr(path, '/') - path);
+    for (int built = 0; built < 2; built++) {
+        const char *up = built ? "/../" : "/", *slash = built ? "/" : "";
+        int m =
+            snprintf(path + folder, size - folder, "%s%s%s%s", up, built ? name : "", slash, name);
+
+        if (m < 0 || (size_t)m >= size - folder)
+            return CM_FAIL(TOO_BIG);
+        if (cm_os_exists(path))
+            return CM_OKAY;
+    }
+    return CM_FAIL(NO_FILE);
+}

@@ -29,4 +29,8 @@ typedef struct {
  * system refuses. */
 CM_MUST cm_err cm_child_start(pid_t *pid, int *fds, const cm_child *c, cm_reason reason);
 
+/** The path of program `name`: beside this one, or as a build has them, each in a folder of its
+ * own. NO_FILE, and path says where it was looked for last. */
+CM_MUST cm_err cm_child_find(char *path, size_t size, const char *name);
+
 #endif

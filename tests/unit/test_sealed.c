@@ -13,28 +13,9 @@
 #include <cmocka.h>
 
 #include "base/os.h"
-#include "kit.h"
+#include "kit_group.h"
 #include "sealed/floe.h"
 #include "sealed/open_int.h"
-
-#define OK(x)       assert_string_equal(cm_err_name(x), "OK")
-#define FAILS(r, x) assert_string_equal(cm_err_name(x), #r)
-
-static t_kit *kit;
-
-static int setup(void **state)
-{
-    (void)state;
-    kit = t_kit_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    t_kit_done(kit);
-    return 0;
-}
 
 /* ---- round trips --------------------------------------------------------------------------- */
 
