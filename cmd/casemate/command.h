@@ -65,11 +65,11 @@ typedef struct {
 } cm_cli_commands;
 
 /* The table, in the order of the help text. */
-enum { CM_CLI_TABLES = 11 };
+enum { CM_CLI_TABLES = 12 };
 extern const cm_cli_commands *const cm_cli_table[CM_CLI_TABLES];
 extern const cm_cli_commands cm_cli_model_commands, cm_cli_care_commands, cm_cli_key_commands,
     cm_cli_cert_commands, cm_cli_audit_commands, cm_cli_net_commands, cm_cli_serve_commands,
-    cm_cli_hsm_commands, cm_cli_store_commands, cm_cli_attest_commands;
+    cm_cli_hsm_commands, cm_cli_store_commands, cm_cli_attest_commands, cm_cli_market_commands;
 
 /* Taken by every command. */
 extern const cm_cli_option cm_cli_common[];
@@ -141,6 +141,12 @@ cm_err cm_cli_hsm_status(struct cm_cli *cli);
 cm_err cm_cli_hsm_test(struct cm_cli *cli);
 cm_err cm_cli_hsm_init(struct cm_cli *cli);
 cm_err cm_cli_attest_verify(struct cm_cli *cli);
+cm_err cm_cli_poai_sign(struct cm_cli *cli);
+cm_err cm_cli_poai_verify(struct cm_cli *cli);
+cm_err cm_cli_poai_batch(struct cm_cli *cli);
+cm_err cm_cli_poai_extract(struct cm_cli *cli);
+cm_err cm_cli_settle_sign(struct cm_cli *cli);
+cm_err cm_cli_settle_verify(struct cm_cli *cli);
 cm_err cm_cli_doctor(struct cm_cli *cli);
 cm_err cm_cli_top(struct cm_cli *cli);
 cm_err cm_cli_proxy(struct cm_cli *cli);

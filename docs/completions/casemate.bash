@@ -3,7 +3,7 @@
 _casemate_words() {
     local cur=$1 prev=$2 verb=$3 IFS=$' \t\n'
     case $verb in
-    '') compgen -W 'seal open cat exec inspect verify rewrap sign upgrade digest doctor proxy top serve unseal seal-server rotate-root init version help key cert config tenant principal policy approval model audit system attest hsm store' -- "$cur" ;;
+    '') compgen -W 'seal open cat exec inspect verify rewrap sign upgrade digest doctor proxy top serve unseal seal-server rotate-root init version help key cert config tenant principal policy approval model audit system hsm poai settle store' -- "$cur" ;;
     key) compgen -W 'new show public passwd fingerprint create deal import import-wrapped info list update rotate state destroy restore delete public-key attest sign verify sign-share aggregate sign-poai verify-poai sign-settlement verify-settlement encrypt decrypt encapsulate decapsulate data-key wrap unwrap rewrap mac verify-mac random export' -- "$cur" ;;
     cert) compgen -W 'root intermediate server client request sign show verify' -- "$cur" ;;
     config) compgen -W 'check explain schema reference' -- "$cur" ;;
@@ -14,8 +14,9 @@ _casemate_words() {
     model) compgen -W 'keyspace wrap unwrap' -- "$cur" ;;
     audit) compgen -W 'verify prove export tail witness key checkpoint receipt list' -- "$cur" ;;
     system) compgen -W 'rotate-root status' -- "$cur" ;;
-    attest) compgen -W 'verify' -- "$cur" ;;
     hsm) compgen -W 'status test init' -- "$cur" ;;
+    poai) compgen -W 'sign verify batch extract' -- "$cur" ;;
+    settle) compgen -W 'sign verify' -- "$cur" ;;
     store) compgen -W 'info backup restore fsck migrate' -- "$cur" ;;
     'seal')
         case $prev in
@@ -573,23 +574,131 @@ _casemate_words() {
         esac
         [[ $cur != -* ]] || compgen -W '--out -o --force --json --quiet -q --fips --help -h' -- "$cur"
         ;;
-    'attest verify')
+    'poai sign')
         case $prev in
-        --collateral | -c) compgen -f -- "$cur" && return ;;
-        --at) : && return ;;
+        --key | -k) compgen -f -- "$cur" && return ;;
+        --key-passphrase-file) compgen -f -- "$cur" && return ;;
+        --key-passphrase-fd) : && return ;;
+        --model) : && return ;;
+        --model-name) : && return ;;
+        --node) : && return ;;
+        --node-name) : && return ;;
+        --input) compgen -f -- "$cur" && return ;;
+        --input-digest) : && return ;;
+        --output) compgen -f -- "$cur" && return ;;
+        --output-digest) : && return ;;
+        --attestation) compgen -f -- "$cur" && return ;;
+        --attestation-digest) : && return ;;
+        --proof) compgen -f -- "$cur" && return ;;
+        --proof-digest) : && return ;;
+        --hash) compgen -W 'sha256 keccak256' -- "$cur" && return ;;
+        --compute-ms) : && return ;;
+        --realm) : && return ;;
+        --realm-name) : && return ;;
+        --ttl) : && return ;;
+        --issued-ms) : && return ;;
         --nonce) : && return ;;
-        --report-data) : && return ;;
-        --measurement | -m) : && return ;;
-        --config) : && return ;;
-        --chip) : && return ;;
-        --max-age) : && return ;;
-        --snp-floor) : && return ;;
-        --vmpl) : && return ;;
-        --accept-tcb) : && return ;;
-        --evaluation) : && return ;;
-        --may-skip) : && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--collateral -c --alone --at --nonce --report-data --measurement -m --config --chip --max-age --snp-floor --vmpl --accept-tcb --evaluation --allow-debug --allow-migrate --may-skip --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--key -k --key-passphrase-file --key-passphrase-fd --model --model-name --node --node-name --input --input-digest --output --output-digest --attestation --attestation-digest --proof --proof-digest --hash --compute-ms --realm --realm-name --ttl --issued-ms --nonce --out -o --force --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'poai verify')
+        case $prev in
+        --key | -k) compgen -f -- "$cur" && return ;;
+        --key-passphrase-file) compgen -f -- "$cur" && return ;;
+        --key-passphrase-fd) : && return ;;
+        --need) compgen -W 'secp256k1 ml-dsa-65 both' -- "$cur" && return ;;
+        --realm) : && return ;;
+        --realm-name) : && return ;;
+        --at-ms) : && return ;;
+        --skew) : && return ;;
+        --model) : && return ;;
+        --model-name) : && return ;;
+        --node) : && return ;;
+        --node-name) : && return ;;
+        --input) compgen -f -- "$cur" && return ;;
+        --input-digest) : && return ;;
+        --output) compgen -f -- "$cur" && return ;;
+        --output-digest) : && return ;;
+        --attestation) compgen -f -- "$cur" && return ;;
+        --attestation-digest) : && return ;;
+        --proof) compgen -f -- "$cur" && return ;;
+        --proof-digest) : && return ;;
+        --hash) compgen -W 'sha256 keccak256' -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--key -k --key-passphrase-file --key-passphrase-fd --need --realm --realm-name --at-ms --any-time --skew --model --model-name --node --node-name --input --input-digest --output --output-digest --attestation --attestation-digest --proof --proof-digest --hash --stored --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur == -* ]] || compgen -f -- "$cur"
+        ;;
+    'poai batch')
+        case $prev in
+        --key | -k) compgen -f -- "$cur" && return ;;
+        --key-passphrase-file) compgen -f -- "$cur" && return ;;
+        --key-passphrase-fd) : && return ;;
+        --model) : && return ;;
+        --model-name) : && return ;;
+        --node) : && return ;;
+        --node-name) : && return ;;
+        --realm) : && return ;;
+        --realm-name) : && return ;;
+        --ttl) : && return ;;
+        --issued-ms) : && return ;;
+        --nonce) : && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        --paths) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--key -k --key-passphrase-file --key-passphrase-fd --model --model-name --node --node-name --realm --realm-name --ttl --issued-ms --nonce --out -o --paths --force --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur == -* ]] || compgen -f -- "$cur"
+        ;;
+    'poai extract')
+        case $prev in
+        --index) : && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--index --out -o --force --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur == -* ]] || compgen -f -- "$cur"
+        ;;
+    'settle sign')
+        case $prev in
+        --key | -k) compgen -f -- "$cur" && return ;;
+        --key-passphrase-file) compgen -f -- "$cur" && return ;;
+        --key-passphrase-fd) : && return ;;
+        --receipt) compgen -f -- "$cur" && return ;;
+        --receipt-key) compgen -f -- "$cur" && return ;;
+        --job) : && return ;;
+        --job-name) : && return ;;
+        --provider) : && return ;;
+        --consumer) : && return ;;
+        --asset) : && return ;;
+        --amount) : && return ;;
+        --realm) : && return ;;
+        --realm-name) : && return ;;
+        --ttl) : && return ;;
+        --issued-ms) : && return ;;
+        --nonce) : && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--key -k --key-passphrase-file --key-passphrase-fd --receipt --receipt-key --any-receipt --job --job-name --provider --consumer --asset --amount --realm --realm-name --ttl --issued-ms --nonce --out -o --force --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'settle verify')
+        case $prev in
+        --key | -k) compgen -f -- "$cur" && return ;;
+        --key-passphrase-file) compgen -f -- "$cur" && return ;;
+        --key-passphrase-fd) : && return ;;
+        --need) compgen -W 'secp256k1 ml-dsa-65 both' -- "$cur" && return ;;
+        --realm) : && return ;;
+        --realm-name) : && return ;;
+        --at-ms) : && return ;;
+        --skew) : && return ;;
+        --receipt) compgen -f -- "$cur" && return ;;
+        --receipt-key) compgen -f -- "$cur" && return ;;
+        --job) : && return ;;
+        --job-name) : && return ;;
+        --provider) : && return ;;
+        --consumer) : && return ;;
+        --asset) : && return ;;
+        --amount) : && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--key -k --key-passphrase-file --key-passphrase-fd --need --realm --realm-name --at-ms --any-time --skew --receipt --receipt-key --job --job-name --provider --consumer --asset --amount --json --quiet -q --fips --help -h' -- "$cur"
         [[ $cur == -* ]] || compgen -f -- "$cur"
         ;;
     'init')
@@ -605,7 +714,7 @@ _casemate_words() {
         esac
         [[ $cur != -* ]] || compgen -W '--deps --json --quiet -q --fips --help -h' -- "$cur"
         ;;
-    help) compgen -W '--man --completions --markdown seal open cat exec inspect verify rewrap sign upgrade digest doctor proxy top serve unseal seal-server rotate-root init version help key cert config tenant principal policy approval model audit system attest hsm store' -- "$cur" ;;
+    help) compgen -W '--man --completions --markdown seal open cat exec inspect verify rewrap sign upgrade digest doctor proxy top serve unseal seal-server rotate-root init version help key cert config tenant principal policy approval model audit system hsm poai settle store' -- "$cur" ;;
     'tenant create')
         case $prev in
         --name) : && return ;;
@@ -1349,7 +1458,7 @@ _casemate() {
         [[ ${COMP_WORDS[i]} != -* ]] || continue
         verb=${COMP_WORDS[i]}
         case $verb in
-        key | cert | config | tenant | principal | policy | approval | model | audit | system | attest | hsm | store) ((i + 1 >= COMP_CWORD)) || verb+=" ${COMP_WORDS[i + 1]}" ;;
+        key | cert | config | tenant | principal | policy | approval | model | audit | system | hsm | poai | settle | store) ((i + 1 >= COMP_CWORD)) || verb+=" ${COMP_WORDS[i + 1]}" ;;
         esac
         break
     done

@@ -297,6 +297,8 @@
     X(MARKET_BINDING, UNAUTHENTIC, 0x0d0f, "the settlement does not belong to this receipt", "settle with the receipt that the settlement names, in its time") \
     X(MARKET_REPLAY, CONFLICT, 0x0d12, "this receipt's nonce has been used before", "sign anew with a new nonce; a receipt is accepted once") \
     X(MARKET_SETTLED, CONFLICT, 0x0d13, "this job, or this receipt, is settled already", "look for the settlement that was signed: there is no second") \
+    X(MARKET_OTHER, UNAUTHENTIC, 0x0d40, "a check failed: the record is of something else than was asked for", "compare the failed lines; ask its signer for the record that was meant") \
+    X(MARKET_LINE, MALFORMED, 0x0d41, "a line of the list is not the fields of a receipt", "a JSON object a line: model, node, input, output as 64 hex digits; see casemate help poai batch") \
     X(OPENING_RANGE, DENIED, 0x0d10, "an opened matrix has entries too large to be checked", "open the exact products of the quantised weights: entries fit 32 bits") \
     X(OPENING_PRODUCT, UNAUTHENTIC, 0x0d11, "the opened product is wrong", "trust nothing of this inference") \
     /* cmd: 0x0f01 */ \

@@ -97,11 +97,15 @@ cm_err cm_batch_seal(cm_buf *head, const cm_crypt *c, const cm_market_keys *k, c
     return cm_batch_sign(head, c, k, b);
 }
 
-static cm_err append_path(cm_buf *out, const cm_batch_tree *t, size_t index)
+/* M-33 */
+cm_err cm_batch_branch(cm_buf *out, const cm_batch_tree *t, size_t index)
 {
     uint8_t path[LEVELS - 1][32];
     uint8_t n = 0;
 
+    if (index >= t->size[0])
+        return CM_FAIL(BAD_ARGUMENT);
+    CM_TRY(cm_buf_be64(out, index));
     for (size_t l = 0; l + 1 < t->levels; l++, index /= 2) {
         size_t sibling = index ^ 1;
 
@@ -122,8 +126,7 @@ cm_err cm_batch_record(cm_buf *out, const cm_batch_tree *t, size_t index, const 
     if (index >= t->size[0] || !cm_view_eq(CM_VIEW(leaf), cm_view_of(t->level[0][index], 32)))
         return CM_FAIL(BAD_ARGUMENT);
     CM_TRY(cm_buf_append(out, CM_VIEW(bytes)));
-    CM_TRY(cm_buf_be64(out, index));
-    CM_TRY(append_path(out, t, index));
+    CM_TRY(cm_batch_branch(out, t, index));
     return cm_buf_append(out, head);
 }
 

@@ -23,6 +23,9 @@ const uint8_t *cm_batch_tree_root(const cm_batch_tree *t);
 /** The signed head over the tree: sets count and root. Errors of cm_batch_sign(). */
 CM_MUST cm_err cm_batch_seal(cm_buf *head, const cm_crypt *c, const cm_market_keys *k,
                              cm_batch_head *b, const cm_batch_tree *t);
+/** Appends what stands between statement and head in the record of leaf number index (< count):
+ * index, number of hashes, path. */
+CM_MUST cm_err cm_batch_branch(cm_buf *out, const cm_batch_tree *t, size_t index);
 /** Appends the record of leaf number index, whose statement r is, under the sealed head.
  * BAD_ARGUMENT past the last, or for another leaf than the tree's. */
 CM_MUST cm_err cm_batch_record(cm_buf *out, const cm_batch_tree *t, size_t index, const cm_poai *r,

@@ -115,7 +115,7 @@ cm_err cm_batch_sign(cm_buf *out, const cm_crypt *c, const cm_market_keys *k, cm
 }
 
 /* M-12, M-13. Sums that leave 64 bits count as the end of time. */
-static cm_err check_time(const cm_market_head *h, const cm_market_policy *p)
+cm_err cm_statement_time(const cm_market_head *h, const cm_market_policy *p)
 {
     uint64_t latest = 0, over = 0;
 
@@ -140,7 +140,7 @@ cm_err cm_statement_check(const cm_crypt *c, const cm_statement *s, const cm_mar
         return CM_FAIL(MARKET_POLICY); /* M-11 */
     if (p->realm && !equal(p->realm, h->realm))
         return CM_FAIL(MARKET_REALM); /* M-14 */
-    return cm_statement_term_ok(s, h) ? check_time(h, p) : CM_FAIL(MARKET_TERM);
+    return cm_statement_term_ok(s, h) ? cm_statement_time(h, p) : CM_FAIL(MARKET_TERM);
 }
 
 /* M-9: who recovers to the key has signed; v is part of it, so that nothing in a record is free. */
@@ -197,17 +197,11 @@ cm_err cm_statement_in_batch(const cm_poai *r, const cm_batch_head *h, const cm_
         return CM_FAIL(MARKET_KEY);
     if (!equal(r->head.realm, h->head.realm))
         return CM_FAIL(MARKET_REALM);
-    return cm_statement_term_ok(&cm_statement_poai, &r->head) ? check_time(&r->head, p)
+    return cm_statement_term_ok(&cm_statement_poai, &r->head) ? cm_statement_time(&r->head, p)
                                                               : CM_FAIL(MARKET_TERM);
 }
 
-/* Behind the statement: index, path, head, the head's signatures. */
-typedef struct {
-    uint64_t index;
-    cm_view path, head, sigs;
-} branch;
-
-static cm_err split_branch(branch *b, cm_view rest)
+cm_err cm_branch_split(cm_branch *b, cm_view rest)
 {
     size_t path;
 
@@ -230,9 +224,9 @@ static cm_err verify_in_batch(const cm_crypt *c, const cm_poai *r, const cm_mark
     cm_market_policy whenever = *p;
     uint8_t leaf[32];
     cm_batch_head h;
-    branch b;
+    cm_branch b;
 
-    CM_TRY(split_branch(&b, rest));
+    CM_TRY(cm_branch_split(&b, rest));
     CM_TRY(cm_batch_decode(&h, b.head));
     whenever.any_time = true;
     CM_TRY(cm_statement_check(c, &cm_statement_batch, &h.head, h.head.algs, k, &whenever));

@@ -28,11 +28,21 @@ CM_MUST cm_err cm_statement_check(const cm_crypt *c, const cm_statement *s, cons
                                   const cm_market_policy *p);
 /** Whether it lasts some time, and no longer than it may. */
 bool cm_statement_term_ok(const cm_statement *s, const cm_market_head *h);
+/** MARKET_FUTURE, MARKET_EXPIRED, by the policy's clock. */
+CM_MUST cm_err cm_statement_time(const cm_market_head *h, const cm_market_policy *p);
 /** Whether the head may stand for the receipt (M-31), and the receipt is in its time. */
 CM_MUST cm_err cm_statement_in_batch(const cm_poai *r, const cm_batch_head *h,
                                      const cm_market_policy *p);
 /** sigs are exactly those of algs over bytes. */
 CM_MUST cm_err cm_statement_verify(const cm_crypt *c, const cm_statement *s, uint16_t algs,
                                    const cm_market_keys *k, cm_view bytes, cm_view sigs);
+
+/* What stands behind the statement of a receipt in a batch: index, path, head, its signatures. */
+typedef struct {
+    uint64_t index;
+    cm_view path, head, sigs;
+} cm_branch;
+/** Borrowed from rest. MARKET_MALFORMED. */
+CM_MUST cm_err cm_branch_split(cm_branch *b, cm_view rest);
 
 #endif
