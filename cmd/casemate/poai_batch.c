@@ -64,7 +64,7 @@ static cm_err member(const batch *b, cm_poai *r, const cm_json_node *n)
             continue;
         snprintf(what, sizeof what, "%.32s", fields[i].name);
         if (cm_failed(cm_json_string(n, &text)) ||
-            cm_failed(cm_cli_hex_text(b->cli, (uint8_t *)r + fields[i].at, 32, text, what)))
+            cm_failed(cm_cli_hex_value(b->cli, (uint8_t *)r + fields[i].at, 32, text, what)))
             return wrong_line(b, "a digest is 64 hex digits");
         r->claims |= fields[i].claim;
         return CM_OKAY;

@@ -51,7 +51,7 @@ void cm_cli_market_keys_done(cm_cli_market_keys *k)
 /* ---- values -------------------------------------------------------------------------------- */
 
 /* Addresses are written with 0x before them. */
-cm_err cm_cli_hex_text(cm_cli *cli, uint8_t *out, size_t n, cm_view text, const char *what)
+cm_err cm_cli_hex_value(cm_cli *cli, uint8_t *out, size_t n, cm_view text, const char *what)
 {
     CM_AUTO(cm_buf_free) cm_buf b = {.max = 64};
 
@@ -63,14 +63,14 @@ cm_err cm_cli_hex_text(cm_cli *cli, uint8_t *out, size_t n, cm_view text, const 
     return CM_OKAY;
 }
 
-cm_err cm_cli_hex_option(cm_cli *cli, uint8_t *out, size_t n, const char *option, bool *have)
+cm_err cm_cli_market_hex(cm_cli *cli, uint8_t *out, size_t n, const char *option, bool *have)
 {
     const char *text = cm_cli_text(cli, option);
     char what[CM_CLI_TITLE];
 
     *have = text != NULL;
     snprintf(what, sizeof what, "--%s", option);
-    return text ? cm_cli_hex_text(cli, out, n, cm_view_str(text), what) : CM_OKAY;
+    return text ? cm_cli_hex_value(cli, out, n, cm_view_str(text), what) : CM_OKAY;
 }
 
 cm_err cm_cli_named_option(cm_cli *cli, uint8_t out[32], const char *option, const char *named,
@@ -81,7 +81,7 @@ cm_err cm_cli_named_option(cm_cli *cli, uint8_t out[32], const char *option, con
 
     CM_TRY(cm_cli_at_most_one(cli, both));
     if (!text)
-        return cm_cli_hex_option(cli, out, 32, option, have);
+        return cm_cli_market_hex(cli, out, 32, option, have);
     *have = true;
     return CM_KECCAK(cli->crypt, out, cm_view_str(text));
 }
@@ -125,7 +125,7 @@ cm_err cm_cli_content_option(cm_cli *cli, uint8_t out[32], const char *file, con
 
     CM_TRY(cm_cli_at_most_one(cli, both));
     if (!path)
-        return cm_cli_hex_option(cli, out, 32, digest, have);
+        return cm_cli_market_hex(cli, out, 32, digest, have);
     *have = true;
     e = hash_file(cli, out, path);
     cm_cli_progress_end(cli);
@@ -168,7 +168,7 @@ cm_err cm_cli_market_head(cm_cli *cli, cm_market_head *h, uint64_t longest_ms)
     CM_TRY(cm_cli_number(cli, "ttl", 1, longest_ms / 1000, &ttl));
     h->expires_ms = h->issued_ms + ttl * 1000;
     CM_TRY(cm_cli_named_option(cli, h->realm, "realm", "realm-name", &have));
-    CM_TRY(cm_cli_hex_option(cli, h->nonce, 32, "nonce", &have));
+    CM_TRY(cm_cli_market_hex(cli, h->nonce, 32, "nonce", &have));
     return have ? CM_OKAY : cm_random(cli->crypt, h->nonce, sizeof h->nonce);
 }
 

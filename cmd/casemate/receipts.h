@@ -15,10 +15,11 @@ CM_MUST cm_err cm_cli_market_keys_init(cm_cli *cli, cm_cli_market_keys *k, const
 void cm_cli_market_keys_done(cm_cli_market_keys *k);
 
 /** Hex digits that an option gives, exactly n bytes; *have is whether it was given. CLI_USAGE. */
-CM_MUST cm_err cm_cli_hex_option(cm_cli *cli, uint8_t *out, size_t n, const char *option,
+CM_MUST cm_err cm_cli_market_hex(cm_cli *cli, uint8_t *out, size_t n, const char *option,
                                  bool *have);
 /** The same from text that no option holds; what names it. */
-CM_MUST cm_err cm_cli_hex_text(cm_cli *cli, uint8_t *out, size_t n, cm_view text, const char *what);
+CM_MUST cm_err cm_cli_hex_value(cm_cli *cli, uint8_t *out, size_t n, cm_view text,
+                                const char *what);
 /** 32 bytes by --NAME, or Keccak-256 of the text behind --NAME-name. */
 CM_MUST cm_err cm_cli_named_option(cm_cli *cli, uint8_t out[32], const char *option,
                                    const char *named, bool *have);

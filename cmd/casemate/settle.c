@@ -33,7 +33,7 @@ static cm_err address(cm_cli *cli, uint8_t out[20], const char *option)
 {
     bool have = false;
 
-    CM_TRY(cm_cli_hex_option(cli, out, 20, option, &have));
+    CM_TRY(cm_cli_market_hex(cli, out, 20, option, &have));
     return have ? CM_OKAY : cm_cli_usage(cli, "--%s is missing", option);
 }
 
@@ -58,7 +58,7 @@ static cm_err settlement_of(cm_cli *cli, cm_settlement *s)
         return cm_cli_usage(cli, "one of --job and --job-name is missing");
     CM_TRY(address(cli, s->provider, "provider"));
     CM_TRY(address(cli, s->consumer, "consumer"));
-    CM_TRY(cm_cli_hex_option(cli, s->asset, 20, "asset", &have));
+    CM_TRY(cm_cli_market_hex(cli, s->asset, 20, "asset", &have));
     return amount_of(cli, &s->amount);
 }
 
@@ -114,9 +114,9 @@ static cm_err expect(cm_cli *cli, expected *x)
     cm_u256 amount;
 
     CM_TRY(cm_cli_named_option(cli, x->job, "job", "job-name", &x->has_job));
-    CM_TRY(cm_cli_hex_option(cli, x->provider, 20, "provider", &x->has_provider));
-    CM_TRY(cm_cli_hex_option(cli, x->consumer, 20, "consumer", &x->has_consumer));
-    CM_TRY(cm_cli_hex_option(cli, x->asset, 20, "asset", &x->has_asset));
+    CM_TRY(cm_cli_market_hex(cli, x->provider, 20, "provider", &x->has_provider));
+    CM_TRY(cm_cli_market_hex(cli, x->consumer, 20, "consumer", &x->has_consumer));
+    CM_TRY(cm_cli_market_hex(cli, x->asset, 20, "asset", &x->has_asset));
     x->has_amount = cm_cli_has(cli, "amount");
     if (!x->has_amount)
         return CM_OKAY;

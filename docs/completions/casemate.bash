@@ -3,7 +3,7 @@
 _casemate_words() {
     local cur=$1 prev=$2 verb=$3 IFS=$' \t\n'
     case $verb in
-    '') compgen -W 'seal open cat exec inspect verify rewrap sign upgrade digest doctor proxy top serve unseal seal-server rotate-root init version help key cert config tenant principal policy approval model audit system hsm poai settle store' -- "$cur" ;;
+    '') compgen -W 'seal open cat exec inspect verify rewrap sign upgrade digest doctor proxy top serve unseal seal-server rotate-root init version help key cert config tenant principal policy approval model audit system attest hsm poai settle store' -- "$cur" ;;
     key) compgen -W 'new show public passwd fingerprint create deal import import-wrapped info list update rotate state destroy restore delete public-key attest sign verify sign-share aggregate sign-poai verify-poai sign-settlement verify-settlement encrypt decrypt encapsulate decapsulate data-key wrap unwrap rewrap mac verify-mac random export' -- "$cur" ;;
     cert) compgen -W 'root intermediate server client request sign show verify' -- "$cur" ;;
     config) compgen -W 'check explain schema reference' -- "$cur" ;;
@@ -14,6 +14,7 @@ _casemate_words() {
     model) compgen -W 'keyspace wrap unwrap' -- "$cur" ;;
     audit) compgen -W 'verify prove export tail witness key checkpoint receipt list' -- "$cur" ;;
     system) compgen -W 'rotate-root status' -- "$cur" ;;
+    attest) compgen -W 'verify' -- "$cur" ;;
     hsm) compgen -W 'status test init' -- "$cur" ;;
     poai) compgen -W 'sign verify batch extract' -- "$cur" ;;
     settle) compgen -W 'sign verify' -- "$cur" ;;
@@ -574,6 +575,25 @@ _casemate_words() {
         esac
         [[ $cur != -* ]] || compgen -W '--out -o --force --json --quiet -q --fips --help -h' -- "$cur"
         ;;
+    'attest verify')
+        case $prev in
+        --collateral | -c) compgen -f -- "$cur" && return ;;
+        --at) : && return ;;
+        --nonce) : && return ;;
+        --report-data) : && return ;;
+        --measurement | -m) : && return ;;
+        --config) : && return ;;
+        --chip) : && return ;;
+        --max-age) : && return ;;
+        --snp-floor) : && return ;;
+        --vmpl) : && return ;;
+        --accept-tcb) : && return ;;
+        --evaluation) : && return ;;
+        --may-skip) : && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--collateral -c --alone --at --nonce --report-data --measurement -m --config --chip --max-age --snp-floor --vmpl --accept-tcb --evaluation --allow-debug --allow-migrate --may-skip --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur == -* ]] || compgen -f -- "$cur"
+        ;;
     'poai sign')
         case $prev in
         --key | -k) compgen -f -- "$cur" && return ;;
@@ -714,7 +734,7 @@ _casemate_words() {
         esac
         [[ $cur != -* ]] || compgen -W '--deps --json --quiet -q --fips --help -h' -- "$cur"
         ;;
-    help) compgen -W '--man --completions --markdown seal open cat exec inspect verify rewrap sign upgrade digest doctor proxy top serve unseal seal-server rotate-root init version help key cert config tenant principal policy approval model audit system hsm poai settle store' -- "$cur" ;;
+    help) compgen -W '--man --completions --markdown seal open cat exec inspect verify rewrap sign upgrade digest doctor proxy top serve unseal seal-server rotate-root init version help key cert config tenant principal policy approval model audit system attest hsm poai settle store' -- "$cur" ;;
     'tenant create')
         case $prev in
         --name) : && return ;;
@@ -1458,7 +1478,7 @@ _casemate() {
         [[ ${COMP_WORDS[i]} != -* ]] || continue
         verb=${COMP_WORDS[i]}
         case $verb in
-        key | cert | config | tenant | principal | policy | approval | model | audit | system | hsm | poai | settle | store) ((i + 1 >= COMP_CWORD)) || verb+=" ${COMP_WORDS[i + 1]}" ;;
+        key | cert | config | tenant | principal | policy | approval | model | audit | system | attest | hsm | poai | settle | store) ((i + 1 >= COMP_CWORD)) || verb+=" ${COMP_WORDS[i + 1]}" ;;
         esac
         break
     done
