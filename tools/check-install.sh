@@ -25,7 +25,23 @@ tensor=$(grep -aoE 'model[A-Za-z0-9_.]+weight' "$stage/m.safetensors" | sed -n 1
 casemate cat "$stage/m.sealed" --tensor "$tensor" >"$stage/want"
 digest=$(casemate inspect "$stage/m.sealed" --json | grep -oE '"digest": *"[0-9a-f]{64}' | grep -oE '[0-9a-f]{64}')
 
+# What an example has to do is told by its name.
 try() {
+    "try_$example" "$1"
+}
+
+# Recorded evidence is accepted at its time and at no other.
+try_verify_evidence() {
+    local tee=${CASEMATE_VECTORS:-../shared/vectors}/tee/snp
+    [ -d "$tee" ] || { echo 'SKIP: no recorded evidence'; return 0; }
+    set -- "$1" "$tee"/v3-genoa-aci/{report.bin,vcek.der} "$tee"/roots/genoa/{ask,ark}.der
+    "$1" 1780000000 "${@:2}" >"$stage/got" || { echo "$1 refuses"; exit 1; }
+    grep '^PASS signature$' "$stage/got" >/dev/null
+    ! "$1" 1640000000 "${@:2}" >"$stage/got" 2>"$stage/said" || { echo "$1 accepts"; exit 1; }
+    grep ATTEST_REFUSED "$stage/said" >/dev/null
+}
+
+try_read_tensor() {
     "$1" "$stage/m.sealed" "$CASEMATE_HOME/identity.pem" "$CASEMATE_HOME/publisher.pub" "$tensor" \
         >"$stage/got" 2>"$stage/said"
     cmp "$stage/want" "$stage/got"
@@ -51,6 +67,7 @@ compile() {
 }
 
 for source in docs/examples/*.c; do
+    example=$(basename "$source" .c)
     compile "$stage/c" "$source" gcc -std=c17
     if command -v g++ >/dev/null; then
         compile "$stage/cxx" "$source" g++ -x c++ -std=c++17 -Wno-missing-field-initializers
