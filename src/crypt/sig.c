@@ -179,6 +179,7 @@ void cm_sig_key_free(cm_sig_key *k)
     EVP_PKEY_free(k->pkey);
     EVP_SIGNATURE_free(k->method);
     cm_mldsa_cache_free(k->expanded);
+    cm_p256_table_free(k->table);
     cm_secret_free(k->hedge, sizeof *k->hedge);
     cm_secret_free(k->seed, k->alg->info.seed);
     cm_free(k);
@@ -358,6 +359,13 @@ cm_err cm_sign_det(const cm_sig_key *k, uint8_t *sig, cm_view ctx, cm_view msg)
     if (!k->alg->native_ctx)
         return CM_FAIL(CRYPT_ALGORITHM);
     return sign_to(k, sig, ctx, msg, CM_SIG_DETERMINISTIC);
+}
+
+cm_err cm_sig_prepare(cm_sig_key *k)
+{
+    if (k->alg->info.id != CM_SIG_P256 || k->crypt->profile == CM_PROFILE_FIPS || k->table)
+        return CM_OKAY;
+    return cm_p256_table_new(&k->table, k->pk);
 }
 
 /* ---- ML-DSA's external mu ------------------------------------------------------------------ */

@@ -5,6 +5,7 @@
 #include <secp256k1.h>
 
 #include "crypt/crypt_int.h"
+#include "crypt/p256_int.h"
 #include "crypt/sig.h"
 
 enum { CM_SIG_DIGEST = 32, CM_SIG_MU = 64 };
@@ -52,6 +53,7 @@ struct cm_sig_key {
     secp256k1_pubkey point;
     cm_sig_hedge *hedge;      /* secp256k1, private: locked, shared by threads */
     cm_mldsa_cache *expanded; /* ML-DSA: shared by threads */
+    cm_p256_table *table;     /* P-256, once prepared */
     cm_sig_key *part[2];      /* dual: ML-DSA, Ed25519 */
     uint8_t *seed;            /* locked; NULL in a public key, or one that came expanded */
     bool has_private;

@@ -69,6 +69,17 @@ static const cm_sig_key *known_check(cm_p11 *p, const cm_hsm_key *key)
     return k;
 }
 
+/* Tables are for keys that will be met again. */
+static bool room_for_check(cm_p11 *p)
+{
+    bool room;
+
+    pthread_mutex_lock(&p->lock);
+    room = p->checks < CACHE;
+    pthread_mutex_unlock(&p->lock);
+    return room;
+}
+
 /* True: the key is kept, and is the cache's now. */
 static bool keep_check(cm_p11 *p, const cm_hsm_key *key, cm_sig_key *k)
 {
@@ -93,6 +104,8 @@ static cm_err check(cm_p11 *p, const cm_hsm_key *key, cm_view msg, cm_view sig)
     if (!k) {
         CM_TRY(cm_sig_from_public(&made, p->c, (cm_sig_id)cm_hsm_alg_sig(key->alg),
                                   cm_view_of(key->pub, key->pub_n)));
+        if (room_for_check(p))
+            CM_TRY(cm_sig_prepare(made));
         k = made;
         if (keep_check(p, key, made))
             made = NULL;

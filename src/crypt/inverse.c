@@ -1,0 +1,150 @@
+/* Inverses modulo a prime by the division steps of Bernstein and Yang ("Fast constant-time gcd
+ * computation and modular inversion", 2019), in variable time: 62 steps at a time are a matrix of
+ * small numbers, computed from the lowest limbs alone and then applied to the whole numbers. */
+#include "crypt/p256_int.h"
+
+__extension__ typedef __int128 wide;
+
+enum { LIMBS = 5, BITS = 62 };
+#define LOW (((uint64_t)1 << BITS) - 1)
+
+/* Two's complement in limbs of 62 bits; the top one has the sign. */
+typedef struct {
+    int64_t v[LIMBS];
+} num62;
+
+/* 2^62 times what the steps did: (f, g) becomes (u f + v g, q f + r g) / 2^62. */
+typedef struct {
+    int64_t u, v, q, r;
+} steps;
+
+static num62 unpack(const cm_p256_num *x)
+{
+    const uint64_t *v = x->v;
+
+    return (num62){{(int64_t)(v[0] & LOW), (int64_t)((v[0] >> 62 | v[1] << 2) & LOW),
+                    (int64_t)((v[1] >> 60 | v[2] << 4) & LOW),
+                    (int64_t)((v[2] >> 58 | v[3] << 6) & LOW), (int64_t)(v[3] >> 56)}};
+}
+
+static cm_p256_num pack(const num62 *x)
+{
+    const int64_t *v = x->v;
+
+    return (cm_p256_num){
+        {(uint64_t)v[0] | (uint64_t)v[1] << 62, (uint64_t)v[1] >> 2 | (uint64_t)v[2] << 60,
+         (uint64_t)v[2] >> 4 | (uint64_t)v[3] << 58, (uint64_t)v[3] >> 6 | (uint64_t)v[4] << 56}};
+}
+
+/* eta is minus the paper's delta. Where it is not negative, its f may be added to g so often as to
+ * clear several low bits at once: the multiple of f that clears k <= 6 of them is -g/f mod 2^k, and
+ * f (f^2 - 2) is -1/f mod 64 for odd f. */
+static int64_t step62(steps *t, int64_t eta, uint64_t f, uint64_t g)
+{
+    uint64_t u = 1, v = 0, q = 0, r = 1;
+    int left = BITS;
+
+    for (;;) {
+        int zeros = __builtin_ctzll(g | UINT64_MAX << left), most;
+        uint64_t w;
+
+        g >>= zeros;
+        u <<= zeros;
+        v <<= zeros;
+        eta -= zeros;
+        left -= zeros;
+        if (left == 0)
+            break;
+        if (eta < 0) {
+            uint64_t was = f, was_u = u, was_v = v;
+
+            eta = -eta;
+            f = g, g = 0 - was;
+            u = q, q = 0 - was_u;
+            v = r, r = 0 - was_v;
+        }
+        most = (int)CM_MIN(CM_MIN(eta + 1, (int64_t)left), (int64_t)6);
+        w = f * (f * f - 2) * g & (((uint64_t)1 << most) - 1);
+        g += f * w;
+        q += u * w;
+        r += v * w;
+    }
+    *t = (steps){(int64_t)u, (int64_t)v, (int64_t)q, (int64_t)r};
+    return eta;
+}
+
+/* Exact: the low 62 bits of both sums are 0. */
+static void apply(num62 *f, num62 *g, const steps *t)
+{
+    wide a = (wide)t->u * f->v[0] + (wide)t->v * g->v[0];
+    wide b = (wide)t->q * f->v[0] + (wide)t->r * g->v[0];
+
+    for (int i = 1; i < LIMBS; i++) {
+        a = (a >> BITS) + (wide)t->u * f->v[i] + (wide)t->v * g->v[i];
+        b = (b >> BITS) + (wide)t->q * f->v[i] + (wide)t->r * g->v[i];
+        f->v[i - 1] = (int64_t)((uint64_t)a & LOW);
+        g->v[i - 1] = (int64_t)((uint64_t)b & LOW);
+    }
+    f->v[LIMBS - 1] = (int64_t)(a >> BITS);
+    g->v[LIMBS - 1] = (int64_t)(b >> BITS);
+}
+
+/* (x d + y e + k m) / 2^62 with the k that makes it exact and keeps it in (-2m, m), where d and e
+ * are: those below 0 get m added, after which |x| + |y| <= 2^62 does it. */
+static num62 apply_mod(int64_t x, int64_t y, const num62 *d, const num62 *e, const num62 *m,
+                       uint64_t inverse)
+{
+    int64_t k = (d->v[LIMBS - 1] < 0 ? x : 0) + (e->v[LIMBS - 1] < 0 ? y : 0);
+    wide a = (wide)x * d->v[0] + (wide)y * e->v[0];
+    num62 out;
+
+    k -= (int64_t)((inverse * (uint64_t)a + (uint64_t)k) & LOW);
+    a += (wide)k * m->v[0];
+    for (int i = 1; i < LIMBS; i++) {
+        a = (a >> BITS) + (wide)x * d->v[i] + (wide)y * e->v[i] + (wide)k * m->v[i];
+        out.v[i - 1] = (int64_t)((uint64_t)a & LOW);
+    }
+    out.v[LIMBS - 1] = (int64_t)(a >> BITS);
+    return out;
+}
+
+/* x * sign + k * m */
+static void adjust(num62 *x, int64_t sign, int64_t k, const num62 *m)
+{
+    int64_t carry = 0;
+
+    for (int i = 0; i < LIMBS; i++) {
+        carry += x->v[i] * sign + m->v[i] * k;
+        x->v[i] = i + 1 < LIMBS ? (int64_t)((uint64_t)carry & LOW) : carry;
+        carry >>= BITS;
+    }
+}
+
+static bool is_zero(const num62 *x)
+{
+    return (x->v[0] | x->v[1] | x->v[2] | x->v[3] | x->v[4]) == 0;
+}
+
+/* When g is 0, f is 1 or -1 (or m, for x = 0) and d * f the inverse. */
+cm_p256_num cm_p256_inverse_var(const cm_p256_num *x, const cm_p256_modulus *m)
+{
+    num62 mod = unpack(&m->m), f = mod, g = unpack(x), d = {{0}}, e = {{1}}, was;
+    int64_t eta = -1;
+
+    while (!is_zero(&g)) {
+        steps t;
+
+        eta = step62(&t, eta, (uint64_t)f.v[0], (uint64_t)g.v[0]);
+        was = d;
+        d = apply_mod(t.u, t.v, &was, &e, &mod, m->inverse62);
+        e = apply_mod(t.q, t.r, &was, &e, &mod, m->inverse62);
+        apply(&f, &g, &t);
+    }
+    if (d.v[LIMBS - 1] < 0)
+        adjust(&d, 1, 1, &mod); /* (-m, m) */
+    if (f.v[LIMBS - 1] < 0)
+        adjust(&d, -1, 0, &mod);
+    if (d.v[LIMBS - 1] < 0)
+        adjust(&d, 1, 1, &mod);
+    return pack(&d);
+}

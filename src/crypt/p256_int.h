@@ -1,0 +1,37 @@
+#ifndef CM_CRYPT_P256_INT_H
+#define CM_CRYPT_P256_INT_H
+/*
+ * ECDSA over P-256, verifying alone: everything here is public and takes variable time. Nothing of
+ * it may be given a secret scalar.
+ *   inverse.c     inverses modulo a 256-bit odd number
+ *   p256_field.h  the field, in Montgomery form
+ *   p256.c        points, tables of multiples, the verification
+ */
+#include "base/base.h"
+
+/* Numbers below 2^256, least limb first. */
+typedef struct {
+    uint64_t v[4];
+} cm_p256_num;
+
+typedef struct {
+    cm_p256_num m;
+    uint64_t inverse62; /* of m modulo 2^62 */
+} cm_p256_modulus;
+
+/** x^-1 modulo m, 0 for 0; x is below m, which is an odd prime. */
+cm_p256_num cm_p256_inverse_var(const cm_p256_num *x, const cm_p256_modulus *m);
+
+/* Multiples of one point: a verification by them is a sum of 74 points at most, without a doubling.
+ * 148 KiB. Immutable: threads may share it. */
+typedef struct cm_p256_table cm_p256_table;
+
+/** Of a public key, 04 with both coordinates. CRYPT_BAD_KEY: another form, or not on the curve;
+ * NO_MEMORY. Takes about a millisecond. */
+CM_MUST cm_err cm_p256_table_new(cm_p256_table **out, const uint8_t pk[65]);
+void cm_p256_table_free(cm_p256_table *t);
+void cm_p256_table_free_ptr(cm_p256_table **t);
+/** Whether sig is one over digest: r || s, big-endian (FIPS 186-5, 6.4.2). */
+bool cm_p256_verify_var(const cm_p256_table *t, const uint8_t digest[32], const uint8_t sig[64]);
+
+#endif
