@@ -120,9 +120,11 @@ static void bundle(void)
 
 static void run(void)
 {
-    options();
-    shown();
-    bundle();
+    if (!tee_exists("snp/v3-genoa-aci", "report.bin"))
+        return;
+    t_group("options", options);
+    t_group("what is shown", shown);
+    t_group("files by what they hold", bundle);
 }
 
 int main(void)
