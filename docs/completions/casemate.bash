@@ -4,7 +4,7 @@ _casemate_words() {
     local cur=$1 prev=$2 verb=$3 IFS=$' \t\n'
     case $verb in
     '') compgen -W 'seal open cat exec inspect verify rewrap sign upgrade digest doctor proxy top serve unseal seal-server rotate-root init version help key cert config tenant principal policy approval model audit system attest hsm poai settle store' -- "$cur" ;;
-    key) compgen -W 'new show public passwd fingerprint create deal import import-wrapped info list update rotate state destroy restore delete public-key attest sign verify sign-share aggregate sign-poai verify-poai sign-settlement verify-settlement encrypt decrypt encapsulate decapsulate data-key wrap unwrap rewrap mac verify-mac random export' -- "$cur" ;;
+    key) compgen -W 'new show public passwd fingerprint create deal import import-wrapped info list update rotate state destroy restore delete public-key attest sign verify sign-share aggregate sign-poai sign-poai-batch sign-poai-root verify-poai sign-settlement verify-settlement encrypt decrypt encapsulate decapsulate data-key wrap unwrap rewrap mac verify-mac random export' -- "$cur" ;;
     cert) compgen -W 'root intermediate server client request sign show verify' -- "$cur" ;;
     config) compgen -W 'check explain schema reference' -- "$cur" ;;
     tenant) compgen -W 'create list show update rotate erase' -- "$cur" ;;
@@ -922,9 +922,10 @@ _casemate_words() {
         --activate-at-ms) : && return ;;
         --daily-budget) : && return ;;
         --rate) : && return ;;
+        --cosigner) : && return ;;
         --server) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --type --tags --exportable --rotation-days --activate-at-ms --daily-budget --rate --server --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --type --tags --exportable --rotation-days --activate-at-ms --daily-budget --rate --cosigner --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'key deal')
         case $prev in
@@ -948,10 +949,11 @@ _casemate_words() {
         --activate-at-ms) : && return ;;
         --daily-budget) : && return ;;
         --rate) : && return ;;
+        --cosigner) : && return ;;
         --secret) : && return ;;
         --server) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --type --tags --exportable --rotation-days --activate-at-ms --daily-budget --rate --secret --server --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --type --tags --exportable --rotation-days --activate-at-ms --daily-budget --rate --cosigner --secret --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'key import-wrapped')
         case $prev in
@@ -963,11 +965,12 @@ _casemate_words() {
         --activate-at-ms) : && return ;;
         --daily-budget) : && return ;;
         --rate) : && return ;;
+        --cosigner) : && return ;;
         --wrapped) : && return ;;
         --import-key) : && return ;;
         --server) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --type --tags --exportable --rotation-days --activate-at-ms --daily-budget --rate --wrapped --import-key --server --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --type --tags --exportable --rotation-days --activate-at-ms --daily-budget --rate --cosigner --wrapped --import-key --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'key info')
         case $prev in
@@ -996,9 +999,10 @@ _casemate_words() {
         --min-decrypt-version) : && return ;;
         --daily-budget) : && return ;;
         --rate) : && return ;;
+        --cosigner) : && return ;;
         --server) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --tags --clear-tags --rotation-days --min-decrypt-version --daily-budget --rate --server --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --tags --clear-tags --rotation-days --min-decrypt-version --daily-budget --rate --cosigner --clear-cosigner --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'key rotate')
         case $prev in
@@ -1136,19 +1140,60 @@ _casemate_words() {
         --input) : && return ;;
         --output) : && return ;;
         --node) : && return ;;
-        --realm) : && return ;;
-        --nonce) : && return ;;
         --compute-ms) : && return ;;
-        --ttl-ms) : && return ;;
         --attestation) : && return ;;
         --proof) : && return ;;
+        --nonce) : && return ;;
+        --realm) : && return ;;
+        --ttl-ms) : && return ;;
+        --second-key) : && return ;;
+        --second-version) : && return ;;
         --purpose) : && return ;;
         --approval) : && return ;;
         --evidence) : && return ;;
         --out | -o) compgen -f -- "$cur" && return ;;
         --server) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --model --input --output --node --realm --nonce --compute-ms --ttl-ms --attestation --proof --model-root --purpose --approval --evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --model --input --output --node --compute-ms --attestation --proof --model-root --nonce --realm --ttl-ms --second-key --second-version --purpose --approval --evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'key sign-poai-batch')
+        case $prev in
+        --tenant) : && return ;;
+        --keyspace) : && return ;;
+        --version) : && return ;;
+        --receipts) : && return ;;
+        --realm) : && return ;;
+        --ttl-ms) : && return ;;
+        --nonce) : && return ;;
+        --second-key) : && return ;;
+        --second-version) : && return ;;
+        --purpose) : && return ;;
+        --approval) : && return ;;
+        --evidence) : && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --receipts --realm --ttl-ms --nonce --second-key --second-version --purpose --approval --evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'key sign-poai-root')
+        case $prev in
+        --tenant) : && return ;;
+        --keyspace) : && return ;;
+        --version) : && return ;;
+        --root) : && return ;;
+        --count) : && return ;;
+        --realm) : && return ;;
+        --ttl-ms) : && return ;;
+        --nonce) : && return ;;
+        --second-key) : && return ;;
+        --second-version) : && return ;;
+        --purpose) : && return ;;
+        --approval) : && return ;;
+        --evidence) : && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --root --count --realm --ttl-ms --nonce --second-key --second-version --purpose --approval --evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'key verify-poai')
         case $prev in
@@ -1157,12 +1202,16 @@ _casemate_words() {
         --version) : && return ;;
         --record) : && return ;;
         --realm) : && return ;;
+        --receipt) : && return ;;
+        --signed-by) compgen -W 'any_algorithm secp256k1 ml_dsa_65 both' -- "$cur" && return ;;
+        --second-key) : && return ;;
+        --second-version) : && return ;;
         --purpose) : && return ;;
         --approval) : && return ;;
         --evidence) : && return ;;
         --server) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --record --accept --realm --purpose --approval --evidence --server --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --record --accept --realm --receipt --signed-by --second-key --second-version --purpose --approval --evidence --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'key sign-settlement')
         case $prev in
@@ -1180,13 +1229,16 @@ _casemate_words() {
         --unit) : && return ;;
         --receipt) : && return ;;
         --receipt-public-key) : && return ;;
+        --receipt-second-public-key) : && return ;;
+        --second-key) : && return ;;
+        --second-version) : && return ;;
         --purpose) : && return ;;
         --approval) : && return ;;
         --evidence) : && return ;;
         --out | -o) compgen -f -- "$cur" && return ;;
         --server) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --job --provider --consumer --asset --realm --nonce --ttl-ms --amount --unit --receipt --receipt-public-key --purpose --approval --evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --job --provider --consumer --asset --realm --nonce --ttl-ms --amount --unit --receipt --receipt-public-key --receipt-second-public-key --second-key --second-version --purpose --approval --evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'key verify-settlement')
         case $prev in
@@ -1195,12 +1247,16 @@ _casemate_words() {
         --version) : && return ;;
         --record) : && return ;;
         --realm) : && return ;;
+        --receipt) : && return ;;
+        --signed-by) compgen -W 'any_algorithm secp256k1 ml_dsa_65 both' -- "$cur" && return ;;
+        --second-key) : && return ;;
+        --second-version) : && return ;;
         --purpose) : && return ;;
         --approval) : && return ;;
         --evidence) : && return ;;
         --server) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --record --accept --realm --purpose --approval --evidence --server --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --record --accept --realm --receipt --signed-by --second-key --second-version --purpose --approval --evidence --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'key encrypt')
         case $prev in

@@ -299,6 +299,7 @@
     X(MARKET_SETTLED, CONFLICT, 0x0d13, "this job, or this receipt, is settled already", "look for the settlement that was signed: there is no second") \
     X(MARKET_OTHER, UNAUTHENTIC, 0x0d40, "a check failed: the record is of something else than was asked for", "compare the failed lines; ask its signer for the record that was meant") \
     X(MARKET_LINE, MALFORMED, 0x0d41, "a line of the list is not the fields of a receipt", "a JSON object a line: model, node, input, output as 64 hex digits; see casemate help poai batch") \
+    X(MARKET_FORGOTTEN, DENIED, 0x0d14, "what was accepted at the time of this receipt is no longer known, so that it might be a second time", "ask for a new receipt; the server's clock was ahead, or the receipt is old") \
     X(OPENING_RANGE, DENIED, 0x0d10, "an opened matrix has entries too large to be checked", "open the exact products of the quantised weights: entries fit 32 bits") \
     X(OPENING_PRODUCT, UNAUTHENTIC, 0x0d11, "the opened product is wrong", "trust nothing of this inference") \
     /* cmd: 0x0f01 */ \

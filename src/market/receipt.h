@@ -93,6 +93,7 @@ CM_MUST cm_err cm_batch_decode(cm_batch_head *b, cm_view bytes);
 /** What secp256k1 signs and a settlement names: Keccak-256 under the statement's domain (M-6). */
 CM_MUST cm_err cm_poai_digest(const cm_crypt *c, uint8_t out[32], const cm_poai *r);
 CM_MUST cm_err cm_settle_digest(const cm_crypt *c, uint8_t out[32], const cm_settlement *s);
+CM_MUST cm_err cm_batch_digest(const cm_crypt *c, uint8_t out[32], const cm_batch_head *b);
 
 /* ---- signing: sets head.algs and head.key_id, appends the record. CRYPT_NO_PRIVATE,
  * MARKET_FIELD. Time is not looked at but for the term (MARKET_TERM). */

@@ -185,6 +185,14 @@ cm_err cm_settle_digest(const cm_crypt *c, uint8_t out[32], const cm_settlement 
     return cm_statement_digest(c, out, &cm_statement_settle, CM_VIEW(bytes));
 }
 
+cm_err cm_batch_digest(const cm_crypt *c, uint8_t out[32], const cm_batch_head *b)
+{
+    uint8_t bytes[CM_BATCH_SIZE];
+
+    CM_TRY(cm_batch_encode(bytes, b));
+    return cm_statement_digest(c, out, &cm_statement_batch, CM_VIEW(bytes));
+}
+
 const char *cm_poai_unproven(const cm_poai *r, size_t i)
 {
     const char *list[5] = {

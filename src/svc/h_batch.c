@@ -1,5 +1,5 @@
 /* Many items under one key: one decision, one leaf, key operations side by side. */
-#include "svc/keyrec_int.h"
+#include "svc/market_int.h"
 
 #include <stdio.h>
 
@@ -12,15 +12,17 @@ static const struct kind {
     const char *name;
     cm_keyop_code code;
     unsigned can, use;
-    bool names_version, budget, made;
+    bool names_version, budget, made, poai;
 } kinds[] = {
     {0},
-    {"Sign", CM_KEYOP_SIGN, CAN_SIGN, CM_USE_PROTECT, false, false, true},
-    {"Verify", CM_KEYOP_VERIFY, CAN_SIGN | CAN_THRESHOLD, CM_USE_PROCESS, false, false, false},
-    {"Encrypt", CM_KEYOP_ENCRYPT, CAN_ENCRYPT, CM_USE_PROTECT, false, false, true},
-    {"Decrypt", CM_KEYOP_DECRYPT, CAN_ENCRYPT, CM_USE_PROCESS, true, true, false},
-    {"Decapsulate", CM_KEYOP_DECAPSULATE, CAN_KEM, CM_USE_PROCESS, false, true, false},
-    {"Mac", CM_KEYOP_MAC, CAN_MAC, CM_USE_PROTECT, false, false, true},
+    {"Sign", CM_KEYOP_SIGN, CAN_SIGN, CM_USE_PROTECT, false, false, true, false},
+    {"Verify", CM_KEYOP_VERIFY, CAN_SIGN | CAN_THRESHOLD, CM_USE_PROCESS, false, false, false,
+     false},
+    {"Encrypt", CM_KEYOP_ENCRYPT, CAN_ENCRYPT, CM_USE_PROTECT, false, false, true, false},
+    {"Decrypt", CM_KEYOP_DECRYPT, CAN_ENCRYPT, CM_USE_PROCESS, true, true, false, false},
+    {"Decapsulate", CM_KEYOP_DECAPSULATE, CAN_KEM, CM_USE_PROCESS, false, true, false, false},
+    {"Mac", CM_KEYOP_MAC, CAN_MAC, CM_USE_PROTECT, false, false, true, false},
+    {"SignPoAI", CM_KEYOP_SIGN, CAN_SIGN, CM_USE_PROTECT, false, false, true, true},
 };
 
 static const struct kind *kind_of(const cm_call *c)
@@ -103,11 +105,23 @@ static cm_err prepare_item(cm_call *c, const struct kind *k, const cm_msg *item,
 }
 
 /* What the operation does not take is refused, not ignored. */
+static const char *wrong_with_poai(const cm_msg *item)
+{
+    for (size_t i = 0; i < M_BatchItem_n; i++)
+        if (item->v[i].set != (i == M_BatchItem_poai))
+            return i == M_BatchItem_poai ? "items: poai" : "items: sign_poai takes poai alone";
+    return NULL;
+}
+
 static const char *wrong_with(const struct kind *k, const cm_msg *item)
 {
     bool signature = k->code == CM_KEYOP_SIGN || k->code == CM_KEYOP_VERIFY;
     bool no_context = k->code == CM_KEYOP_DECAPSULATE || k->code == CM_KEYOP_MAC;
 
+    if (k->poai)
+        return wrong_with_poai(item);
+    if (item->v[M_BatchItem_poai].set)
+        return "items: poai";
     if (cm_msg_view(item, M_BatchItem_data).n == 0 && k->code != CM_KEYOP_ENCRYPT)
         return "items: data";
     if (cm_msg_number(item, M_BatchItem_form, 0) && !signature)
@@ -128,6 +142,10 @@ static cm_err check(cm_call *c, const struct kind *k, cm_msg *const *items, size
     if ((k->code == CM_KEYOP_ENCRYPT || k->code == CM_KEYOP_DECRYPT) &&
         cm_msg_number(c->request, M_BatchRequest_version, 0))
         return cm_svc_wrong(c, CM_FAIL(SVC_REQUEST), "version");
+    if (!k->poai &&
+        (c->request->v[M_BatchRequest_realm].set || c->request->v[M_BatchRequest_ttl_ms].set ||
+         c->request->v[M_BatchRequest_second_key].set))
+        return cm_svc_wrong(c, CM_FAIL(SVC_REQUEST), "realm, ttl_ms, second_key: of sign_poai");
     for (size_t i = 0; i < n; i++) {
         const char *wrong = wrong_with(k, items[i]);
 
@@ -144,27 +162,35 @@ static void next_wave(struct cm_call_state *st)
     st->want_op = true;
 }
 
+static cm_err prepare_items(cm_call *c, const struct kind *k, cm_msg *const *items, size_t n)
+{
+    struct cm_call_state *st = c->state;
+    cm_keyop *ops;
+
+    CM_TRY(cm_arena_get(c->arena, &ops, n * sizeof *ops));
+    memset(ops, 0, n * sizeof *ops);
+    for (size_t i = 0; i < n; i++)
+        CM_TRY(prepare_item(c, k, items[i], &ops[i]));
+    st->ops = ops;
+    st->ops_n = n;
+    return CM_OKAY;
+}
+
 cm_err cm_do_batch(cm_call *c)
 {
     struct cm_call_state *st = c->state;
     const struct kind *k = kind_of(c);
     const cm_key_type_info *info;
     const cm_msg *record;
-    cm_keyop *ops;
     size_t n;
     cm_msg **items = items_of(c, &n);
 
     CM_TRY(check(c, k, items, n));
     memset(&st->op, 0, sizeof st->op);
     CM_TRY(cm_keyrec_of(c, &record, &info, k->can, false));
-    CM_TRY(cm_arena_get(c->arena, &ops, n * sizeof *ops));
-    memset(ops, 0, n * sizeof *ops);
-    for (size_t i = 0; i < n; i++)
-        CM_TRY(prepare_item(c, k, items[i], &ops[i]));
+    CM_TRY(k->poai ? cm_market_items(c, items, n) : prepare_items(c, k, items, n));
     if (k->budget)
         CM_TRY(cm_keyrec_budget(c, record));
-    st->ops = ops;
-    st->ops_n = n;
     st->to = 0;
     next_wave(st);
     return CM_OKAY;
@@ -201,7 +227,7 @@ static cm_err put_result(cm_call *c, const struct kind *k, cm_keyop *op, cm_msg 
 }
 
 /* V-71 */
-static cm_err bind_items(cm_call *c, const struct kind *k, cm_msg *const *results)
+static cm_err bind_items(cm_call *c, const struct kind *k, cm_msg *const *results, size_t parts)
 {
     static const char label[] = "casemate/batch/v1"; /* with its NUL */
     struct cm_call_state *st = c->state;
@@ -210,10 +236,10 @@ static cm_err bind_items(cm_call *c, const struct kind *k, cm_msg *const *result
     uint8_t part[ITEM_DIGEST], hash[32];
 
     CM_TRY(cm_buf_append(&all, CM_VIEW(label)));
-    cm_put_be32(part, (uint32_t)st->ops_n);
+    cm_put_be32(part, (uint32_t)(st->ops_n / parts));
     CM_TRY(cm_buf_append(&all, cm_view_of(part, 4)));
-    for (size_t i = 0; i < st->ops_n; i++) {
-        const cm_keyop *op = &st->ops[i];
+    for (size_t i = 0; i < st->ops_n / parts; i++) {
+        const cm_keyop *op = &st->ops[i * parts];
         size_t n;
         cm_view v = k->made ? cm_msg_view(results[i], M_BatchResult_data)
                     : k->code == CM_KEYOP_VERIFY
@@ -228,15 +254,14 @@ static cm_err bind_items(cm_call *c, const struct kind *k, cm_msg *const *result
     return cm_arena_copy(c->arena, &st->request, CM_VIEW(hash));
 }
 
-static cm_err room_for_results(cm_call *c)
+static cm_err room_for_results(cm_call *c, size_t n)
 {
-    struct cm_call_state *st = c->state;
     cm_msg **results;
 
-    CM_TRY(cm_arena_get(c->arena, &results, st->ops_n * sizeof *results));
-    for (size_t i = 0; i < st->ops_n; i++)
+    CM_TRY(cm_arena_get(c->arena, &results, n * sizeof *results));
+    for (size_t i = 0; i < n; i++)
         CM_TRY(cm_svc_new_msg(c, &results[i], &cm_message_BatchResult));
-    cm_set_msgs(c->answer, M_BatchAnswer_results, results, st->ops_n);
+    cm_set_msgs(c->answer, M_BatchAnswer_results, results, n);
     return CM_OKAY;
 }
 
@@ -245,14 +270,19 @@ cm_err cm_do_batch_made(cm_call *c)
     struct cm_call_state *st = c->state;
     const struct kind *k = kind_of(c);
     cm_msg **results;
+    size_t n, parts;
 
+    (void)items_of(c, &n);
+    parts = st->ops_n / n; /* a wave has all operations of its items: at most two each */
     if (st->from == 0)
-        CM_TRY(room_for_results(c));
+        CM_TRY(room_for_results(c, n));
     results = c->answer->v[M_BatchAnswer_results].msgs;
-    for (size_t i = st->from; i < st->to; i++) {
-        cm_err e = put_result(c, k, &st->ops[i], results[i]);
+    for (size_t i = st->from / parts; i < st->to / parts; i++) {
+        cm_err e = k->poai ? cm_market_item_made(c, i, parts, results[i])
+                           : put_result(c, k, &st->ops[i], results[i]);
 
-        cm_keyop_done_with(&st->ops[i]);
+        for (size_t j = 0; j < parts; j++)
+            cm_keyop_done_with(&st->ops[i * parts + j]);
         if (cm_failed(e)) {
             st->decision = CM_AUDIT_FAIL;
             return e;
@@ -262,5 +292,5 @@ cm_err cm_do_batch_made(cm_call *c)
         next_wave(st);
         return CM_OKAY;
     }
-    return bind_items(c, k, results);
+    return bind_items(c, k, results, parts);
 }

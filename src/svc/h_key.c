@@ -36,6 +36,18 @@ static cm_err put_and_show(cm_call *c, cm_msg *record)
 
 /* ---- making ---- */
 
+/* V-75 */
+static cm_err check_cosigner(cm_call *c, cm_key_type type, cm_view name)
+{
+    if (name.n == 0)
+        return CM_OKAY;
+    if (type != CM_KEY_SECP256K1 && type != CM_KEY_ML_DSA_65)
+        return CM_FAIL(SVC_KEY_KIND);
+    if (cm_view_eq(name, c->state->key))
+        return cm_svc_wrong(c, CM_FAIL(SVC_REQUEST), "cosigner");
+    return cm_svc_name_check(name);
+}
+
 /* A key of the type asked for is about to be made under a name that is free. */
 static cm_err new_key(cm_call *c, cm_keyop_code code)
 {
@@ -50,6 +62,7 @@ static cm_err new_key(cm_call *c, cm_keyop_code code)
         return cm_svc_wrong(c, CM_FAIL(SVC_REQUEST), "type: not a type of key");
     if (st->key_record)
         return CM_FAIL(SVC_EXISTS);
+    CM_TRY(check_cosigner(c, t->type, cm_msg_view(c->request, M_CreateKeyRequest_cosigner)));
     CM_TRY(CM_PATH(c, &keyspace, st->tenant, CM_LIT("model"), st->keyspace));
     e = cm_svc_read(c, &row, keyspace, &cm_message_ModelRecord);
     if (!cm_is(e, CM_STORE_NO_ROW))
@@ -159,6 +172,7 @@ cm_err cm_do_create_key_made(cm_call *c)
     cm_set_same(r, M_KeyRecord_exportable, c->request, M_CreateKeyRequest_exportable);
     cm_set_same(r, M_KeyRecord_daily_budget, c->request, M_CreateKeyRequest_daily_budget);
     cm_set_same(r, M_KeyRecord_rate, c->request, M_CreateKeyRequest_rate);
+    cm_set_same(r, M_KeyRecord_cosigner, c->request, M_CreateKeyRequest_cosigner);
     cm_set_number(r, M_KeyRecord_rotation_days, days);
     cm_set_number(r, M_KeyRecord_next_rotation_ms, days ? st->now + days * CM_DAY_MS : 0);
     cm_set_number(r, M_KeyRecord_created_ms, st->now);
@@ -366,6 +380,18 @@ static cm_err raise_minimum(cm_call *c, cm_msg *r, uint64_t to)
     return CM_OKAY;
 }
 
+static cm_err change_cosigner(cm_call *c, cm_msg *r)
+{
+    const cm_msg *q = c->request;
+    cm_view name = cm_msg_view(q, M_UpdateKeyRequest_cosigner);
+
+    if (!name.n && !number(q, M_UpdateKeyRequest_clear_cosigner))
+        return CM_OKAY;
+    CM_TRY(check_cosigner(c, (cm_key_type)number(r, M_KeyRecord_type), name));
+    cm_set_same(r, M_KeyRecord_cosigner, q, M_UpdateKeyRequest_cosigner);
+    return CM_OKAY;
+}
+
 cm_err cm_do_update_key(cm_call *c)
 {
     const cm_msg *q = c->request;
@@ -386,6 +412,7 @@ cm_err cm_do_update_key(cm_call *c)
         cm_set_same(r, M_KeyRecord_daily_budget, q, M_UpdateKeyRequest_daily_budget);
     if (q->v[M_UpdateKeyRequest_rate].set)
         cm_set_same(r, M_KeyRecord_rate, q, M_UpdateKeyRequest_rate);
+    CM_TRY(change_cosigner(c, r));
     return put_and_show(c, r);
 }
 

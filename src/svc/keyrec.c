@@ -75,21 +75,40 @@ cm_err cm_svc_kek(cm_call *c, uint64_t *version, cm_view *sealed)
     return CM_FAIL(SVC_RECORD);
 }
 
-cm_err cm_keyrec_bind(cm_call *c, const cm_msg *record, const cm_msg *version)
+cm_err cm_keyrec_bind_op(cm_call *c, cm_keyop *op, cm_view path, const cm_msg *record,
+                         const cm_msg *version)
 {
-    struct cm_call_state *st = c->state;
     uint64_t kek = number(version, M_SealedVersion_kek_version);
 
-    st->key_version = number(version, M_SealedVersion_version);
-    st->op.bind = (cm_key_binding){
-        .tenant = st->tenant,
-        .path = st->resource,
-        .version = st->key_version,
+    op->bind = (cm_key_binding){
+        .tenant = c->state->tenant,
+        .path = path,
+        .version = number(version, M_SealedVersion_version),
         .type = (cm_key_type)number(record, M_KeyRecord_type),
         .kek_version = kek,
     };
-    st->op.key = cm_msg_view(version, M_SealedVersion_sealed);
-    return cm_svc_kek(c, &kek, &st->op.kek);
+    op->key = cm_msg_view(version, M_SealedVersion_sealed);
+    return cm_svc_kek(c, &kek, &op->kek);
+}
+
+cm_err cm_keyrec_bind(cm_call *c, const cm_msg *record, const cm_msg *version)
+{
+    c->state->key_version = number(version, M_SealedVersion_version);
+    return cm_keyrec_bind_op(c, &c->state->op, c->state->resource, record, version);
+}
+
+cm_err cm_keyrec_pick(const cm_call *c, const cm_msg **out, const cm_msg *record, uint64_t version,
+                      unsigned use)
+{
+    const cm_msg *v = cm_keyrec_version(record, version, c->state->now);
+
+    if (!v)
+        return CM_FAIL(SVC_NO_VERSION);
+    if (number(v, M_SealedVersion_version) < number(record, M_KeyRecord_min_decrypt_version))
+        return CM_FAIL(SVC_MIN_VERSION);                                         /* V-32 */
+    CM_TRY(cm_key_state_allows(cm_keyrec_state(record, v, c->state->now), use)); /* V-31 */
+    *out = v;
+    return CM_OKAY;
 }
 
 cm_err cm_keyrec_use(cm_call *c, cm_keyop_code code, unsigned can, unsigned use, uint64_t version,
@@ -99,12 +118,7 @@ cm_err cm_keyrec_use(cm_call *c, cm_keyop_code code, unsigned can, unsigned use,
     const cm_msg *record, *v;
 
     CM_TRY(cm_keyrec_of(c, &record, &info, can, model));
-    v = cm_keyrec_version(record, version, c->state->now);
-    if (!v)
-        return CM_FAIL(SVC_NO_VERSION);
-    if (number(v, M_SealedVersion_version) < number(record, M_KeyRecord_min_decrypt_version))
-        return CM_FAIL(SVC_MIN_VERSION);                                         /* V-32 */
-    CM_TRY(cm_key_state_allows(cm_keyrec_state(record, v, c->state->now), use)); /* V-31 */
+    CM_TRY(cm_keyrec_pick(c, &v, record, version, use));
     cm_svc_want(c, code);
     return cm_keyrec_bind(c, record, v);
 }
@@ -182,6 +196,7 @@ cm_err cm_keyrec_show(cm_call *c, cm_msg *out, cm_view keyspace, cm_view name, c
     cm_set_same(out, M_Key_daily_budget, r, M_KeyRecord_daily_budget);
     cm_set_same(out, M_Key_rate, r, M_KeyRecord_rate);
     cm_set_number(out, M_Key_post_quantum, info->post_quantum);
+    cm_set_same(out, M_Key_cosigner, r, M_KeyRecord_cosigner);
     return CM_OKAY;
 }
 

@@ -16,6 +16,12 @@ cm_err cm_keyrec_of(cm_call *c, const cm_msg **record, const cm_key_type_info **
                     bool model);
 /* Points the call's key operation at a version of a key. */
 cm_err cm_keyrec_bind(cm_call *c, const cm_msg *record, const cm_msg *version);
+cm_err cm_keyrec_bind_op(cm_call *c, cm_keyop *op, cm_view path, const cm_msg *record,
+                         const cm_msg *version);
+/* The version of that number (0: the current one) where it may be used so: SVC_NO_VERSION,
+ * SVC_MIN_VERSION, KEY_STATE. */
+cm_err cm_keyrec_pick(const cm_call *c, const cm_msg **out, const cm_msg *record, uint64_t version,
+                      unsigned use);
 /* Everything that comes before using a key: version, state, min_decrypt_version, then the key
  * operation is wanted. use: CM_USE_*. */
 cm_err cm_keyrec_use(cm_call *c, cm_keyop_code code, unsigned can, unsigned use, uint64_t version,

@@ -46,7 +46,8 @@
     F(M, 15, destroy_at_ms, U64, 0, 0, 0, NULL, NULL, "When it will be destroyed, if that is pending.") \
     F(M, 16, daily_budget, U64, 0, 0, 0, NULL, NULL, "Decryptions and unwraps a day; 0: no limit.") \
     F(M, 17, rate, U64, 0, 0, 0, NULL, NULL, "Uses a second, weighed by cost; 0: no limit of its own.") \
-    F(M, 18, post_quantum, BOOL, 0, 0, 0, NULL, NULL, "Whether it withstands a quantum computer.")
+    F(M, 18, post_quantum, BOOL, 0, 0, 0, NULL, NULL, "Whether it withstands a quantum computer.") \
+    F(M, 19, cosigner, TEXT, 0, 128, 0, NULL, NULL, "The key that has to sign receipts and settlements with it.")
 
 #define CM_FIELDS_CreateKeyRequest(F, M) CM_NAMED_KEY(F, M) \
     F(M, 4, type, TEXT, CM_FF_REQUIRED, 32, 0, NULL, NULL, "Its type, such as `ML-DSA-65` or `AES-256`.") \
@@ -55,7 +56,8 @@
     F(M, 7, rotation_days, U64, 0, 3650, 0, NULL, NULL, "A new version comes after so many days; 0: never.") \
     F(M, 8, activate_at_ms, U64, 0, 0, 0, NULL, NULL, "Pre-active until then.") \
     F(M, 9, daily_budget, U64, 0, 1000000000, 0, NULL, NULL, "Decryptions and unwraps a day; 0: no limit.") \
-    F(M, 10, rate, U64, 0, 1000000, 0, NULL, NULL, "Uses a second, weighed by cost; 0: no limit of its own.")
+    F(M, 10, rate, U64, 0, 1000000, 0, NULL, NULL, "Uses a second, weighed by cost; 0: no limit of its own.") \
+    F(M, 13, cosigner, TEXT, 0, 128, 0, NULL, NULL, "secp256k1 or ML-DSA-65: a key of the other kind in its keyspace, without whose signature no receipt or settlement of this one is made or good.")
 
 #define CM_FIELDS_ImportKeyRequest(F, M) CM_FIELDS_CreateKeyRequest(F, M) \
     F(M, 11, secret, BYTES, CM_FF_REQUIRED | CM_FF_SECRET, 8192, 0, NULL, NULL, "The key's raw form: a seed, a scalar, the key's bytes; RSA: PKCS#8.")
@@ -81,7 +83,9 @@
     F(M, 7, rotation_days, U64, 0, 3650, 0, NULL, NULL, "A new period; 0: no more rotation.") \
     F(M, 8, min_decrypt_version, U64, 0, 0, 0, NULL, NULL, "May only rise, up to the current version.") \
     F(M, 9, daily_budget, U64, 0, 1000000000, 0, NULL, NULL, "A new daily budget.") \
-    F(M, 10, rate, U64, 0, 1000000, 0, NULL, NULL, "A new rate.")
+    F(M, 10, rate, U64, 0, 1000000, 0, NULL, NULL, "A new rate.") \
+    F(M, 11, cosigner, TEXT, 0, 128, 0, NULL, NULL, "Another key that has to sign receipts and settlements with it.") \
+    F(M, 12, clear_cosigner, BOOL, 0, 0, 0, NULL, NULL, "It may sign alone.")
 
 #define CM_FIELDS_SetKeyStateRequest(F, M) CM_NAMED_KEY(F, M) CM_KEY_VERSION(F, M) \
     F(M, 6, state, ENUM, CM_FF_REQUIRED, 0, 0, cm_enum_state, NULL, "active, suspended, deactivated or compromised.")
@@ -185,12 +189,15 @@
     F(M, 1, data, BYTES, CM_FF_SECRET, 65792, 0, NULL, NULL, "The message, digest, mu, plaintext or ciphertext.") \
     F(M, 2, context, BYTES, 0, 16384, 0, NULL, NULL, "The signature's context string, or aad.") \
     F(M, 3, form, ENUM, 0, 0, 0, cm_enum_form, NULL, "Signatures: how data is to be taken; message when absent.") \
-    F(M, 4, signature, BYTES, 0, 20480, 0, NULL, NULL, "To verify.")
+    F(M, 4, signature, BYTES, 0, 20480, 0, NULL, NULL, "To verify.") \
+    F(M, 5, poai, MSG, 0, 0, 0, NULL, &cm_message_PoAIItem, "sign_poai: the receipt, in place of data.")
 #define CM_FIELDS_BatchRequest(F, M) CM_NAMED_KEY(F, M) CM_KEY_VERSION(F, M) \
     F(M, 6, operation, ENUM, CM_FF_REQUIRED, 0, 0, cm_enum_batch, NULL, "What to do with each item; grants name it as they name the operation alone.") \
-    F(M, 7, items, MSG, CM_FF_REQUIRED | CM_FF_REPEATED, 0, 128, NULL, &cm_message_BatchItem, "1 to 128.") CM_CLAIMS(F, M)
+    F(M, 7, items, MSG, CM_FF_REQUIRED | CM_FF_REPEATED, 0, 128, NULL, &cm_message_BatchItem, "1 to 128.") \
+    F(M, 10, realm, BYTES, 0, 32, 0, NULL, NULL, "sign_poai: what all of them are meant for.") \
+    F(M, 12, ttl_ms, U64, 0, 3600000, 0, NULL, NULL, "sign_poai: how long they are valid; an hour when absent.") CM_SECOND_KEY(F, M) CM_CLAIMS(F, M)
 #define CM_FIELDS_BatchResult(F, M) \
-    F(M, 1, data, BYTES, CM_FF_SECRET, 131072, 0, NULL, NULL, "The signature, ciphertext, plaintext, shared secret or MAC.") \
+    F(M, 1, data, BYTES, CM_FF_SECRET, 131072, 0, NULL, NULL, "The signature, ciphertext, plaintext, shared secret, MAC or receipt.") \
     F(M, 2, valid, BOOL, 0, 0, 0, NULL, NULL, "Verification: whether it is this key's over this data.") \
     F(M, 3, version, U64, 0, 0, 0, NULL, NULL, "The key's version that was used.") \
     F(M, 4, error, TEXT, 0, 64, 0, NULL, NULL, "Name of the reason for which this item failed; absent: it did not.")
@@ -238,41 +245,68 @@
     F(M, 1, content_key, BYTES, CM_FF_SECRET, 64, 0, NULL, NULL, "The container's content key.") \
     F(M, 2, key_version, U64, 0, 0, 0, NULL, NULL, "The version of the model's key.") CM_RECEIPT(F, M)
 
-#define CM_MARKET_TIMES(F, M) \
-    F(M, 10, realm, BYTES, 0, 32, 0, NULL, NULL, "The chain, contract or tenant it is meant for: 32 bytes; absent: any.") \
+/* A second key for receipts and settlements: the engine finds it by these numbers. */
+#define CM_SECOND_KEY(F, M) \
+    F(M, 23, second_key, TEXT, 0, 128, 0, NULL, NULL, "A key of the other kind (secp256k1, ML-DSA-65) in the same keyspace: both signatures count. Absent: the one that the key demands, if it does.") \
+    F(M, 24, second_version, U64, 0, 0, 0, NULL, NULL, "Its version; absent: the current one.")
+#define CM_MARKET_REALM(F, M) \
+    F(M, 10, realm, BYTES, 0, 32, 0, NULL, NULL, "The chain, contract or tenant it is meant for: 32 bytes; absent: any.")
+#define CM_MARKET_NONCE(F, M) \
     F(M, 13, nonce, BYTES, 0, 32, 0, NULL, NULL, "32 random bytes, good once; absent: the server's.")
-#define CM_FIELDS_SignPoAIRequest(F, M) CM_NAMED_KEY(F, M) CM_KEY_VERSION(F, M) \
+#define CM_POAI_TTL(F, M) \
+    F(M, 12, ttl_ms, U64, 0, 3600000, 0, NULL, NULL, "How long it is valid; an hour when absent.")
+#define CM_POAI_FIELDS(F, M) \
     F(M, 6, model, BYTES, CM_FF_REQUIRED, 32, 0, NULL, NULL, "The model's Merkle identity with model_root, else Keccak-256 of its name.") \
     F(M, 7, input, BYTES, CM_FF_REQUIRED, 32, 0, NULL, NULL, "Digest of the input.") \
     F(M, 8, output, BYTES, CM_FF_REQUIRED, 32, 0, NULL, NULL, "Digest of the output.") \
-    F(M, 9, node, BYTES, CM_FF_REQUIRED, 32, 0, NULL, NULL, "Who computed.") CM_MARKET_TIMES(F, M) \
+    F(M, 9, node, BYTES, CM_FF_REQUIRED, 32, 0, NULL, NULL, "Who computed.") \
     F(M, 11, compute_ms, U64, 0, 0, 0, NULL, NULL, "How long it took, in milliseconds.") \
-    F(M, 12, ttl_ms, U64, 0, 3600000, 0, NULL, NULL, "How long the receipt is valid; an hour when absent.") \
     F(M, 19, attestation, BYTES, 0, 32, 0, NULL, NULL, "Digest of an attestation, if there is one.") \
     F(M, 20, proof, BYTES, 0, 32, 0, NULL, NULL, "Digest of a proof, if there is one.") \
-    F(M, 21, model_root, BOOL, 0, 0, 0, NULL, NULL, "Whether model is the Merkle identity of the weights.") CM_CLAIMS(F, M)
+    F(M, 21, model_root, BOOL, 0, 0, 0, NULL, NULL, "Whether model is the Merkle identity of the weights.") \
+    CM_MARKET_NONCE(F, M)
+#define CM_FIELDS_PoAIItem(F, M) CM_POAI_FIELDS(F, M)
+#define CM_FIELDS_SignPoAIRequest(F, M) CM_NAMED_KEY(F, M) CM_KEY_VERSION(F, M) \
+    CM_POAI_FIELDS(F, M) CM_MARKET_REALM(F, M) CM_POAI_TTL(F, M) CM_SECOND_KEY(F, M) CM_CLAIMS(F, M)
+#define CM_FIELDS_SignPoAIBatchRequest(F, M) CM_NAMED_KEY(F, M) CM_KEY_VERSION(F, M) \
+    F(M, 6, receipts, MSG, CM_FF_REQUIRED | CM_FF_REPEATED, 0, 16384, NULL, &cm_message_PoAIItem, "1 to 16384, without nonces: those are made of the batch's.") \
+    CM_MARKET_REALM(F, M) CM_POAI_TTL(F, M) CM_MARKET_NONCE(F, M) CM_SECOND_KEY(F, M) CM_CLAIMS(F, M)
+#define CM_FIELDS_SignPoAIBatchAnswer(F, M) \
+    F(M, 1, head, BYTES, 0, 8192, 0, NULL, NULL, "The batch's head and its signatures.") \
+    F(M, 2, root, BYTES, 0, 32, 0, NULL, NULL, "Of the tree over the receipts.") \
+    F(M, 3, version, U64, 0, 0, 0, NULL, NULL, "The version that signed.") \
+    F(M, 4, receipts, BYTES, CM_FF_REPEATED, 1024, 16384, NULL, NULL, "Statement, place and inclusion path of each, in their order: with the head behind it, each is a record.") CM_RECEIPT(F, M)
+#define CM_FIELDS_SignPoAIRootRequest(F, M) CM_NAMED_KEY(F, M) CM_KEY_VERSION(F, M) \
+    F(M, 6, root, BYTES, CM_FF_REQUIRED, 32, 0, NULL, NULL, "Of the tree that the caller made (spec/market.md, section 6).") \
+    F(M, 7, count, U64, CM_FF_REQUIRED, 1048576, 0, NULL, NULL, "Its leaves.") \
+    CM_MARKET_REALM(F, M) CM_POAI_TTL(F, M) CM_MARKET_NONCE(F, M) CM_SECOND_KEY(F, M) CM_CLAIMS(F, M)
 #define CM_FIELDS_SignHMMSettlementRequest(F, M) CM_NAMED_KEY(F, M) CM_KEY_VERSION(F, M) \
     F(M, 6, job, BYTES, CM_FF_REQUIRED, 32, 0, NULL, NULL, "The job's id.") \
     F(M, 7, provider, BYTES, CM_FF_REQUIRED, 20, 0, NULL, NULL, "Address of who is paid.") \
     F(M, 8, consumer, BYTES, CM_FF_REQUIRED, 20, 0, NULL, NULL, "Address of who pays.") \
-    F(M, 9, asset, BYTES, 0, 20, 0, NULL, NULL, "Address of the token; absent: the chain's own coin.") CM_MARKET_TIMES(F, M) \
+    F(M, 9, asset, BYTES, 0, 20, 0, NULL, NULL, "Address of the token; absent: the chain's own coin.") CM_MARKET_REALM(F, M) CM_MARKET_NONCE(F, M) \
     F(M, 12, ttl_ms, U64, 0, 86400000, 0, NULL, NULL, "How long the settlement is valid; a day when absent.") \
     F(M, 19, amount, TEXT, CM_FF_REQUIRED, 78, 0, NULL, NULL, "In decimal digits.") \
     F(M, 20, unit, TEXT, CM_FF_REQUIRED, 8, 0, NULL, NULL, "`wei`: no other unit is taken.") \
     F(M, 21, receipt, BYTES, CM_FF_REQUIRED, 8192, 0, NULL, NULL, "The record of the receipt that is paid for.") \
-    F(M, 22, receipt_public_key, BYTES, 0, 1952, 0, NULL, NULL, "Whose receipts the caller trusts; absent: the key's own.") CM_CLAIMS(F, M)
+    F(M, 22, receipt_public_key, BYTES, 0, 1952, 0, NULL, NULL, "Whose receipts the caller trusts; absent: the keys that sign.") \
+    F(M, 25, receipt_second_public_key, BYTES, 0, 1952, 0, NULL, NULL, "Of receipts with two signatures: the other key.") CM_SECOND_KEY(F, M) CM_CLAIMS(F, M)
 #define CM_FIELDS_SignMarketAnswer(F, M) \
-    F(M, 1, record, BYTES, 0, 8192, 0, NULL, NULL, "The statement and its signature (spec/market.md).") \
+    F(M, 1, record, BYTES, 0, 8192, 0, NULL, NULL, "The statement and its signatures (spec/market.md).") \
     F(M, 2, digest, BYTES, 0, 32, 0, NULL, NULL, "The statement's digest.") \
-    F(M, 3, version, U64, 0, 0, 0, NULL, NULL, "The version that signed.") CM_RECEIPT(F, M)
+    F(M, 3, version, U64, 0, 0, 0, NULL, NULL, "The version that signed.") \
+    F(M, 4, again, BOOL, 0, 0, 0, NULL, NULL, "A settlement that was signed before: the same was asked again.") CM_RECEIPT(F, M)
 #define CM_FIELDS_VerifyMarketRequest(F, M) CM_NAMED_KEY(F, M) CM_KEY_VERSION(F, M) \
     F(M, 6, record, BYTES, CM_FF_REQUIRED, 8192, 0, NULL, NULL, "The record to verify.") \
     F(M, 7, accept, BOOL, 0, 0, 0, NULL, NULL, "Use it up: the same nonce, or job, is refused from then on.") \
-    F(M, 10, realm, BYTES, 0, 32, 0, NULL, NULL, "What it has to be meant for; absent: any.") CM_CLAIMS(F, M)
+    CM_MARKET_REALM(F, M) \
+    F(M, 21, receipt, BYTES, 0, 8192, 0, NULL, NULL, "Of a settlement: the record of the receipt that it has to name.") \
+    F(M, 25, signed_by, ENUM, 0, 0, 0, cm_enum_market, NULL, "Which algorithms must have signed; absent: whatever the keys are.") CM_SECOND_KEY(F, M) CM_CLAIMS(F, M)
 #define CM_FIELDS_VerifyMarketAnswer(F, M) \
     F(M, 1, valid, BOOL, 0, 0, 0, NULL, NULL, "Whether it is good.") \
     F(M, 2, why, TEXT, 0, 64, 0, NULL, NULL, "The reason's name when it is not.") \
-    F(M, 3, version, U64, 0, 0, 0, NULL, NULL, "The version it was verified with.") CM_LEAF(F, M)
+    F(M, 3, version, U64, 0, 0, 0, NULL, NULL, "The version it was verified with.") \
+    F(M, 4, unproven, TEXT, CM_FF_REPEATED, 128, 8, NULL, NULL, "What a good receipt does not prove, a sentence each.") CM_LEAF(F, M)
 
 #define CM_MESSAGES_KEYS(X) \
     X(KeyVersion, "One version of a key.") \
@@ -298,11 +332,15 @@
     X(DealThresholdAnswer, "A threshold key.") \
     X(VerifyRequest, "A signature to verify.") \
     X(VerifyAnswer, "Whether it is good.") \
+    X(PoAIItem, "A receipt to sign, one of many.") \
+    X(SignPoAIBatchRequest, "Receipts to sign as one batch.") \
+    X(SignPoAIBatchAnswer, "A signed batch.") \
+    X(SignPoAIRootRequest, "The root of a batch that the caller made.") \
     X(SignPoAIRequest, "A receipt for an inference, to sign.") \
     X(SignHMMSettlementRequest, "A settlement to sign, and the receipt it pays for.") \
     X(SignMarketAnswer, "A signed receipt or settlement.") \
     X(VerifyMarketRequest, "A receipt or settlement to verify.") \
-    X(VerifyMarketAnswer, "Whether it is good.") \
+    X(VerifyMarketAnswer, "Whether it is good, and what it leaves open.") \
     X(EncryptRequest, "Something small to encrypt.") \
     X(EncryptAnswer, "A ciphertext.") \
     X(DecryptRequest, "A ciphertext.") \

@@ -68,6 +68,7 @@
     F(M, 12, model, BOOL, 0, 0, 0, NULL, NULL, "A model's: used by its operations alone.") \
     F(M, 13, due_ms, U64, 0, 0, 0, NULL, NULL, "Where the scheduler's row of it stands; 0: none.") \
     F(M, 14, destroyed, BOOL, 0, 0, 0, NULL, NULL, "All versions are gone.") \
+    F(M, 16, cosigner, TEXT, 0, 128, 0, NULL, NULL, "Signs receipts and settlements with it.") \
     CM_RECORD_FORMAT(F, M)
 #define CM_FIELDS_ModelRecord(F, M) \
     F(M, 1, type, U64, 0, 0, 0, NULL, NULL, "cm_key_type of its keys.") \
@@ -92,6 +93,13 @@
 #define CM_FIELDS_SpentRecord(F, M) \
     F(M, 1, ranges, BYTES, 0, 256, 0, NULL, NULL, "First and last second of each, 8 bytes each.") \
     CM_RECORD_FORMAT(F, M)
+#define CM_FIELDS_SettlementRecord(F, M) \
+    F(M, 1, record, BYTES, 0, 8192, 0, NULL, NULL, "As it was answered.") \
+    F(M, 2, digest, BYTES, 0, 32, 0, NULL, NULL, "Of its statement.") \
+    F(M, 3, version, U64, 0, 0, 0, NULL, NULL, "Of the key.") \
+    F(M, 4, key, BYTES, 0, 1024, 0, NULL, NULL, "The key's path.") \
+    F(M, 5, second_key, TEXT, 0, 128, 0, NULL, NULL, "As it was asked.") \
+    CM_RECORD_FORMAT(F, M)
 
 #define CM_MESSAGES_RECORDS(X) \
     X(TenantRecord, "A tenant's row.") \
@@ -107,7 +115,8 @@
     X(ModelRecord, "A model keyspace's row.") \
     X(ApprovalRecord, "An approval's row.") \
     X(DueRecord, "What the scheduler will look at, in order of time.") \
-    X(SpentRecord, "Times of signed requests whose nonces are gone.")
+    X(SpentRecord, "Times of signed requests whose nonces are gone.") \
+    X(SettlementRecord, "A settlement, for who asks for the same again.")
 
 /* clang-format on */
 #endif

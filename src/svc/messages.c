@@ -8,8 +8,11 @@
     const cm_message cm_message_##m = {#m, fields_##m, CM_COUNT(fields_##m), doc};
 
 const cm_enum_value cm_enum_batch[] = {
-    {"no_operation", 0}, {"sign", 1},        {"verify", 2}, {"encrypt", 3},
-    {"decrypt", 4},      {"decapsulate", 5}, {"mac", 6},    {NULL, 0},
+    {"no_operation", 0}, {"sign", 1}, {"verify", 2},    {"encrypt", 3}, {"decrypt", 4},
+    {"decapsulate", 5},  {"mac", 6},  {"sign_poai", 7}, {NULL, 0},
+};
+const cm_enum_value cm_enum_market[] = {
+    {"any_algorithm", 0}, {"secp256k1", 1}, {"ml_dsa_65", 2}, {"both", 3}, {NULL, 0},
 };
 const cm_enum_value cm_enum_form[] = {
     {"message", 0}, {"digest", 1}, {"mu", 2}, {"raw", 3}, {NULL, 0},

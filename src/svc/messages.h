@@ -5,7 +5,8 @@
  * M_<Message>_<field> is a field's index: what cm_msg_view() and its like take.
  *
  * In all requests of the interface: 1 tenant, 2 key (or what else is named), 3 keyspace, 16
- * purpose, 17 approval, 18 evidence. The engine finds them by these numbers.
+ * purpose, 17 approval, 18 evidence, 23 second key, 24 its version. The engine finds them by these
+ * numbers.
  */
 #include "svc/list_admin.h"
 #include "svc/list_keys.h"
@@ -19,6 +20,8 @@ enum {
     CM_FIELD_PURPOSE = 16,
     CM_FIELD_APPROVAL = 17,
     CM_FIELD_EVIDENCE = 18,
+    CM_FIELD_SECOND_KEY = 23,
+    CM_FIELD_SECOND_VERSION = 24,
 };
 
 #define CM_MESSAGE_INDEX(m, number, name, type, flags, max, count, values, sub, doc) M_##m##_##name,
@@ -31,6 +34,6 @@ CM_MESSAGES_KEYS(CM_MESSAGE_DECLARE)
 CM_MESSAGES_RECORDS(CM_MESSAGE_DECLARE)
 
 extern const cm_enum_value cm_enum_batch[], cm_enum_form[], cm_enum_state[], cm_enum_effect[],
-    cm_enum_credential[];
+    cm_enum_credential[], cm_enum_market[];
 
 #endif

@@ -8,7 +8,7 @@
  */
 #include "svc/nonce_int.h"
 
-enum { RANGE = 16, RANGES = CM_SVC_SPENT_MAX / RANGE };
+enum { RANGE = CM_SVC_SPENT_RANGE, RANGES = CM_SVC_SPENT_MAX / RANGE };
 
 static uint64_t from_of(const cm_buf *b, size_t i)
 {
@@ -72,13 +72,13 @@ cm_err cm_svc_spent_add(cm_buf *b, uint64_t created)
     return CM_OKAY;
 }
 
-cm_err cm_svc_spent_read(cm_call *c, cm_view tenant, cm_view *path, cm_view *ranges,
-                         uint64_t *version)
+cm_err cm_svc_spent_read(cm_call *c, cm_view tenant, const char *kind, cm_view *path,
+                         cm_view *ranges, uint64_t *version)
 {
     const cm_svc_row *row;
     cm_err e;
 
-    CM_TRY(CM_PATH(c, path, tenant, CM_LIT("spent")));
+    CM_TRY(CM_PATH(c, path, tenant, cm_view_str(kind)));
     *ranges = cm_view_of(NULL, 0);
     *version = 0;
     e = cm_svc_read(c, &row, *path, &cm_message_SpentRecord);
@@ -90,6 +90,18 @@ cm_err cm_svc_spent_read(cm_call *c, cm_view tenant, cm_view *path, cm_view *ran
     return CM_OKAY;
 }
 
+cm_err cm_svc_spent_write(cm_call *c, cm_view path, uint64_t version, cm_view ranges)
+{
+    cm_view kept;
+    cm_msg *m;
+
+    CM_TRY(cm_svc_new_msg(c, &m, &cm_message_SpentRecord));
+    CM_TRY(cm_arena_copy(c->arena, &kept, ranges));
+    cm_set_view(m, M_SpentRecord_ranges, kept);
+    cm_set_number(m, M_SpentRecord_format, 1);
+    return cm_svc_write(c, path, version + 1, m);
+}
+
 /* The row of the ranges is expected by the unit, so that nothing is removed in between. */
 cm_err cm_svc_record_nonce(cm_call *c, const cm_httpsig *s, cm_view tenant)
 {
@@ -97,7 +109,7 @@ cm_err cm_svc_record_nonce(cm_call *c, const cm_httpsig *s, cm_view tenant)
     cm_view key, spent, ranges;
     uint64_t version;
 
-    CM_TRY(cm_svc_spent_read(c, tenant, &spent, &ranges, &version));
+    CM_TRY(cm_svc_spent_read(c, tenant, CM_SVC_SPENT_NONCES, &spent, &ranges, &version));
     if (cm_svc_spent_has(ranges, s->created)) /* V-55 */
         return CM_FAIL(SVC_FORGOTTEN);
     cm_put_be64(created, s->created);
@@ -113,9 +125,8 @@ cm_err cm_svc_forget_nonces(cm_call *c, cm_view tenant, const cm_view *keys, siz
     CM_AUTO(cm_buf_free) cm_buf b = {.max = CM_SVC_SPENT_MAX + RANGE};
     cm_view path, ranges;
     uint64_t version;
-    cm_msg *m;
 
-    CM_TRY(cm_svc_spent_read(c, tenant, &path, &ranges, &version));
+    CM_TRY(cm_svc_spent_read(c, tenant, CM_SVC_SPENT_NONCES, &path, &ranges, &version));
     CM_TRY(cm_buf_append(&b, ranges));
     for (size_t i = 0; i < n; i++) {
         CM_AUTO(cm_buf_free) cm_buf created = {.max = CM_PATH_MAX};
@@ -126,9 +137,5 @@ cm_err cm_svc_forget_nonces(cm_call *c, cm_view tenant, const cm_view *keys, siz
         CM_TRY(cm_svc_spent_add(&b, cm_get_be64(created.p)));
         CM_TRY(cm_svc_remove(c, keys[i]));
     }
-    CM_TRY(cm_svc_new_msg(c, &m, &cm_message_SpentRecord));
-    CM_TRY(cm_arena_copy(c->arena, &ranges, cm_buf_view(&b)));
-    cm_set_view(m, M_SpentRecord_ranges, ranges);
-    cm_set_number(m, M_SpentRecord_format, 1);
-    return cm_svc_write(c, path, version + 1, m);
+    return cm_svc_spent_write(c, path, version, cm_buf_view(&b));
 }

@@ -335,12 +335,27 @@ cm_err cm_svc_bump_generation(cm_call *c, cm_view tenant)
     return cm_svc_write(c, key, generation + 1, m);
 }
 
+static cm_err more_bumps(cm_call *c)
+{
+    struct cm_call_state *st = c->state;
+    size_t max = st->bumps_max * 4;
+    cm_unit_bump *more;
+
+    if (max > CM_CALL_BUMPS_MAX)
+        return CM_FAIL(SVC_LIMIT);
+    CM_TRY(cm_arena_get(c->arena, &more, max * sizeof *more));
+    memcpy(more, st->bumps, st->unit.bumps_n * sizeof *more);
+    st->unit.bumps = st->bumps = more;
+    st->bumps_max = max;
+    return CM_OKAY;
+}
+
 cm_err cm_svc_bump(cm_call *c, cm_view key, uint64_t by, uint64_t max, uint64_t until)
 {
     struct cm_call_state *st = c->state;
 
-    if (st->unit.bumps_n == CM_CALL_BUMPS)
-        return CM_FAIL(SVC_LIMIT);
+    if (st->unit.bumps_n == st->bumps_max)
+        CM_TRY(more_bumps(c));
     st->bumps[st->unit.bumps_n++] = (cm_unit_bump){key, by, max, until};
     return CM_OKAY;
 }

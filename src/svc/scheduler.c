@@ -37,7 +37,7 @@ static cm_err plan(cm_scheduler *s, cm_call *c, cm_arena *a, cm_view tenant)
     st->call = c;
     st->tenant = tenant;
     st->now = s->svc->o.now_ms(s->svc->o.now_arg);
-    st->unit = (cm_unit){.expects = st->expects, .writes = st->writes, .bumps = st->bumps};
+    cm_svc_unit_init(st);
     return cm_svc_expect(c, cm_path_view(&s->lease.fence), s->lease.token); /* V-51 */
 }
 
@@ -244,7 +244,18 @@ static cm_err prune(cm_scheduler *s, cm_arena *a, cm_view tenant, const char *ki
     return CM_OKAY;
 }
 
-static cm_err forget_batch(cm_scheduler *s, cm_view tenant, size_t *n)
+/* What stands in the order of time, and goes by it. */
+static const struct registry {
+    const char *kind;
+    uint64_t life_s;
+    size_t batch;
+    cm_err (*forget)(cm_call *c, cm_view tenant, const cm_view *keys, size_t n);
+} registries[] = {
+    {"nonce", CM_SVC_NONCE_LIFE, CM_SVC_NONCE_BATCH, cm_svc_forget_nonces}, /* V-55 */
+    {CM_SVC_DUE_MARKET, 0, CM_SVC_MARKET_BATCH, cm_svc_forget_market},      /* V-68 */
+};
+
+static cm_err forget_batch(cm_scheduler *s, const struct registry *g, cm_view tenant, size_t *n)
 {
     CM_AUTO(cm_arena_free_ptr) cm_arena *a = NULL;
     uint64_t now = s->svc->o.now_ms(s->svc->o.now_arg) / 1000;
@@ -254,20 +265,20 @@ static cm_err forget_batch(cm_scheduler *s, cm_view tenant, size_t *n)
     cm_err e;
 
     *n = 0;
-    if (now < CM_SVC_NONCE_LIFE)
+    if (now < g->life_s)
         return CM_OKAY;
     CM_TRY(cm_arena_new(&a, ARENA));
     cm_path_init(&from);
     cm_path_add(&from, tenant);
-    cm_path_add_str(&from, "nonce");
+    cm_path_add_str(&from, g->kind);
     to = from;
-    cm_path_add_u64(&to, now - CM_SVC_NONCE_LIFE);
-    CM_TRY(list(s, a, &l, &from, &to, CM_SVC_NONCE_BATCH));
+    cm_path_add_u64(&to, now - g->life_s);
+    CM_TRY(list(s, a, &l, &from, &to, g->batch));
     if (l.n == 0)
         return CM_OKAY;
     e = plan(s, &c, a, tenant);
     if (cm_ok(e))
-        e = cm_svc_forget_nonces(&c, tenant, l.keys, l.n);
+        e = g->forget(&c, tenant, l.keys, l.n);
     if (cm_ok(e))
         e = cm_committer_commit(s->svc->o.committer, &c.state->unit);
     for (size_t i = 0; c.state && i < c.state->unit.writes_n; i++)
@@ -278,16 +289,18 @@ static cm_err forget_batch(cm_scheduler *s, cm_view tenant, size_t *n)
     return e;
 }
 
-/* Nonces whose requests would be too old by now (V-55). */
 static cm_err forget_nonces(cm_scheduler *s, cm_view tenant, cm_scheduler_round_of *out)
 {
-    size_t n = CM_SVC_NONCE_BATCH;
+    for (size_t k = 0; k < CM_COUNT(registries); k++) {
+        const struct registry *g = &registries[k];
+        size_t n = g->batch;
 
-    for (unsigned i = 0; i < NONCES && n == CM_SVC_NONCE_BATCH; i++) {
-        CM_TRY(forget_batch(s, tenant, &n));
-        out->pruned += n;
+        for (unsigned i = 0; i < NONCES && n == g->batch; i++) {
+            CM_TRY(forget_batch(s, g, tenant, &n));
+            out->pruned += n;
+        }
+        out->more |= n == g->batch;
     }
-    out->more |= n == CM_SVC_NONCE_BATCH;
     return CM_OKAY;
 }
 
@@ -495,7 +508,7 @@ static cm_err ready(cm_scheduler *s, cm_view tenant, cm_view value, cm_arena *a)
 
 static cm_err one_tenant(cm_scheduler *s, cm_view key, cm_view value, cm_scheduler_round_of *out)
 {
-    static const char *const counters[] = {"rate", "budget", "approval-uses", "poai", "poai-seen"};
+    static const char *const counters[] = {"rate", "budget", "approval-uses"};
     CM_AUTO(cm_arena_free_ptr) cm_arena *a = NULL;
     CM_AUTO(cm_buf_free) cm_buf tenant = {.max = CM_PATH_MAX};
 

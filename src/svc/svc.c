@@ -120,9 +120,16 @@ static go submit_op(struct cm_call_state *st)
 
 /* ---- beginning ---- */
 
+void cm_svc_unit_init(struct cm_call_state *st)
+{
+    st->bumps = st->few_bumps;
+    st->bumps_max = CM_CALL_BUMPS;
+    st->unit = (cm_unit){.expects = st->expects, .writes = st->writes, .bumps = st->bumps};
+}
+
 static void reset(struct cm_call_state *st)
 {
-    st->unit = (cm_unit){.expects = st->expects, .writes = st->writes, .bumps = st->bumps};
+    cm_svc_unit_init(st);
     st->once = CM_OKAY;
     st->once_from = st->once_to = 0;
     st->nonce_bumps = st->decided = st->takes_n = st->round = 0;

@@ -81,6 +81,7 @@ enum {
     CM_CALL_EXPECTS = 48,
     CM_CALL_WRITES = 80,
     CM_CALL_BUMPS = 10,
+    CM_CALL_BUMPS_MAX = 640, /* a Batch of 128 nonces, two rows each */
     CM_CALL_HELD = 64,
     CM_CALL_TAKES = 6,
     CM_CALL_TRIES = 5,
@@ -121,7 +122,9 @@ struct cm_call_state {
     cm_audit_entry entry;
     cm_unit_expect expects[CM_CALL_EXPECTS];
     cm_store_write writes[CM_CALL_WRITES];
-    cm_unit_bump bumps[CM_CALL_BUMPS];
+    cm_unit_bump few_bumps[CM_CALL_BUMPS];
+    cm_unit_bump *bumps; /* those, or more in the arena */
+    size_t bumps_max;
     size_t nonce_bumps; /* the first of bumps: they count for a refusal, too */
     size_t decided;     /* the first of expects: what a refusal stands on */
     cm_quota_take_of takes[CM_CALL_TAKES];
@@ -243,6 +246,8 @@ cm_err cm_svc_kek(cm_call *c, uint64_t *version, cm_view *sealed);
 cm_err cm_svc_put_tenant(cm_call *c, cm_view name, cm_view sealed_kek, cm_msg *record);
 
 /* ---- svc.c ---- */
+/* An empty unit of the call's. */
+void cm_svc_unit_init(struct cm_call_state *st);
 /* Runs one key operation with this call; finish comes next (again). */
 void cm_svc_want(cm_call *c, cm_keyop_code code);
 
