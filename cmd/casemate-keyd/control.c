@@ -287,6 +287,30 @@ static cm_err alter(struct keyd *k, cm_view body, cm_buf *answer)
     return CM_OKAY;
 }
 
+/* ---- DEVICES ------------------------------------------------------------------------------- */
+
+/* H-61: weights, who is retired, and a key for one that has none. What is done already stays. */
+static cm_err devices(struct keyd *k, cm_view body, cm_buf *answer)
+{
+    cm_hsm_set *set = k->devices ? cm_kd_devices_set(k->devices) : NULL;
+    char name[CM_KEYCTL_DEVICE_NAME + 1];
+    cm_keyctl_devices d;
+
+    CM_TRY(cm_keyctl_get_devices(&d, body));
+    if (!set)
+        return CM_FAIL(UNSEAL_NO_SLOT);
+    for (size_t i = 0; i < d.n; i++) {
+        memcpy(name, d.of[i].name.p, d.of[i].name.n);
+        name[d.of[i].name.n] = 0;
+        CM_TRY(cm_hsm_set_weight(set, name, d.of[i].weight));
+        CM_TRY(cm_hsm_set_retire(set, name, d.of[i].retired));
+        if (d.of[i].make)
+            CM_TRY(cm_hsm_set_make_key(set, name));
+    }
+    CM_LOG(k->log, INFO, "devices_set", cm_log_number("devices", d.n));
+    return put_status(k, answer);
+}
+
 /* ---- all ----------------------------------------------------------------------------------- */
 
 static cm_err dispatch(struct keyd *k, unsigned kind, cm_view body, cm_buf *answer)
@@ -305,6 +329,8 @@ static cm_err dispatch(struct keyd *k, unsigned kind, cm_view body, cm_buf *answ
         return init(k, body, answer);
     case CM_KEYMSG_UNSEAL:
         return unseal(k, body, answer);
+    case CM_KEYMSG_DEVICES:
+        return devices(k, body, answer);
     default:
         return alter(k, body, answer);
     }

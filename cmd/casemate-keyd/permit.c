@@ -13,6 +13,7 @@ static const struct {
     [CM_KEYMSG_UNSEAL] = {RIGHT_CONTROL, IN_BOTH, true},
     [CM_KEYMSG_SEAL] = {RIGHT_CONTROL, IN_BOTH, false},
     [CM_KEYMSG_ALTER] = {RIGHT_CONTROL, IN_BOTH, true},
+    [CM_KEYMSG_DEVICES] = {RIGHT_CONTROL, IN_BOTH, true},
 };
 
 cm_err cm_kd_permit(unsigned kind, unsigned rights, cm_keyd_state state)

@@ -6,7 +6,7 @@
 #include "kmsd.h"
 #include "run/notify.h"
 
-enum { PAUSE_FIRST_MS = 50, SECRET_MAX = 4096, WATCH_MS = 500, DEVICES_MS = 2000 };
+enum { PAUSE_FIRST_MS = 50, SECRET_MAX = 4096, WATCH_MS = 500, DEVICES_MS = 500, AWAY_MS = 2000 };
 
 kmsd *cm_kmsd_of_control(cm_keyctl *c)
 {
@@ -113,7 +113,7 @@ static void opened(kmsd *d)
     open_service(&d->service_timer);
 }
 
-static void note_devices(kmsd *d, const cm_keyctl_status *s)
+void cm_kmsd_note_devices(kmsd *d, const cm_keyctl_status *s)
 {
     d->devices.n = 0;
     d->devices.max = CM_KEYCTL_DEVICES_MAX;
@@ -123,7 +123,7 @@ static void note_devices(kmsd *d, const cm_keyctl_status *s)
 
 static void note_status(kmsd *d, const cm_keyctl_status *s)
 {
-    note_devices(d, s);
+    cm_kmsd_note_devices(d, s);
     d->shares_have = s->have;
     d->shares_need = s->need;
     atomic_store(&d->root_generation, s->generation);
@@ -279,11 +279,15 @@ static void seen(cm_keyctl *c)
     cm_err e = answered(d, c, &s);
 
     if (cm_ok(e))
-        note_devices(d, &s);
+        cm_kmsd_note_devices(d, &s);
     cm_buf_free(&c->answer);
     if (cm_ok(e) && atomic_load(&d->keyd) == KEYD_SEALED && !d->sealed_by_hand &&
-        d->v->unseal.method == CM_CONFIG_UNSEAL_HSM)
+        d->v->unseal.method == CM_CONFIG_UNSEAL_HSM && cm_kmsd_now_ms(NULL) >= d->unseal_again_ms) {
+        d->unseal_again_ms = cm_kmsd_now_ms(NULL) + AWAY_MS;
         unseal_by_itself(d);
+    }
+    if (cm_ok(e))
+        cm_kmsd_devices_bring(d);
 }
 
 static void look(cm_timer *t)
@@ -300,6 +304,7 @@ static void look(cm_timer *t)
 void cm_kmsd_keyd_done(kmsd *d)
 {
     cm_buf_free(&d->devices);
+    cm_buf_free(&d->migration.boot);
 }
 
 void cm_kmsd_keyd_begin(kmsd *d)

@@ -104,8 +104,16 @@ struct kmsd {
     _Atomic int keyd; /* keyd_state, read by all */
     uint64_t keyd_pause_ms;
     cm_timer keyd_timer, service_timer, store_timer, devices_timer;
-    cm_err fatal;   /* what the server ends with */
-    cm_buf devices; /* what keyd said of them last: JSON */
+    cm_err fatal;             /* what the server ends with */
+    uint64_t unseal_again_ms; /* by devices that were away: not before */
+    cm_buf devices;           /* what keyd said of them last: JSON */
+    const char *device_names[CM_CONFIG_PROVIDERS];
+    struct {
+        cm_buf boot;       /* not stored yet */
+        uint64_t version;  /* of the row that it was made for */
+        uint64_t again_ms; /* nothing before */
+        cm_err last;
+    } migration;
     cm_keyctl control;
     bool control_busy;
     cm_buf control_body;
@@ -174,6 +182,7 @@ CM_MUST cm_err cm_kmsd_keyd_seal(kmsd *d);
 /* For root.c: sends control_body, and what an answer to UNSEAL does. */
 void cm_kmsd_keyd_ask(kmsd *d, cm_keymsg_kind kind, void (*done)(cm_keyctl *c));
 void cm_kmsd_keyd_unsealed(cm_keyctl *c);
+void cm_kmsd_note_devices(kmsd *d, const cm_keyctl_status *s);
 kmsd *cm_kmsd_of_control(cm_keyctl *c);
 /* ---- root.c ---- A new generation of the root, or the end of those before the one in force. with:
  * what opens the boot record, all shares at once; boot is filled in. What comes of it shows in
@@ -182,6 +191,9 @@ kmsd *cm_kmsd_of_control(cm_keyctl *c);
 CM_MUST cm_err cm_kmsd_root_change(kmsd *d, const cm_keyctl_unseal *with, bool retire);
 const char *cm_kmsd_keyd_name(const kmsd *d);
 void cm_kmsd_keyd_done(kmsd *d);
+
+/* ---- devices.c ---- Towards what the row about them says; a little each time. */
+void cm_kmsd_devices_bring(kmsd *d);
 
 /* ---- service.c ---- */
 /* create: make a database, and do not look for a root in it. */

@@ -240,8 +240,12 @@ cm_err cm_kmsd_service_make(kmsd *d, cm_svc **svc)
                         .crypt = d->crypt,
                         .now_ms = cm_kmsd_now_ms,
                         .version = CM_CONFIG_VERSION,
-                        .custody = custody(d)};
+                        .custody = custody(d),
+                        .devices = d->device_names,
+                        .devices_n = d->v->hsm.providers_n};
 
+    for (size_t i = 0; i < o.devices_n; i++)
+        d->device_names[i] = d->v->hsm.providers[i].name;
     o.address_rate = d->v->limits.address_calls;
     o.model_days = d->v->rotation.model / DAY_MS;
     if (d->v->rotation.api)

@@ -15,7 +15,7 @@ _casemate_words() {
     audit) compgen -W 'verify prove export tail witness key checkpoint receipt list' -- "$cur" ;;
     system) compgen -W 'rotate-root status' -- "$cur" ;;
     attest) compgen -W 'verify' -- "$cur" ;;
-    hsm) compgen -W 'status test init' -- "$cur" ;;
+    hsm) compgen -W 'status test init set-weight migrate migration' -- "$cur" ;;
     poai) compgen -W 'sign verify batch extract' -- "$cur" ;;
     settle) compgen -W 'sign verify' -- "$cur" ;;
     store) compgen -W 'info backup restore fsck migrate' -- "$cur" ;;
@@ -1514,6 +1514,28 @@ _casemate_words() {
         [[ $cur != -* ]] || compgen -W '--tenant --from --count --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'system rotate-root')
+        case $prev in
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--verbose --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'hsm set-weight')
+        case $prev in
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'hsm migrate')
+        case $prev in
+        --from) : && return ;;
+        --to) : && return ;;
+        --pause-seconds) : && return ;;
+        --approval) : && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--from --to --pause-seconds --approval --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'hsm migration')
         case $prev in
         --server) compgen -f -- "$cur" && return ;;
         esac

@@ -10,7 +10,7 @@ enum {
 
 const char *cm_fleet_state_name(cm_fleet_state s)
 {
-    static const char *const names[] = {"serves", "ramps", "broken", "quarantined"};
+    static const char *const names[] = {"serves", "ramps", "broken", "quarantined", "retired"};
 
     return names[s];
 }
@@ -97,6 +97,25 @@ void cm_fleet_failed(cm_fleet *f, size_t i, uint64_t now_ms)
         enter(m, CM_FLEET_BROKEN, now_ms);
 }
 
+bool cm_fleet_is_out(const cm_fleet *f, size_t i)
+{
+    return f->m[i].state == CM_FLEET_QUARANTINED || f->m[i].state == CM_FLEET_RETIRED;
+}
+
+/* H-60 */
+cm_err cm_fleet_set_retired(cm_fleet *f, const char *name, bool retired, uint64_t now_ms)
+{
+    size_t i = named(f, name);
+
+    if (i == f->n)
+        return CM_FAIL(BAD_ARGUMENT);
+    if (f->m[i].state == CM_FLEET_QUARANTINED || (f->m[i].state == CM_FLEET_RETIRED) == retired)
+        return CM_OKAY;
+    enter(&f->m[i], retired ? CM_FLEET_RETIRED : CM_FLEET_RAMPS, now_ms);
+    f->m[i].failed = 0;
+    return CM_OKAY;
+}
+
 /* H-34 */
 void cm_fleet_quarantine(cm_fleet *f, size_t i, uint64_t now_ms)
 {
@@ -110,7 +129,7 @@ uint64_t cm_fleet_next_check(const cm_fleet *f)
     uint64_t next = UINT64_MAX;
 
     for (size_t i = 0; i < f->n; i++)
-        if (f->m[i].state != CM_FLEET_QUARANTINED)
+        if (!cm_fleet_is_out(f, i))
             next = CM_MIN(next, f->m[i].due);
     return next;
 }
@@ -118,7 +137,7 @@ uint64_t cm_fleet_next_check(const cm_fleet *f)
 size_t cm_fleet_check(cm_fleet *f, uint64_t now_ms)
 {
     for (size_t i = 0; i < f->n; i++) {
-        if (f->m[i].state == CM_FLEET_QUARANTINED || f->m[i].due > now_ms)
+        if (cm_fleet_is_out(f, i) || f->m[i].due > now_ms)
             continue;
         f->m[i].due = now_ms + f->o.check_ms;
         return i;
@@ -133,7 +152,7 @@ uint64_t cm_fleet_share(const cm_fleet *f, size_t i, uint64_t now_ms)
     const cm_fleet_member *m = &f->m[i];
     uint64_t part = CM_FLEET_WHOLE, past = now_ms - m->since;
 
-    if (m->state == CM_FLEET_BROKEN || m->state == CM_FLEET_QUARANTINED)
+    if (m->state == CM_FLEET_BROKEN || cm_fleet_is_out(f, i))
         return 0;
     if (m->state == CM_FLEET_RAMPS && past < f->o.ramp_ms) /* H-33 */
         part = RAMP_FLOOR + (CM_FLEET_WHOLE - RAMP_FLOOR) * past / f->o.ramp_ms;
@@ -210,7 +229,7 @@ static size_t last_resort(const cm_fleet *f, uint32_t not )
     size_t broken = CM_FLEET_NONE;
 
     for (size_t i = 0; i < f->n; i++) {
-        if (not >> i & 1 || f->m[i].state == CM_FLEET_QUARANTINED)
+        if (not >> i & 1 || cm_fleet_is_out(f, i))
             continue;
         if (f->m[i].state != CM_FLEET_BROKEN)
             return i;

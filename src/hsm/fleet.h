@@ -26,8 +26,9 @@ typedef enum {
     CM_FLEET_RAMPS,       /* came back: takes a growing part of its share */
     CM_FLEET_BROKEN,      /* asked by health checks alone */
     CM_FLEET_QUARANTINED, /* gave a wrong result: asked for nothing until a restart */
+    CM_FLEET_RETIRED,     /* what it held went elsewhere: asked for nothing */
 } cm_fleet_state;
-/** "serves", "ramps", "broken", "quarantined". */
+/** "serves", "ramps", "broken", "quarantined", "retired". */
 const char *cm_fleet_state_name(cm_fleet_state s);
 
 typedef struct {
@@ -66,7 +67,7 @@ CM_MUST cm_err cm_fleet_add(cm_fleet *f, const char *name, const char *region, u
 uint64_t cm_fleet_share(const cm_fleet *f, size_t i, uint64_t now_ms);
 /** Who is asked next, but for those whose bit is in `not`: one that serves, of our own region
  * where there is one; else one of weight 0; else one that is broken, rather than nobody; never one
- * in quarantine. CM_FLEET_NONE. */
+ * in quarantine or retired. CM_FLEET_NONE. */
 size_t cm_fleet_pick(cm_fleet *f, uint64_t now_ms, uint64_t random, uint32_t not );
 /** It answered, after so long. */
 void cm_fleet_answered(cm_fleet *f, size_t i, uint64_t now_ms, uint64_t took_us);
@@ -81,5 +82,10 @@ size_t cm_fleet_check(cm_fleet *f, uint64_t now_ms);
 uint64_t cm_fleet_next_check(const cm_fleet *f);
 /** BAD_ARGUMENT: no such name, or over the limit. */
 CM_MUST cm_err cm_fleet_set_weight(cm_fleet *f, const char *name, uint64_t weight);
+/** Takes a member out, or lets it back in, where it ramps like one that was broken; one in
+ * quarantine stays there. BAD_ARGUMENT: no such name. */
+CM_MUST cm_err cm_fleet_set_retired(cm_fleet *f, const char *name, bool retired, uint64_t now_ms);
+/** Whether it is asked for nothing, whatever happens to the others. */
+bool cm_fleet_is_out(const cm_fleet *f, size_t i);
 
 #endif

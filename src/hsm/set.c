@@ -86,6 +86,16 @@ bool cm_set_in_quarantine(cm_hsm_set *s, size_t i)
     return is;
 }
 
+bool cm_set_is_retired(cm_hsm_set *s, size_t i)
+{
+    bool is;
+
+    pthread_mutex_lock(&s->lock);
+    is = s->fleet.m[i].state == CM_FLEET_RETIRED;
+    pthread_mutex_unlock(&s->lock);
+    return is;
+}
+
 size_t cm_set_pick(cm_hsm_set *s, uint32_t not )
 {
     uint64_t now = now_ms(s), r = chance(s);
@@ -187,7 +197,11 @@ cm_err cm_hsm_set_all(cm_hsm_set *s)
     cm_err first = CM_OKAY;
 
     for (size_t i = 0; i < s->fleet.n; i++) {
-        cm_err e = cm_set_in_quarantine(s, i) ? CM_FAIL(HSM_QUARANTINED) : check(s, i);
+        cm_err e;
+
+        if (cm_set_is_retired(s, i))
+            continue;
+        e = cm_set_in_quarantine(s, i) ? CM_FAIL(HSM_QUARANTINED) : check(s, i);
 
         if (cm_ok(first))
             first = e;
@@ -264,6 +278,34 @@ cm_err cm_hsm_set_weight(cm_hsm_set *s, const char *name, uint64_t weight)
     e = cm_fleet_set_weight(&s->fleet, name, weight);
     pthread_mutex_unlock(&s->lock);
     return e;
+}
+
+cm_err cm_hsm_set_retire(cm_hsm_set *s, const char *name, bool retired)
+{
+    uint64_t now = now_ms(s);
+    cm_err e;
+
+    pthread_mutex_lock(&s->lock);
+    e = cm_fleet_set_retired(&s->fleet, name, retired, now);
+    pthread_mutex_unlock(&s->lock);
+    return e;
+}
+
+/* Names stay as they are from the start: no lock. */
+cm_err cm_hsm_set_make_key(cm_hsm_set *s, const char *name)
+{
+    cm_hsm_key k;
+    size_t i = 0;
+    cm_err e;
+
+    while (i < s->fleet.n && strcmp(s->fleet.m[i].name, name) != 0)
+        i++;
+    if (i == s->fleet.n || !s->o.probe.n)
+        return CM_FAIL(BAD_ARGUMENT);
+    e = cm_hsm_find(&s->member[i], &k, CM_HSM_AES256, s->o.probe, (cm_view){NULL, 0});
+    if (!cm_is(e, CM_HSM_NO_KEY))
+        return e;
+    return cm_hsm_generate(&s->member[i], &k, CM_HSM_AES256, s->o.probe, s->o.probe, false);
 }
 
 /* ---- life ---------------------------------------------------------------------------------- */

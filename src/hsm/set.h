@@ -58,7 +58,13 @@ void cm_hsm_set_fleet(cm_hsm_set *s, cm_fleet *out);
 bool cm_hsm_set_status(cm_hsm_set *s, size_t i, cm_hsm_status *out);
 /** BAD_ARGUMENT. */
 CM_MUST cm_err cm_hsm_set_weight(cm_hsm_set *s, const char *name, uint64_t weight);
-/** Ask each now, whatever its state: the first error. */
+/** Takes a member out: nothing is asked of it, and nothing is wrapped by it any more. Or lets it
+ * back in. BAD_ARGUMENT. */
+CM_MUST cm_err cm_hsm_set_retire(cm_hsm_set *s, const char *name, bool retired);
+/** Makes the AES-256 key that health checks use in a member that has none. BAD_ARGUMENT, and what
+ * the device says. */
+CM_MUST cm_err cm_hsm_set_make_key(cm_hsm_set *s, const char *name);
+/** Ask each now, whatever its state, but for those that are retired: the first error. */
 CM_MUST cm_err cm_hsm_set_all(cm_hsm_set *s);
 
 /* ---- what several wrapped ------------------------------------------------------------------- */

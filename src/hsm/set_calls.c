@@ -144,8 +144,11 @@ static cm_err wrap(cm_hsm_set *s, const cm_hsm_request *r, cm_hsm_answer *a)
     CM_TRY(seed_check(s, check, r->data));
     w.b.check = cm_view_of(check, CM_HSM_SET_CHECK);
     for (size_t i = 0; i < s->fleet.n; i++) {
-        cm_err e = cm_set_in_quarantine(s, i) ? CM_FAIL(HSM_QUARANTINED) : wrap_by(s, i, r, &w);
+        cm_err e;
 
+        if (cm_set_is_retired(s, i)) /* H-60 */
+            continue;
+        e = cm_set_in_quarantine(s, i) ? CM_FAIL(HSM_QUARANTINED) : wrap_by(s, i, r, &w);
         if (cm_failed(e))
             remember(&o, e);
     }
@@ -227,8 +230,11 @@ static cm_err by_all(cm_hsm_set *s, const cm_hsm_request *r, cm_hsm_answer *a, c
     if (r->alg != CM_HSM_AES256)
         return CM_FAIL(HSM_MECHANISM);
     for (size_t i = 0; i < s->fleet.n; i++) {
-        cm_err e = cm_set_in_quarantine(s, i) ? CM_FAIL(HSM_QUARANTINED) : cm_set_ask(s, i, r, a);
+        cm_err e;
 
+        if (cm_set_is_retired(s, i))
+            continue;
+        e = cm_set_in_quarantine(s, i) ? CM_FAIL(HSM_QUARANTINED) : cm_set_ask(s, i, r, a);
         any |= cm_ok(e);
         if (cm_failed(e) && e.v != fine.v)
             remember(&o, e);

@@ -34,6 +34,7 @@ CM_MUST cm_err cm_set_ask(cm_hsm_set *s, size_t i, const cm_hsm_request *r, cm_h
 set_verdict cm_set_judge(cm_err e);
 /* It answered, and what it said turned out to be wrong. */
 void cm_set_quarantine(cm_hsm_set *s, size_t i);
+bool cm_set_is_retired(cm_hsm_set *s, size_t i);
 size_t cm_set_pick(cm_hsm_set *s, uint32_t not );
 bool cm_set_in_quarantine(cm_hsm_set *s, size_t i);
 /* Which token a member is, asked now. HSM_OTHER_TOKEN. */

@@ -340,3 +340,65 @@ cm_err cm_keyctl_get_alter(cm_keyctl_alter *a, cm_view body)
     *a = got;
     return CM_OKAY;
 }
+
+/* ---- DEVICES ------------------------------------------------------------------------------- */
+
+static const cm_cbor_field devices_fields[] = {{1, CM_CBOR_ARRAY, true, 1, 1024}};
+static const cm_cbor_field device_fields[] = {
+    {1, CM_CBOR_TEXT, true, 1, CM_KEYCTL_DEVICE_NAME},
+    {2, CM_CBOR_UINT, true, 0, UINT32_MAX},
+    {3, CM_CBOR_BOOL, true, 0, 0},
+    {4, CM_CBOR_BOOL, true, 0, 0},
+};
+
+cm_err cm_keyctl_put_devices(cm_buf *body, const cm_keyctl_devices *d)
+{
+    CM_AUTO(cm_buf_free) cm_buf list = {.max = 1024};
+
+    CM_TRY(cm_cbor_put_array(&list, d->n));
+    for (size_t i = 0; i < d->n; i++) {
+        cm_cbor_value v[CM_COUNT(device_fields)] = {
+            view_value(d->of[i].name),
+            uint_value(d->of[i].weight),
+            uint_value(d->of[i].retired),
+            uint_value(d->of[i].make),
+        };
+
+        CM_TRY(cm_cbor_put_record(&list, device_fields, v, CM_COUNT(v)));
+    }
+    cm_cbor_value all[] = {view_value(cm_buf_view(&list))};
+
+    return cm_cbor_put_record(body, devices_fields, all, CM_COUNT(all));
+}
+
+static cm_err get_devices(cm_keyctl_devices *d, cm_view array)
+{
+    cm_cbor c;
+    uint64_t n;
+
+    CM_TRY(cm_cbor_open(&c, array, NULL));
+    CM_TRY(cm_cbor_array(&c, &n));
+    if (n > CM_KEYCTL_DEVICES)
+        return CM_FAIL(KEYMSG_MALFORMED);
+    for (; d->n < n; d->n++) {
+        cm_cbor_value v[CM_COUNT(device_fields)] = {0};
+
+        CM_TRY(cm_cbor_record(&c, device_fields, v, CM_COUNT(v), NULL));
+        d->of[d->n].name = v[0].v;
+        d->of[d->n].weight = v[1].u;
+        d->of[d->n].retired = v[2].u != 0;
+        d->of[d->n].make = v[3].u != 0;
+    }
+    return CM_OKAY;
+}
+
+cm_err cm_keyctl_get_devices(cm_keyctl_devices *d, cm_view body)
+{
+    cm_cbor_value v[CM_COUNT(devices_fields)] = {0};
+    cm_keyctl_devices got = {.n = 0};
+
+    CM_TRY(read_record(body, devices_fields, v, CM_COUNT(v)));
+    CM_TRY(malformed(get_devices(&got, v[0].v)));
+    *d = got;
+    return CM_OKAY;
+}

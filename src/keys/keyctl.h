@@ -8,7 +8,7 @@
 #include "keys/unseal.h"
 #include "keys/wirefmt.h"
 
-enum { CM_KEYCTL_DEVICES_MAX = 16384 };
+enum { CM_KEYCTL_DEVICES_MAX = 16384, CM_KEYCTL_DEVICES = 8, CM_KEYCTL_DEVICE_NAME = 32 };
 
 typedef enum { CM_KEYD_SEALED = 1, CM_KEYD_UNSEALED = 2 } cm_keyd_state;
 
@@ -79,5 +79,18 @@ typedef struct {
 } cm_keyctl_alter;
 CM_MUST cm_err cm_keyctl_put_alter(cm_buf *body, const cm_keyctl_alter *a);
 CM_MUST cm_err cm_keyctl_get_alter(cm_keyctl_alter *a, cm_view body);
+
+/** DEVICES: what is wanted of those behind the root. The answer is a status. */
+typedef struct {
+    struct {
+        cm_view name; /* text, 1 to CM_KEYCTL_DEVICE_NAME bytes */
+        uint64_t weight;
+        bool retired;
+        bool make; /* its key, when it has none */
+    } of[CM_KEYCTL_DEVICES];
+    size_t n;
+} cm_keyctl_devices;
+CM_MUST cm_err cm_keyctl_put_devices(cm_buf *body, const cm_keyctl_devices *d);
+CM_MUST cm_err cm_keyctl_get_devices(cm_keyctl_devices *d, cm_view body);
 
 #endif

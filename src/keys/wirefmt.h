@@ -33,7 +33,8 @@ typedef enum { /* wire numbers */
                CM_KEYMSG_UNSEAL = 4,
                CM_KEYMSG_SEAL = 5,
                CM_KEYMSG_ALTER = 6,
-               CM_KEYMSG_END = 7,
+               CM_KEYMSG_DEVICES = 7,
+               CM_KEYMSG_END = 8,
                CM_KEYMSG_ANSWER = 0x80, /* with the kind of the request */
 } cm_keymsg_kind;
 

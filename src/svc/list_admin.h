@@ -211,6 +211,22 @@
     F(M, 2, rewrapped, U64, 0, 0, 0, NULL, NULL, "Keys wrapped anew by this call.") \
     F(M, 3, remaining, BOOL, 0, 0, 0, NULL, NULL, "More are left: call again, or the scheduler will.") CM_ADMIN_LEAF(F, M)
 
+#define CM_FIELDS_SetDeviceWeightRequest(F, M) \
+    F(M, 2, device, TEXT, CM_FF_REQUIRED | CM_FF_PATH, 32, 0, NULL, NULL, "The device, as `hsm.providers` names it.") \
+    F(M, 4, weight, U64, CM_FF_PATH, 1000, 0, NULL, NULL, "Its share, beside the others' weights; 0: a spare.")
+#define CM_FIELDS_DeviceWeight(F, M) \
+    F(M, 1, device, TEXT, 0, 32, 0, NULL, NULL, "The device.") \
+    F(M, 2, weight, U64, 0, 0, 0, NULL, NULL, "Its weight from now on.") CM_ADMIN_LEAF(F, M)
+#define CM_FIELDS_MigrateDeviceRequest(F, M) \
+    F(M, 4, from, TEXT, CM_FF_REQUIRED, 32, 0, NULL, NULL, "The device that holds the root now.") \
+    F(M, 5, to, TEXT, CM_FF_REQUIRED, 32, 0, NULL, NULL, "The device that takes its place.") \
+    F(M, 6, pause_seconds, U64, 0, 604800, 0, NULL, NULL, "Between two steps at least; 0: as soon as the new one is well.") \
+    F(M, 17, approval, TEXT, 0, 64, 0, NULL, NULL, "The id of an approval, where the policy asks for one; its keyspace is `from`, its key `to`.")
+#define CM_FIELDS_DeviceMigration(F, M) \
+    F(M, 1, from, TEXT, 0, 32, 0, NULL, NULL, "The old device.") \
+    F(M, 2, to, TEXT, 0, 32, 0, NULL, NULL, "The new one.") \
+    F(M, 3, step, TEXT, 0, 16, 0, NULL, NULL, "What it has reached: asked, both, half, all; none: there is none under way.") CM_ADMIN_LEAF(F, M)
+
 #define CM_MESSAGES_ADMIN(X) \
     X(Empty, "Nothing but the leaf of the decision.") \
     X(SystemRequest, "About the system.") \
@@ -254,6 +270,10 @@
     X(ListEntriesRequest, "Part of the log.") \
     X(LogEntry, "One decision.") \
     X(ListEntriesAnswer, "Part of the log.") \
+    X(SetDeviceWeightRequest, "A device's share.") \
+    X(DeviceWeight, "A device's share.") \
+    X(MigrateDeviceRequest, "From one device to another.") \
+    X(DeviceMigration, "What a migration has reached.") \
     X(HealthAnswer, "Whether requests are served.") \
     X(VersionAnswer, "What is running.") \
     X(StatusAnswer, "How it is doing.") \

@@ -101,6 +101,19 @@
     F(M, 5, second_key, TEXT, 0, 128, 0, NULL, NULL, "As it was asked.") \
     CM_RECORD_FORMAT(F, M)
 
+#define CM_FIELDS_DeviceRecord(F, M) \
+    F(M, 1, name, TEXT, 0, 32, 0, NULL, NULL, "The device.") \
+    F(M, 2, weight, U64, 0, 1000, 0, NULL, NULL, "Its weight.") \
+    F(M, 3, retired, BOOL, 0, 0, 0, NULL, NULL, "It is asked for nothing.")
+#define CM_FIELDS_DevicesRecord(F, M) \
+    F(M, 1, devices, MSG, CM_FF_REPEATED, 0, 8, NULL, &cm_message_DeviceRecord, "Those that differ from the configuration.") \
+    F(M, 2, from, TEXT, 0, 32, 0, NULL, NULL, "Of a migration: the old device.") \
+    F(M, 3, to, TEXT, 0, 32, 0, NULL, NULL, "The new one.") \
+    F(M, 4, step, U64, 0, 4, 0, NULL, NULL, "cm_migrate_step.") \
+    F(M, 5, since_ms, U64, 0, 0, 0, NULL, NULL, "When it was reached.") \
+    F(M, 6, pause_seconds, U64, 0, 604800, 0, NULL, NULL, "Between two steps at least.") \
+    CM_RECORD_FORMAT(F, M)
+
 #define CM_MESSAGES_RECORDS(X) \
     X(TenantRecord, "A tenant's row.") \
     X(KekVersion, "One version of a tenant's KEK.") \
@@ -114,6 +127,8 @@
     X(KeyRecord, "A key's row.") \
     X(ModelRecord, "A model keyspace's row.") \
     X(ApprovalRecord, "An approval's row.") \
+    X(DeviceRecord, "What is wanted of one key device.") \
+    X(DevicesRecord, "What is wanted of the key devices.") \
     X(DueRecord, "What the scheduler will look at, in order of time.") \
     X(SpentRecord, "Times of signed requests whose nonces are gone.") \
     X(SettlementRecord, "A settlement, for who asks for the same again.")

@@ -174,6 +174,10 @@ static cm_err key_named(struct cm_call_state *st)
     size_t at;
 
     st->on_key = keyed(c->op->perm) && keyspace_field(c->op, &at);
+    if (c->op->request == &cm_message_MigrateDeviceRequest) { /* H-61: what approvals name */
+        st->keyspace = cm_msg_view(c->request, M_MigrateDeviceRequest_from);
+        st->key = cm_msg_view(c->request, M_MigrateDeviceRequest_to);
+    }
     if (!st->on_key)
         return CM_OKAY;
     st->keyspace = cm_msg_view(c->request, at);

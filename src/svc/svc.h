@@ -50,7 +50,9 @@ typedef struct {
     const char *version;   /* of the program; static */
     uint64_t model_days;   /* period of a model's keys; 0: 90 */
     uint64_t api_key_ms;   /* life of an API key; 0: for ever */
-    const char *custody;   /* of what is sealed under the root; static; NULL: as recorded */
+    const char *const *devices; /* names of the key devices behind the root */
+    size_t devices_n;
+    const char *custody; /* of what is sealed under the root; static; NULL: as recorded */
 } cm_svc_options;
 
 /** Everything in o is borrowed for the life of the service. */

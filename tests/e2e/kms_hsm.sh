@@ -5,6 +5,7 @@
 . "$CASEMATE_SOURCE/tests/e2e/lib.sh"
 # shellcheck source=tests/e2e/tokens.sh
 . "$CASEMATE_SOURCE/tests/e2e/tokens.sh"
+: "${module:?}" "${dir:?}" "${server?}"
 
 device() {
     casemate hsm "$@" --module "$module" --token kms --pin-file "$WORK/pin" --write "$WORK/tokens" \

@@ -6,6 +6,7 @@
 . "$CASEMATE_SOURCE/tests/e2e/lib.sh"
 # shellcheck source=tests/e2e/tokens.sh
 . "$CASEMATE_SOURCE/tests/e2e/tokens.sh"
+: "${module:?}" "${dir:?}" "${server?}"
 
 # ---- one token, as ever
 token one

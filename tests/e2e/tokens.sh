@@ -19,8 +19,13 @@ printf 'directories.tokendir = %s\n' "$WORK/tokens" >"$SOFTHSM2_CONF"
 echo 482916 >"$WORK/pin"
 mkdir -p "$WORK/tokens" "$WORK/away"
 
-# new_token LABEL
-new_token() { softhsm2-util --init-token --free --label "$1" --pin 482916 --so-pin 73519264 >/dev/null; }
+# new_token LABEL: its folder is what $WORK/at.LABEL says
+new_token() {
+    local before
+    before=$(ls "$WORK/tokens")
+    softhsm2-util --init-token --free --label "$1" --pin 482916 --so-pin 73519264 >/dev/null
+    comm -13 <(echo "$before") <(ls "$WORK/tokens") >"$WORK/at.$1"
+}
 
 # admin PATH [option of curl]...
 admin() { curl -s --max-time 5 --unix-socket "$dir/admin.sock" "http://localhost$1" "${@:2}" || true; }
@@ -49,12 +54,9 @@ finish() {
     server=
 }
 
-# token LABEL: one with a root key; its folder is $WORK/at.LABEL's content
+# token LABEL: one with a root key
 token() {
-    local before
-    before=$(ls "$WORK/tokens")
     new_token "$1"
-    comm -13 <(echo "$before") <(ls "$WORK/tokens") >"$WORK/at.$1"
     casemate hsm init --module "$module" --token "$1" --pin-file "$WORK/pin" \
         --write "$WORK/tokens" >/dev/null 2>>"$WORK/p11d.log" || die "no key in $1"
 }

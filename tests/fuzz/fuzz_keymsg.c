@@ -67,6 +67,7 @@ static void control(unsigned kind, cm_view v)
         cm_keyctl_boot boot;
         cm_keyctl_unseal unseal;
         cm_keyctl_alter alter;
+        cm_keyctl_devices devices;
     } u;
     cm_buf b = {.max = 1 << 18};
 
@@ -80,6 +81,8 @@ static void control(unsigned kind, cm_view v)
         same(&b, v, cm_keyctl_put_unseal(&b, &u.unseal));
     if (kind == 7 && cm_ok(cm_keyctl_get_alter(&u.alter, v)))
         same(&b, v, cm_keyctl_put_alter(&b, &u.alter));
+    if (kind == 8 && cm_ok(cm_keyctl_get_devices(&u.devices, v)))
+        same(&b, v, cm_keyctl_put_devices(&b, &u.devices));
     cm_buf_free(&b);
 }
 
@@ -90,7 +93,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
     if (n < 1 || n > CM_KEYMSG_PACKET)
         return 0;
     v = cm_view_of(p + 1, n - 1);
-    switch (p[0] % 8) {
+    switch (p[0] % 9) {
     case 0:
         packet(v);
         break;
@@ -101,7 +104,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
         op_answer(v);
         break;
     default:
-        control(p[0] % 8, v);
+        control(p[0] % 9, v);
     }
     return 0;
 }

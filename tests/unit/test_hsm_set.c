@@ -321,6 +321,135 @@ static void bundles_are_strict(void **state)
     rig_down(&g);
 }
 
+/* SplitMix64 in place of chance: the same numbers every time. */
+static uint64_t mixed(void *arg)
+{
+    uint64_t z = ((struct rig *)arg)->chance += 0x9e3779b97f4a7c15;
+
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+    z = (z ^ z >> 27) * 0x94d049bb133111eb;
+    return z ^ z >> 31;
+}
+
+/* Chi-square of what the devices were asked in so many unwraps, against weights. */
+static double chi_square(struct rig *g, const cm_hsm *h, cm_view blob, const double weight[N],
+                         unsigned rounds)
+{
+    unsigned before[N];
+    double total = 0, sum = 0;
+
+    for (size_t i = 0; i < N; i++) {
+        before[i] = g->d[i].calls;
+        total += weight[i];
+    }
+    for (unsigned i = 0; i < rounds; i++)
+        OK(opens(h, blob));
+    for (size_t i = 0; i < N; i++) {
+        double expected = rounds * weight[i] / total;
+        double d = (double)(g->d[i].calls - before[i]) - expected;
+
+        if (expected > 0)
+            sum += d * d / expected;
+        else
+            assert_int_equal(g->d[i].calls, before[i]);
+    }
+    return sum;
+}
+
+/* H-30, through calls: and a changed weight counts from the next one on. */
+static void requests_follow_the_weights(void **state)
+{
+    CM_AUTO(cm_buf_free) cm_buf blob = {.max = CM_HSM_SET_BLOB_MAX};
+    static const uint64_t steps[][2] = {{90, 10}, {50, 50}, {0, 100}};
+    cm_hsm_set_options o = {
+        .crypt = crypt_, .probe = CM_VIEW(kek), .now_us = rig_us, .random = mixed};
+    cm_hsm_set_member m[N];
+    cm_hsm_set *s;
+    struct rig g;
+    cm_hsm h;
+
+    (void)state;
+    rig_up(&g);
+    OK(rig_wrap(&g, &blob));
+    o.arg = &g;
+    for (size_t i = 0; i < N; i++)
+        m[i] = (cm_hsm_set_member){.name = g.d[i].serial,
+                                   .weight = (uint64_t[]){70, 20, 10}[i],
+                                   .hsm = {.call = device_call, .self = &g.d[i]}};
+    OK(cm_hsm_set_new(&s, &o, m, N));
+    h = cm_hsm_set_of(s);
+    for (unsigned i = 0; i < N; i++) /* all have said who they are */
+        OK(cm_hsm_set_all(s));
+    assert_true(chi_square(&g, &h, cm_buf_view(&blob), (double[]){70, 20, 10}, 3000) < 13.82);
+    for (size_t i = 0; i < CM_COUNT(steps); i++) { /* H-62; 1 degree of freedom, p = 0.001 */
+        OK(cm_hsm_set_weight(s, "one", steps[i][0]));
+        OK(cm_hsm_set_weight(s, "two", steps[i][1]));
+        OK(cm_hsm_set_weight(s, "three", 0));
+        assert_true(chi_square(&g, &h, cm_buf_view(&blob),
+                               (double[]){(double)steps[i][0], (double)steps[i][1], 0},
+                               2000) < 10.83);
+    }
+    IS(cm_hsm_set_weight(s, "four", 1), BAD_ARGUMENT);
+    cm_hsm_set_free(s);
+    rig_down(&g);
+}
+
+/* H-60 */
+static void the_retired_are_left_alone(void **state)
+{
+    CM_AUTO(cm_buf_free) cm_buf blob = {.max = CM_HSM_SET_BLOB_MAX};
+    CM_AUTO(cm_buf_free) cm_buf old = {.max = CM_HSM_SET_BLOB_MAX};
+    cm_hsm_bundle b;
+    struct rig g;
+    unsigned calls;
+
+    (void)state;
+    rig_up(&g);
+    OK(cm_hsm_wrap(&g.d[0].h, CM_VIEW(kek), cm_view_str(seed), CM_LIT("a"), &old));
+    OK(cm_hsm_set_retire(g.s, "one", true));
+    IS(cm_hsm_set_retire(g.s, "four", true), BAD_ARGUMENT);
+    g.d[0].fails = CM_FAIL(HSM_LOST);
+    calls = g.d[0].calls;
+    OK(rig_wrap(&g, &blob));
+    OK(cm_hsm_bundle_get(&b, cm_buf_view(&blob)));
+    assert_int_equal(b.n, 2);
+    OK(cm_hsm_set_all(g.s));
+    g.us += 3600000000u;
+    cm_hsm_set_check(g.s);
+    for (unsigned i = 0; i < 2 * N; i++)
+        OK(opens(&g.h, cm_buf_view(&blob)));
+    g.d[0].fails = CM_OKAY;
+    IS(opens(&g.h, cm_buf_view(&old)), HSM_BLOB);
+    assert_int_equal(g.d[0].calls, calls);
+    OK(cm_hsm_set_retire(g.s, "one", false));
+    assert_int_equal(state_of(&g, 0), CM_FLEET_RAMPS);
+    OK(opens(&g.h, cm_buf_view(&old)));
+    g.d[0].lies = true; /* quarantine is for good */
+    for (unsigned i = 0; i < 40; i++)
+        OK(opens(&g.h, cm_buf_view(&blob)));
+    OK(cm_hsm_set_retire(g.s, "one", false));
+    rig_down(&g);
+}
+
+/* H-61: a key for one that has none, and for no other. */
+static void a_key_is_made_once(void **state)
+{
+    struct rig g;
+    unsigned calls;
+
+    (void)state;
+    rig_up(&g);
+    OK(cm_hsm_destroy(&g.d[1].h, CM_HSM_AES256, CM_VIEW(kek)));
+    IS(cm_hsm_set_all(g.s), HSM_NO_KEY);
+    OK(cm_hsm_set_make_key(g.s, "two"));
+    OK(cm_hsm_set_all(g.s));
+    calls = g.d[1].calls;
+    OK(cm_hsm_set_make_key(g.s, "two"));
+    assert_int_equal(g.d[1].calls, calls + 1);
+    IS(cm_hsm_set_make_key(g.s, "four"), BAD_ARGUMENT);
+    rig_down(&g);
+}
+
 /* ---- two tokens, two processes -------------------------------------------------------------- */
 
 struct real {
@@ -533,6 +662,9 @@ int main(void)
         cmocka_unit_test(another_token_in_its_place_is_refused),
         cmocka_unit_test(a_check_without_its_key_fails),
         cmocka_unit_test(bundles_are_strict),
+        cmocka_unit_test(requests_follow_the_weights),
+        cmocka_unit_test(the_retired_are_left_alone),
+        cmocka_unit_test(a_key_is_made_once),
         cmocka_unit_test(killed_under_load_nothing_is_lost),
     };
 

@@ -382,6 +382,7 @@ static void rights_and_states(void **state) /* KD-4 */
     IS(init_with(k, &m, &answer), KEYD_NOT_PERMITTED);
     IS(cm_keeper_ask(k, CM_KEYMSG_SEAL, (cm_view){0}, NULL, PATIENCE), KEYD_NOT_PERMITTED);
     IS(cm_keeper_ask(k, CM_KEYMSG_ALTER, (cm_view){0}, NULL, PATIENCE), KEYD_NOT_PERMITTED);
+    IS(cm_keeper_ask(k, CM_KEYMSG_DEVICES, (cm_view){0}, NULL, PATIENCE), KEYD_NOT_PERMITTED);
     status_of(k, &answer);
     cm_keeper_free(k);
     o.fd = ctl[0];

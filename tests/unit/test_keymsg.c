@@ -234,6 +234,28 @@ static void status_round_trips(void **state)
     cm_buf_free(&b);
 }
 
+static void devices_round_trip(void **state)
+{
+    cm_keyctl_devices d = {
+        .of = {{CM_LIT("one"), 1000, true, false}, {CM_LIT("two"), 0, false, true}}, .n = 2};
+    cm_buf b = {.max = 4096};
+    cm_keyctl_devices got;
+
+    (void)state;
+    OK(cm_keyctl_put_devices(&b, &d));
+    TRUNCATED(cm_keyctl_get_devices, &got, b);
+    OK(cm_keyctl_get_devices(&got, cm_buf_view(&b)));
+    assert_int_equal(got.n, 2);
+    SAME(got.of[0].name, CM_LIT("one"));
+    assert_true(got.of[0].weight == 1000 && got.of[0].retired && !got.of[0].make);
+    assert_true(got.of[1].weight == 0 && !got.of[1].retired && got.of[1].make);
+    cm_buf_free(&b);
+    b = (cm_buf){.max = 4096};
+    d.of[0].name = CM_LIT("a name of more than thirty-two bytes");
+    assert_true(cm_failed(cm_keyctl_put_devices(&b, &d)));
+    cm_buf_free(&b);
+}
+
 static void alterations_round_trip(void **state)
 {
     cm_keyctl_alter a = {
@@ -307,10 +329,15 @@ static void inits_and_records_round_trip(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(operations_round_trip),  cmocka_unit_test(numbers_have_bounds),
-        cmocka_unit_test(frames_are_strict),      cmocka_unit_test(parts_have_limits),
-        cmocka_unit_test(answers_round_trip),     cmocka_unit_test(status_round_trips),
-        cmocka_unit_test(alterations_round_trip), cmocka_unit_test(inits_and_records_round_trip),
+        cmocka_unit_test(operations_round_trip),
+        cmocka_unit_test(numbers_have_bounds),
+        cmocka_unit_test(frames_are_strict),
+        cmocka_unit_test(parts_have_limits),
+        cmocka_unit_test(answers_round_trip),
+        cmocka_unit_test(status_round_trips),
+        cmocka_unit_test(alterations_round_trip),
+        cmocka_unit_test(devices_round_trip),
+        cmocka_unit_test(inits_and_records_round_trip),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
