@@ -152,4 +152,5 @@ def main():
     assert health(b"", timeout=20) == b"\x08\x01"
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 """market_outside.py RECORDS: receipts and settlements by a reader made from spec/market.md alone,
 with nothing but the standard library: encoding, key ids, Keccak digests, secp256k1 recovery,
-inclusion paths. ML-DSA signatures are looked at for their length; others verify those."""
+inclusion paths. ML-DSA signatures are looked at for their length; others verify those.
+market_outside.py --file LINES: the same over records from elsewhere; of a settlement, "receipt" is
+the record of the receipt that it has to name (M-15)."""
 import hashlib
 import json
 import subprocess
@@ -200,21 +202,33 @@ def refused(*what):
     return False
 
 
+def names(settlement, receipt):
+    demand(settlement[248:280] == keccak(KINDS[b"CMPA"][1] + receipt[:324]), "M-15")
+    demand(settlement[28:60] == receipt[28:60], "M-15")
+
+
 def main():
     assert keccak(b"").hex().startswith("c5d2460186f7233c927e7db2dcc703c0")
-    lines = subprocess.run([sys.argv[1]], stdout=subprocess.PIPE, check=True).stdout.splitlines()
+    if sys.argv[1] == "--file":
+        with open(sys.argv[2]) as f:
+            lines = f.read().splitlines()
+    else:
+        lines = subprocess.run([sys.argv[1]], stdout=subprocess.PIPE, check=True).stdout.splitlines()
+        assert len(lines) == 48 + 22
     altered = 0
     for n, text in enumerate(lines):
         x = json.loads(text)
         record, secp, mldsa = (bytes.fromhex(x[k]) for k in ("record", "secp", "mldsa"))
         verify(x["kind"], record, secp, mldsa)
+        if "receipt" in x:
+            names(record, bytes.fromhex(x["receipt"]))
         if secp:  # one changed bit, at another place in each
             at = n * 97 % (len(record) - (3309 if mldsa else 0))
             bad = bytearray(record)
             bad[at] ^= 1
             assert refused(x["kind"], bytes(bad), secp, mldsa), (n, at)
             altered += 1
-    assert len(lines) == 48 + 22
+    assert lines
     print(f"{len(lines)} records verified from the specification, {altered} altered ones refused")
 
 

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -188,7 +189,7 @@ static void test_settlements(void **state)
 
 /* ---- many at once ---- */
 
-enum { RACERS = 8 };
+enum { RACERS = 100 };
 
 typedef struct {
     t_svc *t;
@@ -200,10 +201,13 @@ typedef struct {
 static void *race(void *arg)
 {
     racer *r = arg;
-    t_answer a = t_ask(r->t, &r->who, "POST", ETH "signSettlement", r->body);
 
-    r->e = a.result;
-    t_answer_free(&a);
+    do { /* who was in the way of too many asks again */
+        t_answer a = t_ask(r->t, &r->who, "POST", ETH "signSettlement", r->body);
+
+        r->e = a.result;
+        t_answer_free(&a);
+    } while (cm_is(r->e, CM_SVC_BUSY));
     return NULL;
 }
 
@@ -211,7 +215,7 @@ static void *race(void *arg)
 static void test_race(void **state)
 {
     t_svc *t = t_svc_new();
-    racer r[RACERS];
+    racer *r = calloc(RACERS, sizeof *r);
     pthread_t thread[RACERS];
     char record[8192];
     size_t won = 0;
@@ -228,10 +232,10 @@ static void test_race(void **state)
     for (size_t i = 0; i < RACERS; i++) {
         assert_int_equal(pthread_join(thread[i], NULL), 0);
         won += cm_ok(r[i].e);
-        assert_true(cm_ok(r[i].e) || cm_is(r[i].e, CM_MARKET_SETTLED) ||
-                    cm_is(r[i].e, CM_SVC_BUSY));
+        assert_true(cm_ok(r[i].e) || cm_is(r[i].e, CM_MARKET_SETTLED));
     }
     assert_int_equal(won, 1);
+    free(r);
     t_svc_done(t);
 }
 
