@@ -27,6 +27,7 @@ static cm_err put_status(struct keyd *k, cm_buf *answer)
         .credential = k->credential_n > 0,
     };
 
+    cm_kd_vault_expire(k->vault);
     if (k->devices)
         CM_TRY(cm_kd_devices_show(&devices, k->devices));
     s.devices = cm_buf_view(&devices);
@@ -54,7 +55,7 @@ static cm_err own_credential(const struct keyd *k, cm_view *secret)
 
 static cm_err find_backend(const struct keyd *k, const cm_unseal_backend **out, uint32_t number)
 {
-    if ((!k->device && !k->devices) || number != CM_HSM_DEVICE_PKCS11)
+    if (!k->hsm.call || number != CM_HSM_DEVICE_PKCS11)
         return CM_FAIL(UNSEAL_NO_SLOT);
     *out = &k->unseal.backend;
     return CM_OKAY;
@@ -140,7 +141,7 @@ static void log_devices(const struct keyd *k)
 {
     cm_hsm_status s;
 
-    if (!k->devices) {
+    if (k->device) {
         log_device(k, &k->unseal.last);
         return;
     }

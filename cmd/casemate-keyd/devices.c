@@ -1,7 +1,8 @@
 /*
- * Several devices behind the root: H-30 to H-37. A process that is lost is started again by the one
- * that started keyd, which is asked for it over a socket: one byte, the device's place, and back
- * comes one byte, 0, with a connected socket, or anything else.
+ * Several devices behind the root: H-30 to H-37; and tenants' devices: KM-17 to KM-19. A process
+ * that is lost is started again by the one that started keyd, which is asked for it over a socket:
+ * one byte, the device's place, and back comes one byte, 0, with a connected socket, or anything
+ * else.
  */
 #include <errno.h>
 #include <poll.h>
@@ -13,20 +14,34 @@
 #include "codec/text.h"
 #include "keyd.h"
 
-enum { BROKER_MS = 10000, FIELDS = 5 };
+enum { BROKER_MS = 10000, HOLD_MS = 300000, PLACES = CM_FLEET_MAX + TENANT_DEVICES };
 
 struct link {
     struct devices *d;
     uint8_t place;
+    _Atomic uint64_t starts; /* of its process, so far */
+};
+
+/* One that tenants' KEKs are kept under: a fleet of one, for its checks and its health. */
+struct tenants_device {
+    const char *name;
+    cm_hsm_set *set;
+    cm_hsm hsm;
+    struct slow *queue;
+    _Atomic uint32_t said; /* what it failed with last, in the log */
 };
 
 struct devices {
     int broker;
     pthread_mutex_t lock; /* the broker: a question and its answer at a time */
-    struct link link[CM_FLEET_MAX];
-    cm_hsm_remote *remote[CM_FLEET_MAX];
-    size_t n;
+    struct link link[PLACES];
+    cm_hsm_remote *remote[PLACES];
+    size_t n; /* of both kinds; the root's come first */
     cm_hsm_set *set;
+    struct device_plan plan;
+    struct tenants_device tenant[TENANT_DEVICES];
+    cm_kek_devices tenants;
+    cm_log *log;
 };
 
 /* ---- what it was told ---------------------------------------------------------------------- */
@@ -79,6 +94,14 @@ bool cm_kd_plan_fleet(struct device_plan *p, const char *text)
     return copy(p->fleet.region, cm_view_str(text));
 }
 
+bool cm_kd_plan_tenant(struct device_plan *p, const char *text)
+{
+    if (p->tenants == TENANT_DEVICES || !*text || !copy(p->tenant[p->tenants], cm_view_str(text)))
+        return false;
+    p->tenants++;
+    return true;
+}
+
 /* ---- processes ----------------------------------------------------------------------------- */
 
 static cm_err receive(int broker, int *fd)
@@ -112,14 +135,141 @@ static cm_err receive(int broker, int *fd)
 /* H-12 */
 static cm_err connect_device(void *arg, int *fd)
 {
-    const struct link *l = arg;
+    struct link *l = arg;
     cm_err e = CM_FAIL(HSM_SPAWN);
 
     pthread_mutex_lock(&l->d->lock);
     if (send(l->d->broker, &l->place, 1, MSG_NOSIGNAL) == 1)
         e = receive(l->d->broker, fd);
     pthread_mutex_unlock(&l->d->lock);
+    if (cm_ok(e))
+        atomic_fetch_add(&l->starts, 1);
     return e;
+}
+
+/* ---- tenants' KEKs ------------------------------------------------------------------------- */
+
+static cm_err find_tenants(void *self, unsigned *number, cm_view name)
+{
+    const struct devices *d = self;
+
+    for (unsigned i = 0; i < d->plan.tenants; i++)
+        if (cm_view_eq(name, cm_view_str(d->tenant[i].name))) {
+            *number = i;
+            return CM_OKAY;
+        }
+    return CM_FAIL(KEY_DEVICE_NONE);
+}
+
+/* What a caller needs to know of a device's failure; the log has the rest. */
+static cm_err say(const struct devices *d, struct tenants_device *t, cm_err e)
+{
+    bool same = atomic_exchange(&t->said, e.v) == e.v;
+
+    if (cm_ok(e) || cm_is(e, CM_NO_MEMORY) || cm_is(e, CM_NO_LOCKED_MEMORY))
+        return e;
+    if (!same)
+        CM_LOG(d->log, WARNING, "tenant_device", cm_log_str("device", t->name), cm_log_err(e));
+    if (cm_is(e, CM_HSM_BLOB) || cm_is(e, CM_HSM_NO_KEY) || cm_is(e, CM_HSM_OTHER_TOKEN) ||
+        cm_is(e, CM_HSM_KEYS) || cm_is(e, CM_HSM_EXPORTABLE))
+        return CM_FAIL(KEY_DEVICE_OTHER);
+    return cm_is(e, CM_HSM_REQUEST) ? CM_FAIL(KEY_FORM) : CM_FAIL(KEY_DEVICE_AWAY);
+}
+
+static const char *custody_of(const cm_hsm_status *s)
+{
+    bool own = s->custody == CM_HSM_CLASSICAL || s->custody == CM_HSM_SOFTWARE;
+
+    return cm_hsm_custody_name(own ? s->custody : CM_HSM_WRAPPED);
+}
+
+static void facts_of(cm_kek_facts *f, const cm_hsm_status *s)
+{
+    *f = (cm_kek_facts){.custody = {0}};
+    memcpy(f->custody, custody_of(s), strlen(custody_of(s)));
+    memcpy(f->provider, s->provider, strnlen(s->provider, sizeof f->provider - 1));
+    memcpy(f->serial, s->serial, strnlen(s->serial, sizeof f->serial - 1));
+}
+
+/* A wrapped KEK names its token: one that was put into another's place must not bar the way to the
+ * right one for good. */
+static bool may_be_back(const struct tenants_device *t, cm_err e)
+{
+    if (!cm_is(e, CM_HSM_BLOB) && !cm_is(e, CM_HSM_OTHER_TOKEN))
+        return false;
+    cm_hsm_set_forget(t->set);
+    return true;
+}
+
+/* A label's first use makes its key. */
+static cm_err wrap_under(const struct tenants_device *t, cm_view label, cm_view kek,
+                         cm_view context, cm_buf *blob)
+{
+    cm_hsm_key made;
+    cm_err e = cm_hsm_wrap(&t->hsm, label, kek, context, blob);
+
+    if (may_be_back(t, e))
+        e = cm_hsm_wrap(&t->hsm, label, kek, context, blob);
+    if (!cm_is(e, CM_HSM_NO_KEY))
+        return e;
+    CM_TRY(cm_hsm_generate(&t->hsm, &made, CM_HSM_AES256, label, label, false));
+    return cm_hsm_wrap(&t->hsm, label, kek, context, blob);
+}
+
+static cm_err wrap_tenants(void *self, unsigned number, cm_view label, cm_view kek, cm_view context,
+                           cm_buf *blob, cm_kek_facts *facts)
+{
+    struct devices *d = self;
+    struct tenants_device *t = &d->tenant[number];
+    cm_hsm_status s;
+    cm_err e;
+
+    if (cm_view_eq(label, CM_LIT(CM_HSM_ROOT_ID)))
+        return CM_FAIL(KEY_FORM);
+    e = wrap_under(t, label, kek, context, blob);
+    if (cm_ok(e) && !cm_hsm_set_status(t->set, 0, &s))
+        e = CM_FAIL(HSM_GONE);
+    CM_TRY(say(d, t, e));
+    facts_of(facts, &s);
+    return CM_OKAY;
+}
+
+static cm_err unwrap_tenants(void *self, unsigned number, cm_view label, cm_view blob,
+                             cm_view context, cm_buf *kek)
+{
+    struct devices *d = self;
+    struct tenants_device *t = &d->tenant[number];
+    cm_err e = cm_hsm_unwrap(&t->hsm, label, blob, context, kek);
+
+    if (may_be_back(t, e))
+        e = cm_hsm_unwrap(&t->hsm, label, blob, context, kek);
+    return say(d, t, e);
+}
+
+static uint64_t now_ms(void *self)
+{
+    (void)self;
+    return cm_os_monotonic_ns() / 1000000;
+}
+
+static cm_kek_devices tenants_of(struct devices *d)
+{
+    return (cm_kek_devices){.find = find_tenants,
+                            .wrap = wrap_tenants,
+                            .unwrap = unwrap_tenants,
+                            .now_ms = now_ms,
+                            .hold_ms = d->plan.hold_ms ? d->plan.hold_ms : HOLD_MS,
+                            .self = d};
+}
+
+const cm_kek_devices *cm_kd_devices_tenants(const struct devices *d)
+{
+    return d->plan.tenants ? &d->tenants : NULL;
+}
+
+struct slow *cm_kd_devices_queue(struct devices *d, unsigned device)
+{
+    return d->tenant[device].queue;
 }
 
 /* ---- life ---------------------------------------------------------------------------------- */
@@ -129,23 +279,47 @@ static void free_devices_ptr(struct devices **d)
     cm_kd_devices_free(*d);
 }
 
-static cm_err fill(struct devices *d, const cm_crypt *c, const struct device_plan *p)
+/* The next device's process, started when it is first asked. */
+static cm_err add_remote(struct devices *d, cm_hsm *out)
 {
+    struct link *l = &d->link[d->n];
+    cm_hsm_remote_options r = {.connect = connect_device, .arg = l, .fd = -1};
+
+    l->d = d;
+    l->place = (uint8_t)d->n;
+    CM_TRY(cm_hsm_remote_new(&d->remote[d->n], &r));
+    *out = cm_hsm_remote_of(d->remote[d->n++]);
+    return CM_OKAY;
+}
+
+static cm_err fill_root(struct devices *d, const cm_crypt *c)
+{
+    const struct device_plan *p = &d->plan;
     cm_hsm_set_options o = {.crypt = c, .fleet = p->fleet, .probe = CM_LIT(CM_HSM_ROOT_ID)};
     cm_hsm_set_member m[CM_FLEET_MAX];
 
     for (size_t i = 0; i < p->n; i++) {
-        cm_hsm_remote_options r = {.connect = connect_device, .arg = &d->link[i], .fd = -1};
-
-        d->link[i] = (struct link){.d = d, .place = (uint8_t)i};
-        CM_TRY(cm_hsm_remote_new(&d->remote[i], &r));
-        d->n++;
-        m[i] = (cm_hsm_set_member){.name = p->name[i],
-                                   .region = p->region[i],
-                                   .weight = p->weight[i],
-                                   .hsm = cm_hsm_remote_of(d->remote[i])};
+        m[i] =
+            (cm_hsm_set_member){.name = p->name[i], .region = p->region[i], .weight = p->weight[i]};
+        CM_TRY(add_remote(d, &m[i].hsm));
     }
-    return cm_hsm_set_new(&d->set, &o, m, p->n);
+    return p->n ? cm_hsm_set_new(&d->set, &o, m, p->n) : CM_OKAY;
+}
+
+/* Which key to ask for is a tenant's affair: health is that the device answers. */
+static cm_err fill_tenants(struct devices *d, const cm_crypt *c)
+{
+    for (size_t i = 0; i < d->plan.tenants; i++) {
+        struct tenants_device *t = &d->tenant[i];
+        cm_hsm_set_options o = {.crypt = c, .fleet = d->plan.fleet};
+        cm_hsm_set_member m = {.name = d->plan.tenant[i], .weight = 100};
+
+        t->name = d->plan.tenant[i];
+        CM_TRY(add_remote(d, &m.hsm));
+        CM_TRY(cm_hsm_set_new(&t->set, &o, &m, 1));
+        t->hsm = cm_hsm_set_of(t->set);
+    }
+    return CM_OKAY;
 }
 
 cm_err cm_kd_devices_new(struct devices **out, const cm_crypt *c, const struct device_plan *p,
@@ -160,7 +334,10 @@ cm_err cm_kd_devices_new(struct devices **out, const cm_crypt *c, const struct d
     }
     d->broker = broker;
     pthread_mutex_init(&d->lock, NULL);
-    CM_TRY(fill(d, c, p));
+    d->plan = *p;
+    d->tenants = tenants_of(d);
+    CM_TRY(fill_root(d, c));
+    CM_TRY(fill_tenants(d, c));
     *out = d;
     d = NULL;
     return CM_OKAY;
@@ -171,11 +348,33 @@ void cm_kd_devices_free(struct devices *d)
     if (!d)
         return;
     cm_hsm_set_free(d->set);
+    for (size_t i = 0; i < TENANT_DEVICES; i++)
+        cm_hsm_set_free(d->tenant[i].set);
     for (size_t i = 0; i < d->n; i++)
         cm_hsm_remote_free(d->remote[i]);
     cm_os_close_fd(&d->broker);
     pthread_mutex_destroy(&d->lock);
     cm_free(d);
+}
+
+cm_err cm_kd_devices_start(struct devices *d, struct keyd *k)
+{
+    d->log = k->log;
+    if (d->set)
+        CM_TRY(cm_hsm_set_watch(d->set));
+    for (size_t i = 0; i < d->plan.tenants; i++) {
+        CM_TRY(cm_hsm_set_watch(d->tenant[i].set));
+        CM_TRY(cm_kd_slow_new(&d->tenant[i].queue, k, 1, true));
+    }
+    return CM_OKAY;
+}
+
+void cm_kd_devices_stop(struct devices *d)
+{
+    for (size_t i = 0; i < d->plan.tenants; i++) {
+        cm_kd_slow_free(d->tenant[i].queue);
+        d->tenant[i].queue = NULL;
+    }
 }
 
 cm_hsm_set *cm_kd_devices_set(struct devices *d)
@@ -194,27 +393,40 @@ static void show_token(cm_json_writer *w, const cm_hsm_status *s)
     cm_json_put_hex(w, "module_sha256", CM_VIEW(s->module_hash));
 }
 
-cm_err cm_kd_devices_show(cm_buf *out, struct devices *d)
+/* The members of a set, whose places begin at first. */
+static void show_set(cm_json_writer *w, struct devices *d, cm_hsm_set *set, size_t first,
+                     const char *use)
 {
-    cm_json_writer w = {.out = out};
     cm_hsm_status s;
     cm_fleet f;
 
-    cm_hsm_set_fleet(d->set, &f);
-    cm_json_begin_array(&w, NULL);
+    cm_hsm_set_fleet(set, &f);
     for (size_t i = 0; i < f.n; i++) {
-        cm_json_begin_object(&w, NULL);
-        cm_json_put_text(&w, "name", cm_view_str(f.m[i].name));
-        cm_json_put_text(&w, "region", cm_view_str(f.m[i].region));
-        cm_json_put_text(&w, "state", cm_view_str(cm_fleet_state_name(f.m[i].state)));
-        cm_json_put_u64(&w, "weight", f.m[i].weight);
-        cm_json_put_u64(&w, "requests", f.m[i].calls);
-        cm_json_put_u64(&w, "failures", f.m[i].failures);
-        cm_json_put_u64(&w, "microseconds", f.m[i].us);
-        if (cm_hsm_set_status(d->set, i, &s))
-            show_token(&w, &s);
-        cm_json_end_object(&w);
+        cm_json_begin_object(w, NULL);
+        cm_json_put_text(w, "name", cm_view_str(f.m[i].name));
+        cm_json_put_text(w, "region", cm_view_str(f.m[i].region));
+        cm_json_put_text(w, "state", cm_view_str(cm_fleet_state_name(f.m[i].state)));
+        cm_json_put_text(w, "use", cm_view_str(use));
+        cm_json_put_u64(w, "weight", f.m[i].weight);
+        cm_json_put_u64(w, "requests", f.m[i].calls);
+        cm_json_put_u64(w, "failures", f.m[i].failures);
+        cm_json_put_u64(w, "microseconds", f.m[i].us);
+        cm_json_put_u64(w, "starts", atomic_load(&d->link[first + i].starts));
+        if (cm_hsm_set_status(set, i, &s))
+            show_token(w, &s);
+        cm_json_end_object(w);
     }
+}
+
+cm_err cm_kd_devices_show(cm_buf *out, struct devices *d)
+{
+    cm_json_writer w = {.out = out};
+
+    cm_json_begin_array(&w, NULL);
+    if (d->set)
+        show_set(&w, d, d->set, 0, "root");
+    for (size_t i = 0; i < d->plan.tenants; i++)
+        show_set(&w, d, d->tenant[i].set, d->plan.n + i, "tenants");
     cm_json_end_array(&w);
     return cm_json_finish(&w);
 }

@@ -17,6 +17,7 @@
 #include "hsm/set.h"
 #include "hsm/unseal.h"
 #include "keys/keyctl.h"
+#include "keys/ring.h"
 #include "run/log.h"
 
 enum { RIGHT_OPS = 1, RIGHT_CONTROL = 2, RIGHT_ALL = 3 };
@@ -24,7 +25,8 @@ enum { RIGHT_OPS = 1, RIGHT_CONTROL = 2, RIGHT_ALL = 3 };
 /* ---- vault ---- */
 
 struct vault;
-cm_err cm_kd_vault_new(struct vault **out, const cm_crypt *c);
+/* tenants: their devices, borrowed; NULL: none. */
+cm_err cm_kd_vault_new(struct vault **out, const cm_crypt *c, const cm_kek_devices *tenants);
 void cm_kd_vault_free(struct vault *v);
 cm_keyd_state cm_kd_vault_state(struct vault *v);
 /* Takes the root in any case. Over one that is held already it must be the same root, perhaps with
@@ -38,27 +40,48 @@ struct vault_facts {
     char origin[CM_ORIGIN_MAX];
     uint8_t log_keys[8192];
 };
+/* Forgets what tenants' devices opened long enough ago (KM-19). */
+void cm_kd_vault_expire(struct vault *v);
 /* What STATUS says of the root, in f, which s points into. Leaves s alone while sealed. */
 void cm_kd_vault_facts(struct vault *v, cm_keyctl_status *s, struct vault_facts *f);
 
 /* ---- devices ---- */
+
+enum { TENANT_DEVICES = 16 };
 
 struct device_plan {
     cm_fleet_options fleet;
     char region[CM_FLEET_MAX][CM_FLEET_NAME_MAX + 1], name[CM_FLEET_MAX][CM_FLEET_NAME_MAX + 1];
     uint64_t weight[CM_FLEET_MAX];
     size_t n;
+    char tenant[TENANT_DEVICES][CM_FLEET_NAME_MAX + 1];
+    size_t tenants;
+    uint64_t hold_ms; /* of tenants' KEKs; 0: five minutes */
 };
 /* "WEIGHT,REGION,NAME"; "MODE,CHECK,THRESHOLD,RAMP,REGION" with numbers but for the region. */
 bool cm_kd_plan_provider(struct device_plan *p, const char *text);
 bool cm_kd_plan_fleet(struct device_plan *p, const char *text);
+/* "NAME": one that tenants' KEKs may be kept under. */
+bool cm_kd_plan_tenant(struct device_plan *p, const char *text);
 
 struct devices;
+struct keyd;
+struct slow;
 /* broker: a socket, taken, to who starts their processes. */
 cm_err cm_kd_devices_new(struct devices **out, const cm_crypt *c, const struct device_plan *p,
                          int broker);
 void cm_kd_devices_free(struct devices *d);
+/* Of the root; NULL: none of them is. */
 cm_hsm_set *cm_kd_devices_set(struct devices *d);
+/* Of tenants; NULL: none of them is. */
+const cm_kek_devices *cm_kd_devices_tenants(const struct devices *d);
+/* Health checks, and a thread for each tenants' device, so that one which hangs holds up nobody
+ * else's keys. */
+cm_err cm_kd_devices_start(struct devices *d, struct keyd *k);
+/* Ends those threads: before the vault goes. */
+void cm_kd_devices_stop(struct devices *d);
+/* Work that has to wait for a tenants' device, by cm_keyop.device. */
+struct slow *cm_kd_devices_queue(struct devices *d, unsigned device);
 /* JSON: an array, an object each. */
 cm_err cm_kd_devices_show(cm_buf *out, struct devices *d);
 
@@ -118,7 +141,8 @@ void cm_kd_serve_free(struct serve *s);
 
 /* ---- slow work ---- */
 
-cm_err cm_kd_slow_new(struct slow **out, struct keyd *k, unsigned threads);
+/* patient: its work may wait for a tenants' device. */
+cm_err cm_kd_slow_new(struct slow **out, struct keyd *k, unsigned threads, bool patient);
 /* Takes a reference to c and a copy of body. KEEPER_FULL. */
 cm_err cm_kd_slow_add(struct slow *s, struct conn *c, const cm_keymsg *m);
 void cm_kd_slow_free(struct slow *s);

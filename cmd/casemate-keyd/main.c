@@ -56,6 +56,8 @@ static const char usage[] =
     "  --providers MODE,CHECK,THRESHOLD,RAMP,REGION   how they are chosen: 0 by weight, 1 in "
     "turn,\n"
     "                            2 the fastest; milliseconds; failures; milliseconds\n"
+    "  --tenant-provider NAME    a token that tenants' keys may be kept under; behind --provider\n"
+    "  --hold MS                 how long what such a token opened is kept; default: 300000\n"
     "  --no-sandbox              run although the kernel lacks seccomp or landlock\n"
     "  --version, --help\n"
     "\n"
@@ -125,6 +127,10 @@ static bool option(struct arguments *a, const char *name, const char *value)
         return cm_kd_plan_provider(&a->devices, value);
     if (strcmp(name, "--providers") == 0)
         return cm_kd_plan_fleet(&a->devices, value);
+    if (strcmp(name, "--tenant-provider") == 0)
+        return cm_kd_plan_tenant(&a->devices, value);
+    if (strcmp(name, "--hold") == 0)
+        return number(&a->devices.hold_ms, cm_view_str(value), UINT32_MAX);
     if (strcmp(name, "--credential") == 0) {
         a->credential = value;
         return true;
@@ -207,8 +213,10 @@ static cm_err read_credential(struct keyd *k, const char *name)
 static cm_err connect_devices(struct keyd *k, const struct arguments *a)
 {
     CM_TRY(cm_kd_devices_new(&k->devices, k->crypt, &a->devices, (int)a->device));
-    k->hsm = cm_hsm_set_of(cm_kd_devices_set(k->devices));
-    cm_hsm_unseal_init(&k->unseal, &k->hsm);
+    if (cm_kd_devices_set(k->devices)) {
+        k->hsm = cm_hsm_set_of(cm_kd_devices_set(k->devices));
+        cm_hsm_unseal_init(&k->unseal, &k->hsm);
+    }
     return CM_OKAY;
 }
 
@@ -216,7 +224,7 @@ static cm_err connect_device(struct keyd *k, const struct arguments *a)
 {
     cm_hsm_remote_options o = {.fd = (int)a->device};
 
-    if (a->devices.n)
+    if (a->devices.n || a->devices.tenants)
         return connect_devices(k, a);
     CM_TRY(cm_hsm_remote_new(&k->device, &o));
     k->hsm = cm_hsm_remote_of(k->device);
@@ -230,8 +238,10 @@ static cm_err prepare(struct keyd *k, const struct arguments *a)
     CM_TRY(cm_secret_new(&k->shares, CM_SHARE_MAX * sizeof *k->shares));
     pthread_mutex_init(&k->control, NULL);
     k->workers = (unsigned)a->workers;
-    CM_TRY(cm_kd_vault_new(&k->vault, k->crypt));
-    return a->device ? connect_device(k, a) : CM_OKAY;
+    if (a->device)
+        CM_TRY(connect_device(k, a));
+    return cm_kd_vault_new(&k->vault, k->crypt,
+                           k->devices ? cm_kd_devices_tenants(k->devices) : NULL);
 }
 
 /* Without its credential it comes up sealed: there are shares, and people. */
@@ -268,9 +278,9 @@ static cm_err start(struct keyd *k, const struct arguments *a)
                           : cm_kd_serve_adopt(k->serve, g->fd, g->rights));
     }
     CM_TRY(enter_sandbox(k, a->no_sandbox));
-    CM_TRY(cm_kd_slow_new(&k->slow, k, SLOW_THREADS));
+    CM_TRY(cm_kd_slow_new(&k->slow, k, SLOW_THREADS, false));
     if (k->devices)
-        CM_TRY(cm_hsm_set_watch(cm_kd_devices_set(k->devices)));
+        CM_TRY(cm_kd_devices_start(k->devices, k));
     return cm_kd_serve_start(k->serve);
 }
 
@@ -294,6 +304,8 @@ static void finish(struct keyd *k)
     if (k->serve)
         cm_kd_serve_stop(k->serve);
     cm_kd_slow_free(k->slow);
+    if (k->devices)
+        cm_kd_devices_stop(k->devices);
     cm_kd_vault_free(k->vault);
     cm_kd_serve_free(k->serve);
     cm_hsm_remote_free(k->device);

@@ -233,6 +233,11 @@ static cm_err do_frame(struct worker *w, struct conn *c, const cm_keymsg *m)
     if (m->kind != CM_KEYMSG_OP)
         return answer_control(w, c, m);
     cm_kd_vault_run(k->vault, &op);
+    if (cm_is(op.result, CM_KEY_DEVICE_WAIT)) {
+        e = cm_kd_slow_add(cm_kd_devices_queue(k->devices, op.device), c, m);
+        cm_keyop_done_with(&op);
+        return cm_failed(e) ? put_error(w, c, m, e) : CM_OKAY;
+    }
     e = put_op(w, c, m->id, &op);
     cm_keyop_done_with(&op);
     atomic_fetch_add_explicit(&k->served, 1, memory_order_relaxed);

@@ -19,7 +19,7 @@ struct slow {
     pthread_cond_t more;
     struct job *first, *last;
     size_t waiting;
-    bool stop;
+    bool stop, patient;
     unsigned threads;
     pthread_t id[8];
 };
@@ -49,15 +49,26 @@ static struct job *next_job(struct slow *s)
     return j;
 }
 
+/* What only now turns out to have to wait for a device goes on there. */
+static cm_err hand_over(struct slow *s, const struct job *j, unsigned device)
+{
+    const cm_keymsg m = {.kind = j->kind, .id = j->id, .body = cm_view_of(j->body, j->n)};
+
+    return cm_kd_slow_add(cm_kd_devices_queue(s->k->devices, device), j->conn, &m);
+}
+
+/* packet stays empty when somebody else will answer. */
 static cm_err run_op(struct slow *s, const struct job *j, cm_buf *packet)
 {
     cm_keyop op = {0};
     cm_err e = cm_keymsg_get_op(&op, cm_view_of(j->body, j->n));
 
+    op.patient = s->patient;
     if (cm_ok(e)) {
         cm_kd_vault_run(s->k->vault, &op);
         atomic_fetch_add_explicit(&s->k->served, 1, memory_order_relaxed);
-        e = cm_keymsg_put_op_answer(packet, j->id, &op);
+        e = cm_is(op.result, CM_KEY_DEVICE_WAIT) ? hand_over(s, j, op.device)
+                                                 : cm_keymsg_put_op_answer(packet, j->id, &op);
     }
     cm_keyop_done_with(&op);
     return e;
@@ -105,7 +116,7 @@ static cm_err start_thread(struct slow *s)
     return CM_OKAY;
 }
 
-cm_err cm_kd_slow_new(struct slow **out, struct keyd *k, unsigned threads)
+cm_err cm_kd_slow_new(struct slow **out, struct keyd *k, unsigned threads, bool patient)
 {
     struct slow *s;
     cm_err e = CM_OKAY;
@@ -114,6 +125,7 @@ cm_err cm_kd_slow_new(struct slow **out, struct keyd *k, unsigned threads)
         return CM_FAIL(BAD_ARGUMENT);
     CM_TRY(cm_alloc(&s, sizeof *s));
     s->k = k;
+    s->patient = patient;
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->more, NULL);
     while (cm_ok(e) && s->threads < threads)

@@ -16,6 +16,7 @@ struct held {
 
 struct vault {
     const cm_crypt *crypt;
+    const cm_kek_devices *tenants;
     pthread_rwlock_t lock; /* guards held: operations read, unsealing and sealing write */
     struct held *held;
     _Atomic int state; /* a hint for those who don't hold the lock */
@@ -37,12 +38,13 @@ static void free_held_ptr(struct held **h)
     free_held(*h);
 }
 
-cm_err cm_kd_vault_new(struct vault **out, const cm_crypt *c)
+cm_err cm_kd_vault_new(struct vault **out, const cm_crypt *c, const cm_kek_devices *tenants)
 {
     struct vault *v;
 
     CM_TRY(cm_alloc(&v, sizeof *v));
     v->crypt = c;
+    v->tenants = tenants;
     v->state = CM_KEYD_SEALED;
     pthread_rwlock_init(&v->lock, NULL);
     *out = v;
@@ -80,11 +82,12 @@ static cm_err sign_log(void *arg, cm_buf *lines, cm_view text)
 }
 
 /* Takes the root only on success. */
-static cm_err make_held(struct held **out, const cm_crypt *c, cm_root *root)
+static cm_err make_held(struct held **out, const struct vault *v, cm_root *root)
 {
+    const cm_crypt *c = v->crypt;
     CM_AUTO(free_held_ptr) struct held *h = NULL;
     char origin[CM_ORIGIN_MAX + 1] = {0};
-    cm_keyring_options o = {.crypt = c, .root = root, .sign_log = sign_log};
+    cm_keyring_options o = {.crypt = c, .root = root, .sign_log = sign_log, .devices = v->tenants};
 
     CM_TRY(cm_alloc(&h, sizeof *h));
     memcpy(origin, root->origin, root->origin_n);
@@ -112,7 +115,7 @@ static cm_err install(struct vault *v, struct held *h)
 cm_err cm_kd_vault_unseal(struct vault *v, cm_root *root)
 {
     struct held *h;
-    cm_err e = make_held(&h, v->crypt, root);
+    cm_err e = make_held(&h, v, root);
 
     if (cm_failed(e)) {
         cm_root_free(root);
@@ -126,8 +129,10 @@ cm_err cm_kd_vault_unseal(struct vault *v, cm_root *root)
     return e;
 }
 
+/* Whoever waits for a tenant's device holds the lock: nothing new begins meanwhile. */
 void cm_kd_vault_seal(struct vault *v)
 {
+    atomic_store_explicit(&v->state, CM_KEYD_SEALED, memory_order_release);
     pthread_rwlock_wrlock(&v->lock);
     atomic_store_explicit(&v->state, CM_KEYD_SEALED, memory_order_release);
     free_held(v->held);
@@ -142,6 +147,14 @@ void cm_kd_vault_run(struct vault *v, cm_keyop *op)
         cm_keyring_exec(v->held->ring, op);
     else
         op->result = CM_FAIL(KEYS_SEALED);
+    pthread_rwlock_unlock(&v->lock);
+}
+
+void cm_kd_vault_expire(struct vault *v)
+{
+    pthread_rwlock_rdlock(&v->lock);
+    if (v->held)
+        cm_keyring_expire(v->held->ring);
     pthread_rwlock_unlock(&v->lock);
 }
 

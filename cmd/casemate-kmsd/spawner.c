@@ -15,6 +15,7 @@
 
 #include "base/child.h"
 #include "base/os.h"
+#include "hsm/fleet.h"
 #include "hsm/remote.h"
 #include "kmsd.h"
 
@@ -22,14 +23,15 @@ enum { FDS_MAX = KMSD_REACTORS + 2 };
 
 /* What is started, as it was when the server began. */
 struct plan {
-    char keyd[4200], p11d[4200], threads[32], fleet[128], provider[CM_CONFIG_PROVIDERS][128];
-    const char *keyd_args[10 + 2 * CM_CONFIG_PROVIDERS];
+    char keyd[4200], p11d[4200], threads[32], fleet[128], provider[CM_CONFIG_PROVIDERS + 1][128];
+    char hold[32];
+    const char *keyd_args[16 + 2 * CM_CONFIG_PROVIDERS];
     size_t keyd_n;
     struct planned {
         const char *args[CM_P11D_ARGS + 1];
         size_t n;
         cm_p11d p;
-    } device[CM_CONFIG_PROVIDERS];
+    } device[CM_CONFIG_PROVIDERS + 1];
     size_t devices;
     bool several;
 };
@@ -239,30 +241,52 @@ static void tell(struct plan *p, const char *name, const char *value)
     p->keyd_args[p->keyd_n++] = value;
 }
 
-static cm_err plan_several(const kmsd *d, struct plan *p)
+static cm_err plan_root(struct plan *p, const cm_config_provider *c)
 {
+    char *text = p->provider[p->devices];
+
+    if (p->devices == CM_FLEET_MAX || (c->region && strchr(c->region, ',')))
+        return CM_FAIL(CONFIG_VALUE);
+    snprintf(text, sizeof p->provider[0], "%llu,%s,%s", (unsigned long long)c->weight,
+             c->region ? c->region : "", c->name);
+    tell(p, "--provider", text);
+    plan_device(p, c);
+    return CM_OKAY;
+}
+
+/* Those of the root come first: that is how keyd counts them. */
+static cm_err plan_several(const kmsd *d, struct plan *p, const cm_config_provider *one)
+{
+    bool any = false;
+
     p->several = true;
     snprintf(p->fleet, sizeof p->fleet, "%llu,%llu,%llu,%llu,%s",
              (unsigned long long)d->v->hsm.mode, (unsigned long long)d->v->hsm.check,
              (unsigned long long)d->v->hsm.threshold, (unsigned long long)d->v->hsm.ramp,
              d->v->hsm.region ? d->v->hsm.region : "");
+    snprintf(p->hold, sizeof p->hold, "%llu", (unsigned long long)d->v->hsm.hold);
     tell(p, "--providers", p->fleet);
-    for (size_t i = 0; i < d->v->hsm.providers_n; i++) {
-        const cm_config_provider *c = &d->v->hsm.providers[i];
-
-        if (c->region && strchr(c->region, ','))
-            return CM_FAIL(CONFIG_VALUE);
-        snprintf(p->provider[i], sizeof p->provider[i], "%llu,%s,%s", (unsigned long long)c->weight,
-                 c->region ? c->region : "", c->name);
-        tell(p, "--provider", p->provider[i]);
-        plan_device(p, c);
-    }
+    tell(p, "--hold", p->hold);
+    for (size_t i = 0; i < d->v->hsm.providers_n; i++)
+        any |= d->v->hsm.providers[i].use == CM_CONFIG_HSM_ROOT;
+    if (!any && one->module)
+        CM_TRY(plan_root(p, one));
+    for (size_t i = 0; i < d->v->hsm.providers_n; i++)
+        if (d->v->hsm.providers[i].use == CM_CONFIG_HSM_ROOT)
+            CM_TRY(plan_root(p, &d->v->hsm.providers[i]));
+    for (size_t i = 0; i < d->v->hsm.providers_n; i++)
+        if (d->v->hsm.providers[i].use == CM_CONFIG_HSM_TENANTS) {
+            tell(p, "--tenant-provider", d->v->hsm.providers[i].name);
+            plan_device(p, &d->v->hsm.providers[i]);
+        }
     return CM_OKAY;
 }
 
 static cm_err plan_devices(const kmsd *d, struct plan *p)
 {
-    const cm_config_provider one = {.module = d->v->hsm.module,
+    const cm_config_provider one = {.name = "hsm",
+                                    .weight = 100,
+                                    .module = d->v->hsm.module,
                                     .token = d->v->hsm.token,
                                     .pin_file = d->v->hsm.pin_file,
                                     .pin_credential = d->v->hsm.pin_credential,
@@ -274,7 +298,7 @@ static cm_err plan_devices(const kmsd *d, struct plan *p)
         return CM_OKAY;
     CM_TRY(find_program(d->v->hsm.program, "casemate-p11d", p->p11d));
     if (d->v->hsm.providers_n)
-        return plan_several(d, p);
+        return plan_several(d, p, &one);
     plan_device(p, &one);
     return CM_OKAY;
 }

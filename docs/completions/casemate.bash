@@ -741,9 +741,11 @@ _casemate_words() {
         --rate) : && return ;;
         --principal-rate) : && return ;;
         --operation-rate) : && return ;;
+        --hsm) : && return ;;
+        --hsm-label) : && return ;;
         --server) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--name --rate --principal-rate --operation-rate --server --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--name --rate --principal-rate --operation-rate --hsm --hsm-label --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'tenant list')
         case $prev in
@@ -766,9 +768,11 @@ _casemate_words() {
         --rate) : && return ;;
         --principal-rate) : && return ;;
         --operation-rate) : && return ;;
+        --hsm) : && return ;;
+        --hsm-label) : && return ;;
         --server) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--tenant --rate --principal-rate --operation-rate --suspended --server --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--tenant --rate --principal-rate --operation-rate --suspended --hsm --hsm-label --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'tenant rotate')
         case $prev in

@@ -416,6 +416,10 @@
     X(KEY_STATE, CONFLICT, 0x0804, "the key is in a state that does not allow this", "casemate key get shows the state; activate the key or use another version") \
     X(KEY_TRANSITION, CONFLICT, 0x0805, "a key can't go from its state to that one", "see the states of spec/kms-keys.md") \
     X(KEY_DELAY, INVALID, 0x0807, "keys are destroyed after 7 to 30 days", "ask for a delay of 7 to 30 days") \
+    X(KEY_DEVICE_WAIT, INTERNAL, 0x0808, "a device has to be asked first", "report it") \
+    X(KEY_DEVICE_AWAY, IO, 0x0809, "the device that this tenant's keys are kept under does not answer", "bring it back; casemate hsm status and the key holder's log say more") \
+    X(KEY_DEVICE_OTHER, CONFLICT, 0x080a, "the device does not open this tenant's keys: it is another one, or their wrapping key is gone", "bring back the device that wrapped them") \
+    X(KEY_DEVICE_NONE, NOTFOUND, 0x080b, "no device of this name is there for tenants", "name one of hsm.providers whose use is tenants") \
     /* svc: 0x0b01 */ \
     X(SVC_NO_ROUTE, NOTFOUND, 0x0b01, "there is no such operation", "see docs/kms-api.md for method and path") \
     X(SVC_REQUEST, INVALID, 0x0b02, "the request is not well-formed", "mend the field that is named") \

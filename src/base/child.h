@@ -5,7 +5,7 @@
 
 #include "base/base.h"
 
-enum { CM_CHILD_FDS = 56, CM_CHILD_ARGS = 40 };
+enum { CM_CHILD_FDS = 56, CM_CHILD_ARGS = 64 };
 
 /** A descriptor that the child gets a copy of, and the option that tells it the number. */
 typedef struct {

@@ -270,6 +270,13 @@ bool cm_hsm_set_status(cm_hsm_set *s, size_t i, cm_hsm_status *out)
     return met;
 }
 
+void cm_hsm_set_forget(cm_hsm_set *s)
+{
+    pthread_mutex_lock(&s->lock);
+    memset(s->met, 0, sizeof s->met);
+    pthread_mutex_unlock(&s->lock);
+}
+
 cm_err cm_hsm_set_weight(cm_hsm_set *s, const char *name, uint64_t weight)
 {
     cm_err e;

@@ -56,6 +56,9 @@ CM_MUST cm_err cm_hsm_set_watch(cm_hsm_set *s);
 void cm_hsm_set_fleet(cm_hsm_set *s, cm_fleet *out);
 /** What a member said of itself when it was last asked; false: it never answered. */
 bool cm_hsm_set_status(cm_hsm_set *s, size_t i, cm_hsm_status *out);
+/** Which tokens they were: from now on it is those that are there next. For what names its token
+ * itself, as H-36 does. */
+void cm_hsm_set_forget(cm_hsm_set *s);
 /** BAD_ARGUMENT. */
 CM_MUST cm_err cm_hsm_set_weight(cm_hsm_set *s, const char *name, uint64_t weight);
 /** Takes a member out: nothing is asked of it, and nothing is wrapped by it any more. Or lets it

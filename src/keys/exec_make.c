@@ -69,19 +69,16 @@ cm_err cm_make_rewrap(cm_keyring *r, cm_keyop *op, cm_held *kek)
     return cm_exec_wrap_as(r, &op->out, to, &newer, op->context, cm_buf_view(&plain));
 }
 
-/* KM-14: more is the newer KEK of the tenant, n its version. Without a key, the KEK itself goes to
- * the root's generation in force. */
+/* KM-14: more is the newer KEK of the tenant, n its version. */
 cm_err cm_make_reseal(cm_keyring *r, cm_keyop *op, cm_held *kek)
 {
     CM_AUTO(cm_held_drop_ptr) cm_held *h = NULL;
     CM_AUTO(cm_held_drop_ptr) cm_held *newer = NULL;
     cm_key_binding b = op->bind;
 
-    if (op->key.n == 0 && op->more.n == 0)
-        return cm_ring_seal_kek(r, &op->out, &b, CM_VIEW(kek->secret->b));
     b.kek_version = op->n;
     CM_TRY(cm_ring_key(r, &h, kek, &op->bind, op->key));
-    CM_TRY(cm_ring_kek(r, &newer, &b, op->more));
+    CM_TRY(cm_ring_kek(r, &newer, op, op->n, op->more));
     return cm_ring_seal_key(r, &op->out, newer, &b, h);
 }
 
@@ -97,10 +94,28 @@ cm_err cm_make_row_key(cm_keyring *r, cm_keyop *op, cm_held *kek)
     return CM_OKAY;
 }
 
+/* The KEK itself, to the root's generation in force: what a device made of it stays as it is, and
+ * the device is not asked. Or to another device, or none. */
+cm_err cm_make_reseal_kek(cm_keyring *r, cm_keyop *op)
+{
+    CM_AUTO(cm_held_drop_ptr) cm_held *kek = NULL;
+    CM_AUTO(cm_buf_free) cm_buf plain = {.max = CM_KEK_INNER_MAX};
+    cm_kek_form form;
+
+    if (op->n > 1)
+        return CM_FAIL(KEY_FORM);
+    if (op->n == 1) {
+        CM_TRY(cm_ring_kek(r, &kek, op, op->bind.kek_version, op->kek));
+        return cm_ring_seal_kek(r, op, &op->bind, CM_VIEW(kek->secret->b));
+    }
+    CM_TRY(cm_ring_open_root(r, &plain, &form, &op->bind, op->kek));
+    return cm_ring_seal_root(r, &op->out, &op->bind, form, cm_buf_view(&plain));
+}
+
 cm_err cm_make_tenant(cm_keyring *r, cm_keyop *op)
 {
     CM_AUTO(cm_key32_wipe) cm_key32 kek;
 
     CM_TRY(cm_random(r->o.crypt, kek.b, sizeof kek.b));
-    return cm_ring_seal_kek(r, &op->out, &op->bind, CM_VIEW(kek.b));
+    return cm_ring_seal_kek(r, op, &op->bind, CM_VIEW(kek.b));
 }

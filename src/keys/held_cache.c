@@ -179,14 +179,20 @@ static entry *new_entry(uint64_t tag, const cm_held_name *n, cm_held *h)
     return e;
 }
 
-static entry *take_oldest(cm_held_cache *c, shard *s)
+static void unlink_chain(const cm_held_cache *c, shard *s, entry *e)
 {
-    entry *e = s->oldest;
     entry **at = bucket_of(c, s, e->tag);
 
     while (*at != e)
         at = &(*at)->chain;
     *at = e->chain;
+}
+
+static entry *take_oldest(const cm_held_cache *c, shard *s)
+{
+    entry *e = s->oldest;
+
+    unlink_chain(c, s, e);
     unlink_age(s, e);
     s->n--;
     return e;
@@ -214,6 +220,40 @@ void cm_held_cache_put(cm_held_cache *c, const cm_held_name *n, cm_held *h)
     }
     pthread_mutex_unlock(&s->lock);
     free_entry(gone); /* outside the lock: it wipes */
+}
+
+static bool is_over(const cm_held *h, uint64_t now_ms)
+{
+    return h && h->until_ms && h->until_ms <= now_ms;
+}
+
+/* Those of a shard that are over, as a list by their chains. */
+static entry *take_over(const cm_held_cache *c, shard *s, uint64_t now_ms)
+{
+    entry *gone = NULL, *next;
+
+    pthread_mutex_lock(&s->lock);
+    for (entry *e = s->oldest; e; e = next) {
+        next = e->younger;
+        if (!is_over(e->held, now_ms) && !is_over(e->parent, now_ms))
+            continue;
+        unlink_chain(c, s, e);
+        unlink_age(s, e);
+        s->n--;
+        e->chain = gone;
+        gone = e;
+    }
+    pthread_mutex_unlock(&s->lock);
+    return gone;
+}
+
+void cm_held_cache_expire(cm_held_cache *c, uint64_t now_ms)
+{
+    for (size_t i = 0; i < c->shards; i++)
+        for (entry *e = take_over(c, &c->shard[i], now_ms), *next; e; e = next) {
+            next = e->chain;
+            free_entry(e);
+        }
 }
 
 size_t cm_held_cache_count(cm_held_cache *c)

@@ -26,6 +26,7 @@ typedef struct {
     cm_rsa *rsa;
     cm_key32 *secret; /* AES, HMAC, KEK */
     struct cm_held_frost *frost;
+    uint64_t until_ms; /* KEK opened by a device: when it is to be forgotten; 0: never */
 } cm_held;
 
 /** From the raw form of its secret (KM-2). CRYPT_BAD_KEY, KEY_UNSUPPORTED. */
@@ -64,6 +65,8 @@ void cm_held_cache_free(cm_held_cache *c);
 cm_held *cm_held_cache_get(cm_held_cache *c, const cm_held_name *n);
 /** Keep one more reference. Without memory it is not kept. */
 void cm_held_cache_put(cm_held_cache *c, const cm_held_name *n, cm_held *h);
+/** Drop what is over by now, and what was opened under it. */
+void cm_held_cache_expire(cm_held_cache *c, uint64_t now_ms);
 /** How many are kept. */
 size_t cm_held_cache_count(cm_held_cache *c);
 

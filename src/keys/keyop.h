@@ -49,10 +49,13 @@ typedef enum {
     CM_KEYOP_IMPORT_WRAPPED = 17,
     /* out2: public key; KEY_USE for a symmetric one */
     CM_KEYOP_PUBLIC = 18,
-    /* bind: tenant and kek_version; no kek. out: a new KEK, sealed to the root */
+    /* bind: tenant and kek_version; no kek. out: a new KEK, sealed to the root. context, data: a
+     * device and the label of a key in it that the KEK is wrapped by besides (KM-17); out2: what
+     * the device is (cm_kek_facts) */
     CM_KEYOP_NEW_TENANT = 19,
     /* n, more: the newer KEK's version and its sealed form. out: the same key under that. Without
-     * key and more: the KEK itself, sealed to the root's generation in force */
+     * key and more: the KEK itself, sealed to the root's generation in force; with n 1 it goes
+     * under another device, or none, as of NEW_TENANT */
     CM_KEYOP_RESEAL = 20,
     /* bind: tenant and kek_version. out: the key that seals the tenant's rows (for kmsd) */
     CM_KEYOP_ROW_KEY = 21,
@@ -98,6 +101,11 @@ typedef struct cm_keyop {
     cm_view data, context, more;
     cm_key_type type2;
     uint64_t n;
+
+    /* Whoever executes it: whether it may wait for a device. Otherwise, where one has to be asked,
+     * the result is KEY_DEVICE_WAIT, and device says which. */
+    bool patient;
+    unsigned device;
 
     /* results; the caller frees them with cm_keyop_done_with() */
     cm_err result;

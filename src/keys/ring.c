@@ -43,6 +43,16 @@ void cm_keyring_free_ptr(cm_keyring **r)
     cm_keyring_free(*r);
 }
 
+void cm_keyring_expire(cm_keyring *r)
+{
+    const cm_kek_devices *d = r->o.devices;
+
+    if (!d)
+        return;
+    cm_held_cache_expire(r->keys, d->now_ms(d->self));
+    cm_held_cache_expire(r->keks, d->now_ms(d->self));
+}
+
 cm_keyring_held cm_keyring_count(cm_keyring *r)
 {
     return (cm_keyring_held){cm_held_cache_count(r->keks), cm_held_cache_count(r->keys)};
@@ -105,7 +115,7 @@ static cm_err with_keys(cm_keyring *r, cm_keyop *op)
 
     if (!make && !exec)
         return CM_FAIL(KEY_UNSUPPORTED);
-    CM_TRY(cm_ring_kek(r, &kek, &op->bind, op->kek));
+    CM_TRY(cm_ring_kek(r, &kek, op, op->bind.kek_version, op->kek));
     if (make)
         return make(r, op, kek);
     CM_TRY(cm_ring_key(r, &k, kek, &op->bind, op->key));
@@ -128,6 +138,8 @@ static cm_err run(cm_keyring *r, cm_keyop *op)
         return op_random(r, op);
     if (op->code == CM_KEYOP_NEW_TENANT)
         return cm_make_tenant(r, op);
+    if (op->code == CM_KEYOP_RESEAL && op->key.n == 0 && op->more.n == 0)
+        return cm_make_reseal_kek(r, op);
     if (op->code == CM_KEYOP_SIGN_LOG)
         return op_sign_log(r, op);
     return with_keys(r, op);

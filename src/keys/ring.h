@@ -12,6 +12,33 @@
 
 typedef struct cm_keyring cm_keyring;
 
+enum { CM_KEK_LABEL_MAX = 32 };
+
+/** What a device is that a KEK is kept under. */
+typedef struct {
+    char custody[32]; /* "hsm-wrapped" */
+    char provider[64], serial[20];
+} cm_kek_facts;
+/** Appends. */
+CM_MUST cm_err cm_kek_facts_put(cm_buf *out, const cm_kek_facts *f);
+/** KEYMSG_MALFORMED. */
+CM_MUST cm_err cm_kek_facts_get(cm_kek_facts *f, cm_view v);
+
+/** Devices of tenants (KM-17): each has a name, and keys with labels of 1 to 32 bytes in it. What
+ * wrap and unwrap fail with is KEY_DEVICE_AWAY, KEY_DEVICE_OTHER or KEY_FORM. Any thread. */
+typedef struct {
+    /** Its number. KEY_DEVICE_NONE. Never waits. */
+    cm_err (*find)(void *self, unsigned *number, cm_view name);
+    /** Append the KEK under the device's key of that label, which is made where there is none. */
+    cm_err (*wrap)(void *self, unsigned number, cm_view label, cm_view kek, cm_view context,
+                   cm_buf *blob, cm_kek_facts *facts);
+    cm_err (*unwrap)(void *self, unsigned number, cm_view label, cm_view blob, cm_view context,
+                     cm_buf *kek);
+    uint64_t (*now_ms)(void *self); /* a clock that never goes back */
+    uint64_t hold_ms;               /* how long a KEK stays open (KM-19) */
+    void *self;
+} cm_kek_devices;
+
 typedef struct {
     const cm_crypt *crypt; /* borrowed for the ring's life */
     const cm_root *root;   /* read by cm_keyring_new() alone */
@@ -22,6 +49,7 @@ typedef struct {
     /* Opened tenant KEKs and keys kept at most; 0: 512 and 1024. An ML-DSA key takes about 60 KiB
      * with what the provider expands from it, the others less than 20. */
     unsigned keks, keys;
+    const cm_kek_devices *devices; /* borrowed for the ring's life; NULL: none */
 } cm_keyring_options;
 
 /** BAD_ARGUMENT for a root without a generation. */
@@ -37,12 +65,17 @@ void cm_keyring_free_ptr(cm_keyring **r);
  * KEY_USE          a key of this type can't do that
  * KEY_FORM         not in this form, with this context or of this length
  * KEY_UNSUPPORTED  declared and not served by this build
+ * KEY_DEVICE_WAIT  a tenant's device has to be asked, and op is not patient
+ * KEY_DEVICE_AWAY, KEY_DEVICE_OTHER, KEY_DEVICE_NONE   it was asked
  * KEYOP_SIZE, NO_MEMORY, NO_LOCKED_MEMORY, NO_ENTROPY, CRYPT_PROFILE
  * Any thread. Constant time in what keys and plaintexts hold, but for the generation of RSA keys
  * and the import of foreign key files. */
 void cm_keyring_exec(cm_keyring *r, cm_keyop *op);
 /** A keeper that executes at once, in the thread that submits. Valid as long as r. */
 cm_keeper cm_keyring_keeper(cm_keyring *r);
+
+/** Forget what was opened by tenants' devices and has been held for hold_ms (KM-19). */
+void cm_keyring_expire(cm_keyring *r);
 
 /** Keys that are open now, for metrics. */
 typedef struct {

@@ -6,6 +6,7 @@
 #include "keys/wirefmt.h"
 
 enum {
+    CM_KEK = 32,
     CM_RAW_MAX = CM_RSA_DER_MAX,                                 /* of a key's raw secret */
     CM_BOUND_MAX = CM_KEYOP_TENANT_MAX + CM_KEYOP_PATH_MAX + 64, /* of a binding, encoded */
 };
@@ -23,15 +24,33 @@ struct cm_keyring {
 
 /* ---- seals (seal.c) ---- */
 
-CM_MUST cm_err cm_ring_seal_kek(const cm_keyring *r, cm_buf *out, const cm_key_binding *b,
-                                cm_view kek);
-/** The tenant's KEK, from the cache or opened. */
-CM_MUST cm_err cm_ring_kek(cm_keyring *r, cm_held **out, const cm_key_binding *b, cm_view sealed);
+/** The forms of a sealed KEK: the plaintext is the KEK, or what a device made of it. */
+typedef enum { CM_KEK_PLAIN = 1, CM_KEK_DEVICE = 2 } cm_kek_form;
+/** To the root's generation in force. */
+CM_MUST cm_err cm_ring_seal_root(const cm_keyring *r, cm_buf *out, const cm_key_binding *b,
+                                 cm_kek_form form, cm_view plain);
+/** Appends the plaintext. */
+CM_MUST cm_err cm_ring_open_root(const cm_keyring *r, cm_buf *plain, cm_kek_form *form,
+                                 const cm_key_binding *b, cm_view sealed);
+/** The tenant's KEK of that version, from the cache or opened; op says whether for a wait. */
+CM_MUST cm_err cm_ring_kek(cm_keyring *r, cm_held **out, cm_keyop *op, uint64_t version,
+                           cm_view sealed);
 /** An open key. */
 CM_MUST cm_err cm_ring_key(cm_keyring *r, cm_held **out, cm_held *kek, const cm_key_binding *b,
                            cm_view sealed);
 CM_MUST cm_err cm_ring_seal_key(const cm_keyring *r, cm_buf *out, const cm_held *kek,
                                 const cm_key_binding *b, const cm_held *h);
+
+/* ---- devices of tenants (device.c) ---- */
+
+enum { CM_KEK_INNER_MAX = 4096 };
+/** Seal a KEK as op's context and data say: under a device, which appends its facts to op->out2, or
+ * to the root alone. */
+CM_MUST cm_err cm_ring_seal_kek(const cm_keyring *r, cm_keyop *op, const cm_key_binding *b,
+                                cm_view kek);
+/** The KEK out of the plaintext of CM_KEK_DEVICE. */
+CM_MUST cm_err cm_ring_open_inner(const cm_keyring *r, cm_buf *kek, cm_keyop *op,
+                                  const cm_key_binding *b, cm_view inner);
 
 /* ---- operations on an open key (exec_*.c) ---- */
 
@@ -53,5 +72,6 @@ typedef cm_err cm_make_fn(cm_keyring *r, cm_keyop *op, cm_held *kek);
 cm_make_fn cm_make_create, cm_make_import, cm_make_import_wrapped;
 cm_make_fn cm_make_rewrap, cm_make_reseal, cm_make_row_key, cm_make_deal;
 CM_MUST cm_err cm_make_tenant(cm_keyring *r, cm_keyop *op);
+CM_MUST cm_err cm_make_reseal_kek(cm_keyring *r, cm_keyop *op);
 
 #endif

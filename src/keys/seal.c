@@ -4,16 +4,16 @@
 #include "crypt/box.h"
 #include "keys/ring_int.h"
 
-enum { KEK_FORM = 1, KEK_HEAD = 9, KEK = 32, KEK_BEYOND_CT = KEK_HEAD + KEK + CM_HPKE_TAG };
+enum { KEK_HEAD = 9 };
 
 #define KEY_PURPOSE CM_LIT("key")
 
-/* KM-11: label, [root, tenant, KEK version]. */
-static cm_err kek_info(const cm_keyring *r, cm_buf *out, const cm_key_binding *b)
+/* KM-11, KM-17: label, [root, tenant, KEK version]. */
+static cm_err kek_info(const cm_keyring *r, cm_buf *out, cm_kek_form form, const cm_key_binding *b)
 {
-    static const char label[] = "casemate-kek-v1";
+    static const char plain[] = "casemate-kek-v1", device[] = "casemate-kek-v2";
 
-    CM_TRY(cm_buf_append(out, CM_VIEW(label)));
+    CM_TRY(cm_buf_append(out, form == CM_KEK_PLAIN ? CM_VIEW(plain) : CM_VIEW(device)));
     CM_TRY(cm_cbor_put_array(out, 3));
     CM_TRY(cm_cbor_put_bytes(out, CM_VIEW(r->id)));
     CM_TRY(cm_cbor_put_bytes(out, b->tenant));
@@ -32,22 +32,23 @@ static cm_err key_aad(cm_buf *out, const cm_key_binding *b)
 }
 
 /* KM-10 */
-cm_err cm_ring_seal_kek(const cm_keyring *r, cm_buf *out, const cm_key_binding *b, cm_view kek)
+cm_err cm_ring_seal_root(const cm_keyring *r, cm_buf *out, const cm_key_binding *b,
+                         cm_kek_form form, cm_view plain)
 {
     CM_AUTO(cm_buf_free) cm_buf info = {.max = CM_BOUND_MAX};
     size_t last = r->n - 1;
 
-    CM_TRY(kek_info(r, &info, b));
-    CM_TRY(cm_buf_byte(out, KEK_FORM));
+    CM_TRY(kek_info(r, &info, form, b));
+    CM_TRY(cm_buf_byte(out, (uint8_t)form));
     CM_TRY(cm_buf_be64(out, r->root[last].number));
     return cm_hpke_seal(out, r->root[last].key, cm_hpke_default, cm_buf_view(&info), CM_LIT(""),
-                        kek);
+                        plain);
 }
 
 /* KM-12: the generation that it names and no other. */
 static const cm_kem_key *root_of(const cm_keyring *r, cm_view sealed)
 {
-    if (sealed.n < KEK_HEAD || sealed.p[0] != KEK_FORM)
+    if (sealed.n < KEK_HEAD || (sealed.p[0] != CM_KEK_PLAIN && sealed.p[0] != CM_KEK_DEVICE))
         return NULL;
     for (size_t i = 0; i < r->n; i++)
         if (r->root[i].number == cm_get_be64(sealed.p + 1))
@@ -55,28 +56,68 @@ static const cm_kem_key *root_of(const cm_keyring *r, cm_view sealed)
     return NULL;
 }
 
-static cm_err open_kek(const cm_keyring *r, cm_held **out, const cm_key_binding *b, cm_view sealed)
+/* Of the length that its form has. */
+static bool kek_fits(const cm_kem_key *root, cm_view sealed)
 {
-    CM_AUTO(cm_buf_free) cm_buf info = {.max = CM_BOUND_MAX};
-    CM_AUTO(cm_buf_free) cm_buf kek = {.max = KEK};
-    const cm_kem_key *root = root_of(r, sealed);
+    size_t beyond = KEK_HEAD + cm_kem_key_info(root)->ct + CM_HPKE_TAG;
 
-    if (!root || sealed.n != (size_t)KEK_BEYOND_CT + cm_kem_key_info(root)->ct)
-        return CM_FAIL(CRYPT_TAG);
-    CM_TRY(kek_info(r, &info, b));
-    CM_TRY(cm_hpke_open(&kek, root, cm_hpke_default, cm_buf_view(&info), CM_LIT(""),
-                        cm_view_sub(sealed, KEK_HEAD, sealed.n - KEK_HEAD)));
-    return cm_held_kek(out, cm_buf_view(&kek));
+    if (sealed.p[0] == CM_KEK_PLAIN)
+        return sealed.n == beyond + CM_KEK;
+    return sealed.n > beyond && sealed.n <= beyond + CM_KEK_INNER_MAX;
 }
 
-cm_err cm_ring_kek(cm_keyring *r, cm_held **out, const cm_key_binding *b, cm_view sealed)
+cm_err cm_ring_open_root(const cm_keyring *r, cm_buf *plain, cm_kek_form *form,
+                         const cm_key_binding *b, cm_view sealed)
 {
-    cm_key_binding only = {.tenant = b->tenant, .kek_version = b->kek_version};
+    CM_AUTO(cm_buf_free) cm_buf info = {.max = CM_BOUND_MAX};
+    const cm_kem_key *root = root_of(r, sealed);
+
+    if (!root || !kek_fits(root, sealed))
+        return CM_FAIL(CRYPT_TAG);
+    *form = (cm_kek_form)sealed.p[0];
+    CM_TRY(kek_info(r, &info, *form, b));
+    return cm_hpke_open(plain, root, cm_hpke_default, cm_buf_view(&info), CM_LIT(""),
+                        cm_view_sub(sealed, KEK_HEAD, sealed.n - KEK_HEAD));
+}
+
+static cm_err open_kek(const cm_keyring *r, cm_held **out, cm_keyop *op, const cm_key_binding *b,
+                       cm_view sealed)
+{
+    CM_AUTO(cm_buf_free) cm_buf plain = {.max = CM_KEK_INNER_MAX};
+    CM_AUTO(cm_buf_free) cm_buf kek = {.max = CM_KEK};
+    const cm_kek_devices *d = r->o.devices;
+    cm_kek_form form;
+
+    CM_TRY(cm_ring_open_root(r, &plain, &form, b, sealed));
+    if (form == CM_KEK_PLAIN)
+        return cm_held_kek(out, cm_buf_view(&plain));
+    CM_TRY(cm_ring_open_inner(r, &kek, op, b, cm_buf_view(&plain)));
+    CM_TRY(cm_held_kek(out, cm_buf_view(&kek)));
+    (*out)->until_ms = d->now_ms(d->self) + d->hold_ms; /* KM-19 */
+    return CM_OKAY;
+}
+
+/* KM-19: what was held long enough has to be opened again. */
+static cm_held *cached_kek(cm_keyring *r, const cm_held_name *name)
+{
+    const cm_kek_devices *d = r->o.devices;
+    cm_held *h = cm_held_cache_get(r->keks, name);
+
+    if (!h || !h->until_ms || h->until_ms > d->now_ms(d->self))
+        return h;
+    cm_held_drop(h);
+    cm_keyring_expire(r);
+    return NULL;
+}
+
+cm_err cm_ring_kek(cm_keyring *r, cm_held **out, cm_keyop *op, uint64_t version, cm_view sealed)
+{
+    cm_key_binding only = {.tenant = op->bind.tenant, .kek_version = version};
     cm_held_name name = {.bind = &only, .sealed = sealed};
-    cm_held *h = cm_held_cache_get(r->keks, &name);
+    cm_held *h = cached_kek(r, &name);
 
     if (!h) {
-        CM_TRY(open_kek(r, &h, b, sealed));
+        CM_TRY(open_kek(r, &h, op, &only, sealed));
         cm_held_cache_put(r->keks, &name, h);
     }
     *out = h;

@@ -14,7 +14,7 @@
 enum {
     CM_CONFIG_LISTENERS = 8,
     CM_CONFIG_CERTIFICATES = 4,
-    CM_CONFIG_PROVIDERS = 8,
+    CM_CONFIG_PROVIDERS = 16,
     CM_CONFIG_FILE_MAX = 256 << 10,
     CM_CONFIG_FAULTS = 16,
     CM_CONFIG_KEY_MAX = 96,
@@ -42,11 +42,12 @@ typedef struct {
     uint64_t client_certificates;
 } cm_config_listener;
 
+enum { CM_CONFIG_HSM_ROOT, CM_CONFIG_HSM_TENANTS };
 enum { CM_CONFIG_HSM_WEIGHTED, CM_CONFIG_HSM_TURNS, CM_CONFIG_HSM_LATENCY };
 
 typedef struct {
     const char *name, *module, *token, *pin_file, *pin_credential, *init, *files, *region;
-    uint64_t weight;
+    uint64_t weight, use;
     bool network;
 } cm_config_provider;
 
@@ -72,7 +73,7 @@ typedef struct {
         bool network;
         cm_config_provider providers[CM_CONFIG_PROVIDERS];
         size_t providers_n;
-        uint64_t mode, check, threshold, ramp;
+        uint64_t mode, check, threshold, ramp, hold;
         const char *region;
     } hsm;
     struct {

@@ -5,6 +5,7 @@ static const char *const tls[] = {"hybrid", "strict", "legacy", "off", NULL};
 static const char *const client[] = {"none", "optional", "required", NULL};
 static const char *const unseal[] = {"passphrase-file", "credential", "shares", "hsm", NULL};
 static const char *const modes[] = {"weighted", "round-robin", "latency", NULL};
+static const char *const uses[] = {"root", "tenants", NULL};
 static const char *const levels[] = {"debug", "info", "warning", "error", NULL};
 static const char *const formats[] = {"text", "json", NULL};
 
@@ -30,7 +31,8 @@ const struct list cm_config_lists[] = {
      "Certificates of different algorithms: a client gets the first that it can verify."},
     {"hsm.providers[]", offsetof(cm_config_values, hsm.providers),
      offsetof(cm_config_values, hsm.providers_n), sizeof(cm_config_provider), CM_CONFIG_PROVIDERS,
-     "Several tokens that serve as one, instead of `hsm.module` and what belongs to it."},
+     "Several tokens that serve as one, instead of `hsm.module` and what belongs to it; and tokens "
+     "of tenants."},
 };
 const size_t cm_config_lists_n = CM_COUNT(cm_config_lists);
 
@@ -115,6 +117,8 @@ const struct key cm_config_keys[] = {
      .doc = "Failures in a row after which one is asked by health checks alone."},
     {"hsm.ramp", TIME(1, 24 * 3600 * S, "60s"), AT(hsm.ramp),
      .doc = "Until one that came back has all of its share again."},
+    {"hsm.hold", TIME(1 * S, 24 * 3600 * S, "5m"), AT(hsm.hold),
+     .doc = "How long what a tenant's token opened is kept, before the token is asked again."},
     {"hsm.providers[].name", TEXT(1, 32, NULL), IN(cm_config_provider, name), .flags = KEY_REQUIRED,
      .doc = "In logs and metrics."},
     {"hsm.providers[].module", FILE_AT(NULL), IN(cm_config_provider, module), .flags = KEY_REQUIRED,
@@ -135,6 +139,9 @@ const struct key cm_config_keys[] = {
      .doc = "Where it is."},
     {"hsm.providers[].weight", NUMBER(0, 1000, "100"), IN(cm_config_provider, weight),
      .doc = "Its share; 0: a spare, asked only when no other answers."},
+    {"hsm.providers[].use", CHOICE(uses, "root"), IN(cm_config_provider, use),
+     .doc = "`root`: it opens the root. `tenants`: tenants that name it have their keys under keys "
+            "of their own in it, and the root does not need it."},
 
     {"keyd.program", FILE_AT(NULL), AT(keyd.program),
      .doc = "casemate-keyd. Without it: beside casemate-kmsd, then where it was installed."},

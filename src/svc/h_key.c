@@ -312,10 +312,11 @@ static cm_err statement(cm_call *c, cm_buf *b, const cm_msg *r, const cm_key_typ
 {
     struct cm_call_state *st = c->state;
     uint8_t hash[32];
-    cm_view pk = cm_msg_view(v, M_SealedVersion_public_key);
+    cm_view pk = cm_msg_view(v, M_SealedVersion_public_key), custody, device;
 
+    CM_TRY(cm_keyrec_custody(c, &custody, &device, v));
     CM_TRY(cm_hash_once(c->svc->o.crypt, CM_SHA256, hash, pk));
-    CM_TRY(cm_cbor_put_map(b, pk.n ? 12 : 11));
+    CM_TRY(cm_cbor_put_map(b, 11U + (pk.n > 0) + (device.n > 0)));
     CM_TRY(cm_cbor_put_uint(b, 1));
     CM_TRY(cm_cbor_put_uint(b, 1));
     CM_TRY(cm_cbor_put_uint(b, 2));
@@ -331,17 +332,21 @@ static cm_err statement(cm_call *c, cm_buf *b, const cm_msg *r, const cm_key_typ
     CM_TRY(cm_cbor_put_uint(b, 7));
     CM_TRY(cm_cbor_put_uint(b, cm_keyrec_state(r, v, st->now)));
     CM_TRY(cm_cbor_put_uint(b, 8));
-    CM_TRY(cm_cbor_put_text(b, cm_keyrec_custody(c, v)));
+    CM_TRY(cm_cbor_put_text(b, custody));
     CM_TRY(cm_cbor_put_uint(b, 9));
     CM_TRY(cm_cbor_put_bool(b, number(r, M_KeyRecord_exportable) != 0));
     CM_TRY(cm_cbor_put_uint(b, 10));
     CM_TRY(cm_cbor_put_uint(b, number(v, M_SealedVersion_created_ms)));
     CM_TRY(cm_cbor_put_uint(b, 11));
     CM_TRY(cm_cbor_put_uint(b, st->now));
-    if (pk.n == 0)
+    if (pk.n) {
+        CM_TRY(cm_cbor_put_uint(b, 12));
+        CM_TRY(cm_cbor_put_bytes(b, CM_VIEW(hash)));
+    }
+    if (device.n == 0)
         return CM_OKAY;
-    CM_TRY(cm_cbor_put_uint(b, 12));
-    return cm_cbor_put_bytes(b, CM_VIEW(hash));
+    CM_TRY(cm_cbor_put_uint(b, 13));
+    return cm_cbor_put_text(b, device);
 }
 
 cm_err cm_do_attest_key(cm_call *c)

@@ -32,7 +32,8 @@ typedef struct {
     cm_msg *copy; /* of the row under way */
     uint64_t row_version;
     uint64_t newest, rewrapped;
-    cm_view kek; /* newest */
+    cm_view kek;          /* newest */
+    const cm_msg *tenant; /* its record, of whose KEK this is; NULL: of the root */
     cm_view cursor;
     uint64_t cursor_version;
     bool last; /* nothing behind these */
@@ -143,6 +144,8 @@ static cm_err proceed(cm_call *c, work *w, bool *wanted)
 static cm_err wind_up(cm_call *c, work *w)
 {
     c->state->resource = cm_view_of(NULL, 0);
+    if (w->tenant && cm_msg_view(w->tenant, M_TenantRecord_hsm).n)
+        CM_TRY(cm_svc_tenant_resource(c, c->state->tenant, w->tenant));
     c->state->key_version = w->newest;
     if (!w->last)
         CM_TRY(cm_svc_write_bytes(c, w->cursor, w->cursor_version + 1, w->keys[w->n - 1]));
@@ -188,6 +191,7 @@ cm_err cm_do_rotate_kek(cm_call *c)
     CM_TRY(cm_arena_copy(c->arena, &kept, cm_view_of(&w, sizeof w)));
     st->text = kept;
     CM_TRY(cm_svc_kek(c, &w->newest, &w->kek));
+    CM_TRY(cm_svc_tenant(c, st->tenant, &w->tenant));
     CM_TRY(cursor_path(c, &path));
     e = cm_store_get(c->svc->o.store, path, &at, &version);
     if (cm_ok(e))
@@ -198,6 +202,7 @@ cm_err cm_do_rotate_kek(cm_call *c)
     cm_svc_want(c, CM_KEYOP_NEW_TENANT);
     st->op.bind.tenant = st->tenant;
     st->op.bind.kek_version = w->newest + 1;
+    cm_svc_tenant_place(c, w->tenant);
     return CM_OKAY;
 }
 
@@ -281,22 +286,10 @@ static cm_err list_tenants(cm_call *c, work *w)
 
 static cm_err open_kek_row(cm_call *c, work *w)
 {
-    const cm_msg_value *old;
     const cm_svc_row *row;
-    cm_msg **list;
 
     CM_TRY(cm_svc_read(c, &row, w->keys[w->key], &cm_message_KekRecord));
-    CM_TRY(cm_svc_new_msg(c, &w->copy, &cm_message_KekRecord));
-    for (size_t i = 0; i < M_KekRecord_n; i++)
-        w->copy->v[i] = row->msg->v[i];
-    old = &row->msg->v[M_KekRecord_versions];
-    CM_TRY(cm_arena_get(c->arena, &list, (old->n + 1) * sizeof *list));
-    for (size_t i = 0; i < old->n; i++) {
-        CM_TRY(cm_svc_new_msg(c, &list[i], &cm_message_KekVersion));
-        for (size_t f = 0; f < M_KekVersion_n; f++)
-            list[i]->v[f] = old->msgs[i]->v[f];
-    }
-    cm_set_msgs(w->copy, M_KekRecord_versions, list, old->n);
+    CM_TRY(cm_keyrec_copy_keks(c, &w->copy, row->msg));
     w->row_version = row->version;
     w->version = 0;
     return CM_OKAY;

@@ -8,6 +8,7 @@ cm_err cm_do_create_tenant_made(cm_call *c);
 cm_err cm_do_list_tenants(cm_call *c);
 cm_err cm_do_get_tenant(cm_call *c);
 cm_err cm_do_update_tenant(cm_call *c);
+cm_err cm_do_update_tenant_made(cm_call *c);
 cm_err cm_do_rotate_kek(cm_call *c);
 cm_err cm_do_rotate_kek_made(cm_call *c);
 cm_err cm_do_erase(cm_call *c);

@@ -138,23 +138,36 @@ cm_err cm_keyrec_budget(cm_call *c, const cm_msg *record)
 
 /* ---- showing ---- */
 
-cm_view cm_keyrec_custody(const cm_call *c, const cm_msg *version)
+/* KM-17: what is under a tenant's own device is in its custody, whatever the root's is. */
+cm_err cm_keyrec_custody(cm_call *c, cm_view *custody, cm_view *device, const cm_msg *version)
 {
-    return c->svc->o.custody ? cm_view_str(c->svc->o.custody)
-                             : cm_msg_view(version, M_SealedVersion_custody);
+    const cm_msg *tenant;
+
+    *device = cm_view_of(NULL, 0);
+    CM_TRY(cm_svc_tenant(c, c->state->tenant, &tenant));
+    if (tenant && cm_msg_view(tenant, M_TenantRecord_hsm).n) {
+        *custody = cm_msg_view(tenant, M_TenantRecord_custody);
+        return cm_svc_tenant_device(c, device, tenant);
+    }
+    *custody = c->svc->o.custody ? cm_view_str(c->svc->o.custody)
+                                 : cm_msg_view(version, M_SealedVersion_custody);
+    return CM_OKAY;
 }
 
 static cm_err show_version(cm_call *c, cm_msg **out, const cm_msg *record, const cm_msg *v)
 {
     cm_view pk = cm_msg_view(v, M_SealedVersion_public_key);
+    cm_view custody, device;
     uint8_t *hash;
     cm_msg *m;
 
+    CM_TRY(cm_keyrec_custody(c, &custody, &device, v));
     CM_TRY(cm_svc_new_msg(c, &m, &cm_message_KeyVersion));
     cm_set_same(m, M_KeyVersion_version, v, M_SealedVersion_version);
     cm_set_number(m, M_KeyVersion_state, cm_keyrec_state(record, v, c->state->now));
     cm_set_same(m, M_KeyVersion_created_ms, v, M_SealedVersion_created_ms);
-    cm_set_view(m, M_KeyVersion_custody, cm_keyrec_custody(c, v));
+    cm_set_view(m, M_KeyVersion_custody, custody);
+    cm_set_view(m, M_KeyVersion_device, device);
     if (pk.n) {
         CM_TRY(cm_arena_get(c->arena, &hash, 32));
         CM_TRY(cm_hash_once(c->svc->o.crypt, CM_SHA256, hash, pk));
@@ -218,6 +231,25 @@ cm_err cm_keyrec_copy(cm_call *c, cm_msg **out, const cm_msg *record, size_t roo
             versions[i]->v[f] = all->msgs[i]->v[f];
     }
     cm_set_msgs(m, M_KeyRecord_versions, versions, n);
+    *out = m;
+    return CM_OKAY;
+}
+
+cm_err cm_keyrec_copy_keks(cm_call *c, cm_msg **out, const cm_msg *record)
+{
+    const cm_msg_value *old = &record->v[M_KekRecord_versions];
+    cm_msg **list, *m;
+
+    CM_TRY(cm_svc_new_msg(c, &m, &cm_message_KekRecord));
+    for (size_t i = 0; i < M_KekRecord_n; i++)
+        m->v[i] = record->v[i];
+    CM_TRY(cm_arena_get(c->arena, &list, (old->n + 1) * sizeof *list));
+    for (size_t i = 0; i < old->n; i++) {
+        CM_TRY(cm_svc_new_msg(c, &list[i], &cm_message_KekVersion));
+        for (size_t f = 0; f < M_KekVersion_n; f++)
+            list[i]->v[f] = old->msgs[i]->v[f];
+    }
+    cm_set_msgs(m, M_KekRecord_versions, list, old->n);
     *out = m;
     return CM_OKAY;
 }

@@ -37,6 +37,9 @@ cm_err cm_keyrec_copy(cm_call *c, cm_msg **out, const cm_msg *record, size_t roo
 cm_err cm_keyrec_put(cm_call *c, cm_view keyspace, cm_view name, cm_msg *record, uint64_t version);
 
 /** Who could have the version's key, as things are now: the server's root says, else the record. */
-cm_view cm_keyrec_custody(const cm_call *c, const cm_msg *version);
+cm_err cm_keyrec_custody(cm_call *c, cm_view *custody, cm_view *device, const cm_msg *version);
+
+/* A copy of a tenant's KEK record, to change. */
+cm_err cm_keyrec_copy_keks(cm_call *c, cm_msg **out, const cm_msg *record);
 
 #endif

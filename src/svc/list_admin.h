@@ -24,7 +24,9 @@
     F(M, 2, name, TEXT, CM_FF_REQUIRED, 64, 0, NULL, NULL, "Its name: a-z 0-9 - _ . : and at most 64.") \
     F(M, 4, rate, U64, 0, 10000000, 0, NULL, NULL, "Tokens a second for all of it; 0: no limit.") \
     F(M, 5, principal_rate, U64, 0, 10000000, 0, NULL, NULL, "Tokens a second for each principal; 0: no limit.") \
-    F(M, 6, operation_rate, U64, 0, 10000000, 0, NULL, NULL, "Tokens a second for each operation; 0: no limit.")
+    F(M, 6, operation_rate, U64, 0, 10000000, 0, NULL, NULL, "Tokens a second for each operation; 0: no limit.") \
+    F(M, 7, hsm, TEXT, 0, 32, 0, NULL, NULL, "A device of its own: the name of one of `hsm.providers` with `use: tenants`. Its keys can be used only while that is there.") \
+    F(M, 8, hsm_label, TEXT, 0, 32, 0, NULL, NULL, "The AES-256 key in that device, made if it is not there; absent: the tenant's name.")
 #define CM_FIELDS_Tenant(F, M) \
     F(M, 1, tenant, TEXT, 0, 64, 0, NULL, NULL, "Its name.") \
     F(M, 2, created_ms, U64, 0, 0, 0, NULL, NULL, "When it was made.") \
@@ -32,12 +34,19 @@
     F(M, 4, rate, U64, 0, 0, 0, NULL, NULL, "Tokens a second for all of it; 0: no limit.") \
     F(M, 5, principal_rate, U64, 0, 0, 0, NULL, NULL, "Tokens a second for each principal.") \
     F(M, 6, operation_rate, U64, 0, 0, 0, NULL, NULL, "Tokens a second for each operation.") \
-    F(M, 7, suspended, BOOL, 0, 0, 0, NULL, NULL, "Whether everything is refused.") CM_ADMIN_LEAF(F, M)
+    F(M, 7, suspended, BOOL, 0, 0, 0, NULL, NULL, "Whether everything is refused.") \
+    F(M, 8, custody, TEXT, 0, 32, 0, NULL, NULL, "With a device of its own: what that makes of its keys.") \
+    F(M, 9, hsm, TEXT, 0, 32, 0, NULL, NULL, "That device; absent: none.") \
+    F(M, 10, hsm_label, TEXT, 0, 32, 0, NULL, NULL, "The key in it.") \
+    F(M, 11, hsm_provider, TEXT, 0, 64, 0, NULL, NULL, "Its maker and model.") \
+    F(M, 12, hsm_serial, TEXT, 0, 20, 0, NULL, NULL, "Its serial number.") CM_ADMIN_LEAF(F, M)
 #define CM_FIELDS_UpdateTenantRequest(F, M) CM_TENANT_NAME(F, M) \
     F(M, 4, rate, U64, 0, 10000000, 0, NULL, NULL, "Tokens a second for all of it; 0: no limit.") \
     F(M, 5, principal_rate, U64, 0, 10000000, 0, NULL, NULL, "Tokens a second for each principal.") \
     F(M, 6, operation_rate, U64, 0, 10000000, 0, NULL, NULL, "Tokens a second for each operation.") \
-    F(M, 7, suspended, BOOL, 0, 0, 0, NULL, NULL, "Refuse everything of it until this is false again.")
+    F(M, 7, suspended, BOOL, 0, 0, 0, NULL, NULL, "Refuse everything of it until this is false again.") \
+    F(M, 8, hsm, TEXT, 0, 32, 0, NULL, NULL, "Wrap its KEKs by this device from now on; `none`: by the root alone. The device before must be there. RotateTenantKek afterwards makes a KEK that only the new one ever wrapped.") \
+    F(M, 9, hsm_label, TEXT, 0, 32, 0, NULL, NULL, "As of CreateTenant.")
 #define CM_FIELDS_ListTenantsRequest(F, M) CM_PAGE(F, M)
 #define CM_FIELDS_ListTenantsAnswer(F, M) \
     F(M, 1, tenants, MSG, CM_FF_REPEATED, 0, 1000, NULL, &cm_message_Tenant, "In order of names.") CM_NEXT_PAGE(F, M)

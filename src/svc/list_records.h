@@ -13,6 +13,11 @@
     F(M, 3, principal_rate, U64, 0, 0, 0, NULL, NULL, "Tokens a second and principal.") \
     F(M, 4, operation_rate, U64, 0, 0, 0, NULL, NULL, "Tokens a second and operation.") \
     F(M, 5, suspended, BOOL, 0, 0, 0, NULL, NULL, "Refuse everything.") \
+    F(M, 6, hsm, TEXT, 0, 32, 0, NULL, NULL, "The device that its KEKs are under; absent: none of its own.") \
+    F(M, 7, hsm_label, TEXT, 0, 32, 0, NULL, NULL, "Of the key in that device.") \
+    F(M, 8, hsm_provider, TEXT, 0, 64, 0, NULL, NULL, "The device's maker and model.") \
+    F(M, 9, hsm_serial, TEXT, 0, 20, 0, NULL, NULL, "Its serial number.") \
+    F(M, 10, custody, TEXT, 0, 32, 0, NULL, NULL, "What that makes of its keys.") \
     CM_RECORD_FORMAT(F, M)
 #define CM_FIELDS_KekVersion(F, M) \
     F(M, 1, version, U64, 0, 0, 0, NULL, NULL, "Counts from 1.") \

@@ -11,7 +11,7 @@
     X(CreateTenant, "POST", "/v1/tenants", "tenant create", CreateTenantRequest, Tenant, ADMIN, SIGNED, CHANGE, 20, false, cm_do_create_tenant, cm_do_create_tenant_made, "Makes a tenant with a key-encryption key of its own.") \
     X(ListTenants, "GET", "/v1/tenants", "tenant list", ListTenantsRequest, ListTenantsAnswer, ADMIN, ANY, USE, 5, false, cm_do_list_tenants, NULL, "Lists tenants by page.") \
     X(GetTenant, "GET", "/v1/tenants/{tenant}", "tenant show", TenantRequest, Tenant, READ, ANY, USE, 1, false, cm_do_get_tenant, NULL, "Shows a tenant.") \
-    X(UpdateTenant, "PATCH", "/v1/tenants/{tenant}", "tenant update", UpdateTenantRequest, Tenant, ADMIN, SIGNED, CHANGE, 5, false, cm_do_update_tenant, NULL, "Changes limits of a tenant, suspends or resumes it. Only principals of the system can.") \
+    X(UpdateTenant, "PATCH", "/v1/tenants/{tenant}", "tenant update", UpdateTenantRequest, Tenant, ADMIN, SIGNED, CHANGE, 5, false, cm_do_update_tenant, cm_do_update_tenant_made, "Changes limits of a tenant, suspends or resumes it, moves its key-encryption keys to another device. Only principals of the system can.") \
     X(RotateTenantKek, "POST", "/v1/tenants/{tenant}:rotateKek", "tenant rotate", TenantRequest, RotateAnswer, ADMIN, SIGNED, CHANGE, 60, false, cm_do_rotate_kek, cm_do_rotate_kek_made, "Makes a new version of the tenant's key-encryption key and wraps the tenant's keys with it. No data is encrypted anew.") \
     X(ErasePersonalData, "POST", "/v1/tenants/{tenant}:erasePersonalData", "tenant erase", ErasePersonalDataRequest, Empty, ADMIN, SIGNED, CHANGE, 10, false, cm_do_erase, NULL, "Removes a principal, its credentials, and the salt without which log entries can't be tied to its name.") \
     \

@@ -413,7 +413,9 @@ static cm_err keks(cm_scheduler *s, cm_arena *a, cm_view tenant, cm_view value,
 /* KM-10: the generation of the root that a sealed KEK names. */
 static bool generation_of(cm_view sealed, uint64_t *generation)
 {
-    if (sealed.n != SEALED_KEK || sealed.p[0] != 1)
+    bool plain = sealed.n == SEALED_KEK && sealed.p[0] == 1;
+
+    if (!plain && (sealed.n <= SEALED_KEK || sealed.p[0] != 2))
         return false;
     *generation = cm_get_be64(sealed.p + 1);
     return true;

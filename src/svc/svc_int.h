@@ -206,6 +206,19 @@ cm_err cm_svc_wrong(cm_call *c, cm_err e, const char *field);
 /* Copies bytes that would be gone before the answer is. */
 cm_err cm_svc_keep(cm_call *c, cm_view *v);
 
+/* ---- h_tenant.c ---- */
+/* A tenant's record; NULL: it has none (the system). */
+cm_err cm_svc_tenant(cm_call *c, cm_view name, const cm_msg **record);
+/* "NAME LABEL MAKER SERIAL" of its own device, in the call's arena. */
+cm_err cm_svc_tenant_device(cm_call *c, cm_view *out, const cm_msg *record);
+/* Asks for a new KEK where the record says: fills in the operation that cm_svc_want() began. */
+void cm_svc_tenant_place(cm_call *c, const cm_msg *record);
+/* What the device said of itself into the record; nothing without a device. */
+cm_err cm_svc_tenant_facts(cm_call *c, cm_msg *record);
+/* The tenant's path for its log entry, and behind it its device: custody, name, label, maker,
+ * serial number. */
+cm_err cm_svc_tenant_resource(cm_call *c, cm_view name, const cm_msg *record);
+
 /* ---- authn.c ---- */
 cm_err cm_svc_authenticate(cm_call *c);
 /* The parsed public key of a credential row. */

@@ -131,8 +131,9 @@ static void of_key(t_traces *t, cm_keyring *r, const cm_keyop *op, const cm_key_
     CM_AUTO(cm_held_drop_ptr) cm_held *kek = NULL;
     CM_AUTO(cm_held_drop_ptr) cm_held *h = NULL;
     CM_AUTO(cm_buf_free) cm_buf raw = {.max = CM_RAW_MAX};
+    cm_keyop of = {.bind = *b};
 
-    if (cm_failed(cm_ring_kek(r, &kek, b, op->kek)) ||
+    if (cm_failed(cm_ring_kek(r, &kek, &of, b->kek_version, op->kek)) ||
         cm_failed(cm_ring_key(r, &h, kek, b, sealed)) || cm_failed(cm_held_raw(&raw, h)))
         abort();
     t_traces_add(t, CM_VIEW(kek->secret->b));
@@ -157,8 +158,9 @@ static void of_shares(t_traces *t, cm_keyring *r, const cm_keyop *op)
 static void of_kek(t_traces *t, cm_keyring *r, const cm_key_binding *b, cm_view sealed)
 {
     CM_AUTO(cm_held_drop_ptr) cm_held *kek = NULL;
+    cm_keyop of = {.bind = *b};
 
-    if (cm_failed(cm_ring_kek(r, &kek, b, sealed)))
+    if (cm_failed(cm_ring_kek(r, &kek, &of, b->kek_version, sealed)))
         abort();
     t_traces_add(t, CM_VIEW(kek->secret->b));
 }

@@ -1,0 +1,201 @@
+#!/usr/bin/env bash
+# Tenants with tokens of their own on a server whose root is in none: two SoftHSM2 tokens, two
+# tenants, and one without. A token that is away takes its own tenant's keys along and nobody
+# else's; keys stay usable through restarts, rotation, and the way from one token to the other.
+# shellcheck source=tests/e2e/lib.sh
+. "$CASEMATE_SOURCE/tests/e2e/lib.sh"
+module=/usr/lib/softhsm/libsofthsm2.so
+{ [ -r "$module" ] && command -v softhsm2-util >/dev/null; } || {
+    echo 'SKIP: no SoftHSM2 (package softhsm2)'
+    exit 77
+}
+command -v curl >/dev/null || {
+    echo 'SKIP: no curl'
+    exit 77
+}
+
+dir=$WORK/kms
+port=$((20000 + RANDOM % 12000))
+server=
+trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true; wait 2>/dev/null || true' EXIT
+export SOFTHSM2_CONF=$WORK/softhsm2.conf
+printf 'directories.tokendir = %s\n' "$WORK/tokens" >"$SOFTHSM2_CONF"
+echo 482916 >"$WORK/pin"
+mkdir -p "$WORK/tokens" "$WORK/away"
+
+# token LABEL: an empty one; its folder's name is in $WORK/at.LABEL
+token() {
+    local before
+    before=$(ls "$WORK/tokens")
+    softhsm2-util --init-token --free --label "$1" --pin 482916 --so-pin 73519264 >/dev/null
+    comm -13 <(echo "$before") <(ls "$WORK/tokens") >"$WORK/at.$1"
+}
+take() { mv "$WORK/tokens/$(cat "$WORK/at.$1")" "$WORK/away/"; }
+give() { mv "$WORK/away/$(cat "$WORK/at.$1")" "$WORK/tokens/"; }
+
+admin() { curl -s --max-time 5 --unix-socket "$dir/admin.sock" "http://localhost$1" || true; }
+
+launch() {
+    casemate serve --dir "$dir" --listen "127.0.0.1:$port" --shares-file "$WORK/shares" \
+        >>"$WORK/log" 2>&1 &
+    server=$!
+    for _ in $(seq 600); do
+        if admin /readyz | grep -q '"ready":true'; then
+            return
+        fi
+        kill -0 "$server" 2>/dev/null || break
+        sleep 0.1
+    done
+    die "not ready: $(tail -20 "$WORK/log")"
+}
+
+finish() {
+    kill -TERM "$server"
+    wait "$server" || die "the server failed at the end: $(tail -3 "$WORK/log")"
+    server=
+}
+
+provider() {
+    printf '    - {name: %s, use: tenants, module: "%s", token: %s, pin_file: "%s", files: "%s"}\n' \
+        "$1" "$module" "$2" "$WORK/pin" "$WORK/tokens"
+}
+
+# configure HOLD
+configure() {
+    sed -n '/^hsm:/q; p' "$dir/kmsd.yaml" >"$WORK/new.yaml"
+    {
+        printf 'hsm:\n  check: 500ms\n  hold: %s\n  providers:\n' "$1"
+        provider alpha one
+        provider beta two
+    } >>"$WORK/new.yaml"
+    cp "$WORK/new.yaml" "$dir/kmsd.yaml"
+    expect 0 fine casemate config check "$dir/kmsd.yaml"
+}
+
+# as TENANT COMMAND...: an administrator of that tenant's own
+as() { CASEMATE_SERVER=$WORK/$1.json casemate "${@:2}"; }
+
+# settle TENANT: somebody who may do everything in it
+settle() {
+    casemate key new -t ML-DSA-65 --no-passphrase -o "$1.pem" >/dev/null
+    ok casemate principal create --tenant "$1" --principal owner --credentials "$(python3 - "$1.pub" <<'PY'
+import base64, json, sys
+der = base64.b64decode("".join(l for l in open(sys.argv[1]) if "-" not in l))
+print(json.dumps({"kind": "ml_dsa", "public_key": base64.b64encode(der[-1952:]).decode()}))
+PY
+)"
+    ok casemate policy put all --tenant "$1" --principals owner --actions '*'
+    printf '{"server":"https://127.0.0.1:%s","roots":"%s/ca.crt","sign_key":"%s/%s.pem","tenant":"%s"}' \
+        "$port" "$dir" "$WORK" "$1" "$1" >"$WORK/$1.json"
+}
+
+signs() { expect 0 '' as "$1" key sign k --data x; }
+# Until the tenant's keys answer CODE TEXT
+until_says() {
+    local out rc
+    for _ in $(seq 300); do
+        rc=0
+        out=$(as "$1" key sign k --data x 2>&1 </dev/null) || rc=$?
+        if grep -qF -- "$2" <<<"$out"; then
+            return
+        fi
+        sleep 0.1
+    done
+    die "$1 never said $2 ($rc: $out); $(tail -20 "$WORK/log")"
+}
+
+# ---- two tokens, three tenants
+token one
+token two
+ok casemate serve --dir "$dir" --listen "127.0.0.1:$port" --shares-file "$WORK/shares" --prepare
+configure 1h
+launch
+export CASEMATE_SERVER=$dir/admin.json
+expect 4 KEY_DEVICE_NONE casemate tenant create --name acme --hsm gamma
+expect 2 hsm_label casemate tenant create --name acme --hsm-label x
+casemate tenant create --name acme --hsm alpha --json >"$WORK/acme.made"
+json "$WORK/acme.made" 'e[0]["custody"] == "hsm-wrapped" and e[0]["hsm"] == "alpha" and e[0]["hsm_label"] == "acme" and e[0]["hsm_serial"]'
+ok casemate tenant create --name globex --hsm beta --hsm-label globex-kek
+ok casemate tenant create --name plain
+for t in acme globex plain; do
+    settle "$t"
+    expect 0 '' as "$t" key create k --type ML-DSA-65
+    signs "$t"
+done
+# The token keeps a key for the label.
+casemate hsm status --module "$module" --token two --pin-file "$WORK/pin" --write "$WORK/tokens" >/dev/null 2>&1
+# KM-17: custody, in metadata and in what the log vouches for
+as acme key info k --json >"$WORK/info"
+json "$WORK/info" 'e[0]["versions"][0]["custody"] == "hsm-wrapped" and e[0]["versions"][0]["device"].startswith("alpha acme SoftHSM")'
+as plain key info k --json >"$WORK/info"
+json "$WORK/info" 'e[0]["versions"][0]["custody"] == "software" and "device" not in e[0]["versions"][0]'
+as globex key attest k --json >"$WORK/attested"
+json "$WORK/attested" 'b"beta globex-kek SoftHSM" in __import__("base64").b64decode(e[0]["statement"])'
+casemate audit tail --tenant system -n 100 >"$WORK/tail"
+grep -q 'CreateTenant.*acme.*hsm-wrapped.*alpha.*SoftHSM' "$WORK/tail" || die "the log does not say where: $(cat "$WORK/tail")"
+# one tenant's administrator is nobody in the other
+expect 3 SVC_UNAUTHENTIC as acme key sign k --tenant globex --data x
+
+# ---- BYOK into such a tenant
+ok as acme key create import --type X-Wing
+as acme key public-key import --json >"$WORK/import"
+casemate key new -t Ed25519 --no-passphrase -o own.pem >/dev/null
+
+# ---- a token that is away: what it opened serves on, for as long as configured
+take one
+signs acme
+signs globex
+finish
+give one
+configure 1s
+launch
+signs acme
+take one
+p11d=$(pgrep -P "$(pgrep -P "$server" | head -1)" -x casemate-p11d || true)
+for p in $p11d; do kill -9 "$p"; done
+until_says acme KEY_DEVICE_AWAY
+signs globex
+signs plain
+expect 1 KEY_DEVICE_AWAY casemate tenant create --name late --hsm alpha
+finish
+# nor after a restart, and the others do not wait for it
+launch
+until_says acme KEY_DEVICE_AWAY
+signs globex
+signs plain
+# another token of that label opens nothing
+mv "$WORK/at.one" "$WORK/at.one.old"
+token one
+until_says acme KEY_DEVICE_
+signs globex
+take one
+mv "$WORK/at.one.old" "$WORK/at.one"
+give one
+for p in $(pgrep -P "$(pgrep -P "$server" | head -1)" -x casemate-p11d); do kill -9 "$p"; done
+until_says acme signature
+
+# ---- rotation: a new KEK by the same token, all keys under it
+expect 0 '' as acme tenant rotate
+signs acme
+as acme tenant show --json >"$WORK/shown"
+json "$WORK/shown" 'e[0]["kek_version"] == 2 and e[0]["hsm"] == "alpha"'
+
+# ---- moved: to the other token, out of all, and back
+ok casemate tenant update --tenant acme --hsm beta --hsm-label acme-kek
+signs acme
+take one
+until_says acme signature
+as acme key info k --json >"$WORK/info"
+json "$WORK/info" 'e[0]["versions"][0]["device"].startswith("beta acme-kek ")'
+give one
+ok casemate tenant update --tenant acme --hsm none
+signs acme
+as acme key info k --json >"$WORK/info"
+json "$WORK/info" 'e[0]["versions"][0]["custody"] == "software"'
+ok casemate tenant update --tenant acme --hsm alpha
+signs acme
+as acme key info k --json >"$WORK/info"
+json "$WORK/info" 'e[0]["versions"][0]["custody"] == "hsm-wrapped"'
+casemate audit tail --tenant system -n 100 | grep -q 'UpdateTenant.*acme.*hsm-wrapped.*alpha' || die 'the move is not in the log'
+finish
+echo 'ok'
