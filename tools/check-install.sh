@@ -11,8 +11,10 @@ pc=$(dirname "$(find "$stage" -name casemate.pc)")
 lib=$(dirname "$pc")
 prefix=$stage$(sed -n 's/^prefix=//p' "$pc/casemate.pc")
 sed -i "s|^prefix=.*|prefix=$prefix|" "$pc/casemate.pc"
+sed -i "s|^prefix=.*|prefix=$prefix|" "$pc/casemate-verify.pc"
 export PKG_CONFIG_PATH=$pc:$PWD/.deps/openssl/lib/pkgconfig LD_LIBRARY_PATH=$lib
-flags() { pkg-config "$@" casemate; }
+# flags PACKAGE OPTIONS...
+flags() { pkg-config "${@:2}" "$1"; }
 
 # ---- a model to read, and one of its tensors as the program has it
 
@@ -24,11 +26,6 @@ casemate seal "$stage/m.safetensors" --to "$CASEMATE_HOME/identity.pub" -o "$sta
 tensor=$(grep -aoE 'model[A-Za-z0-9_.]+weight' "$stage/m.safetensors" | sed -n 1p)
 casemate cat "$stage/m.sealed" --tensor "$tensor" >"$stage/want"
 digest=$(casemate inspect "$stage/m.sealed" --json | grep -oE '"digest": *"[0-9a-f]{64}' | grep -oE '[0-9a-f]{64}')
-
-# What an example has to do is told by its name.
-try() {
-    "try_$example" "$1"
-}
 
 # Recorded evidence is accepted at its time and at no other.
 try_verify_evidence() {
@@ -51,31 +48,71 @@ try_read_tensor() {
     [ ! -s "$stage/got" ]
 }
 
-# compile OUT SOURCE COMPILER...: against the shared library, then the static one
-compile() {
-    local out=$1 source=$2
-    shift 2
-    # shellcheck disable=SC2046
-    "$@" -Wall -Wextra -Werror "$source" -x none -o "$out-shared" $(flags --cflags --libs)
-    ldd "$out-shared" | grep "libcasemate.so.0 => $lib" >/dev/null
-    # shellcheck disable=SC2046
-    "$@" -Wall -Wextra -Werror "$source" -x none -o "$out-static" $(flags --cflags) -Wl,-Bstatic -lcasemate \
-        -Wl,-Bdynamic $(flags --libs --static | sed 's/-lcasemate//')
-    ! ldd "$out-static" | grep libcasemate >/dev/null || { echo 'the static program is not'; exit 1; }
-    try "$out-shared"
-    try "$out-static"
+# Receipts: signed by one program, verified by the other with keys as bytes.
+casemate key new -t secp256k1 -o "$stage/s.pem" --no-passphrase
+casemate key new -t ML-DSA-65 -o "$stage/m.pem" --no-passphrase
+"${CASEMATE_OPENSSL:-.deps/openssl/bin/openssl}" pkey -pubin -in "$stage/m.pub" -outform DER | tail -c 1952 >"$stage/m.raw"
+sed '/-----/d' "$stage/s.pub" | base64 -d | tail -c 65 >"$stage/s.raw"
+digest_of() { printf '%064x' "$1"; }
+for k in s m; do
+    casemate poai sign -k "$stage/$k.pem" --model-name m --node-name n --input-digest "$(digest_of 7)" \
+        --output-digest "$(digest_of 8)" -o "$stage/$k.poai"
+done
+
+try_sign_receipt() {
+    local k
+    for k in s m; do
+        "$1" "$stage/$k.pem" "$(digest_of 1)" "$(digest_of 2)" >"$stage/signed"
+        casemate poai verify "$stage/signed" -k "$stage/$k.pub" --input-digest "$(digest_of 1)" \
+            --output-digest "$(digest_of 2)"
+    done
+    ! "$1" "$stage/s.pub" "$(digest_of 1)" "$(digest_of 2)" >"$stage/signed" 2>&1 || { echo "$1 signs with a public key"; exit 1; }
 }
 
-for source in docs/examples/*.c; do
-    example=$(basename "$source" .c)
-    compile "$stage/c" "$source" gcc -std=c17
+try_verify_receipt() {
+    local k
+    for k in s m; do
+        "$1" "$stage/$k.raw" "$stage/$k.poai" | grep "^signed; output $(digest_of 8)$" >/dev/null
+        { head -c 200 "$stage/$k.poai"; printf x; tail -c +202 "$stage/$k.poai"; } >"$stage/altered"
+        ! "$1" "$stage/$k.raw" "$stage/altered" >"$stage/got" 2>&1 || { echo "$1 takes an altered receipt"; exit 1; }
+    done
+    ! "$1" "$stage/s.raw" "$stage/m.poai" >"$stage/got" 2>&1 || { echo "$1 takes another key"; exit 1; }
+}
+
+# compile TRY PACKAGE OUT SOURCE COMPILER...: against the shared library, then the static one
+compile() {
+    local try=$1 package=$2 out=$3 source=$4
+    shift 4
+    # shellcheck disable=SC2046
+    "$@" -Wall -Wextra -Werror "$source" -x none -o "$out-shared" $(flags "$package" --cflags --libs)
+    ldd "$out-shared" | grep "lib$package.so.0 => $lib" >/dev/null
+    # shellcheck disable=SC2046
+    "$@" -Wall -Wextra -Werror "$source" -x none -o "$out-static" $(flags "$package" --cflags) -Wl,-Bstatic "-l$package" \
+        -Wl,-Bdynamic $(flags "$package" --libs --static | sed "s/-l$package//")
+    ! ldd "$out-static" | grep libcasemate >/dev/null || { echo 'the static program is not'; exit 1; }
+    "$try" "$out-shared"
+    "$try" "$out-static"
+}
+
+both() {
+    compile "$1" "$2" "$stage/c" "$3" gcc -std=c17
     if command -v g++ >/dev/null; then
-        compile "$stage/cxx" "$source" g++ -x c++ -std=c++17 -Wno-missing-field-initializers
+        compile "$1" "$2" "$stage/cxx" "$3" g++ -x c++ -std=c++17 -Wno-missing-field-initializers
     else
         echo 'no g++: not tried as C++'
     fi
+}
+
+for source in docs/examples/*.c; do
+    name=$(basename "$source" .c)
+    both "try_$name" casemate "$source"
 done
-for library in "$lib"/libcasemate.{so,so.0,a}; do
+both try_verify_receipt casemate-verify docs/examples/verify_receipt.c
+if readelf -d "$lib/libcasemate-verify.so" | grep -E 'NEEDED.*(crypto|ssl|casemate\.)'; then
+    echo 'the small verifier needs more than libsecp256k1'
+    exit 1
+fi
+for library in "$lib"/libcasemate{,-verify}.{so,so.0,a}; do
     [ -e "$library" ] || { echo "no $library"; exit 1; }
 done
 module=$lib/pkcs11/libcasemate-pkcs11.so

@@ -7,16 +7,11 @@
  */
 #include "market/receipt.h"
 
-/* A tree with all its levels, so that a path is a walk and not a computation. Immutable: threads
- * may share it. */
-typedef struct cm_batch_tree cm_batch_tree;
-
 /** A receipt as a leaf: sets its algorithms and the key id, which is that of the keys that will
  * sign the head. MARKET_FIELD, MARKET_TERM. */
 CM_MUST cm_err cm_batch_leaf(uint8_t leaf[32], cm_poai *r, const uint8_t key_id[32]);
 /** Copies the leaves. BAD_ARGUMENT for none or more than CM_BATCH_LEAVES_MAX; NO_MEMORY. */
 CM_MUST cm_err cm_batch_tree_new(cm_batch_tree **out, const uint8_t (*leaves)[32], size_t count);
-void cm_batch_tree_free(cm_batch_tree *t);
 void cm_batch_tree_free_ptr(cm_batch_tree **t);
 /** Borrowed from t. */
 const uint8_t *cm_batch_tree_root(const cm_batch_tree *t);
@@ -26,11 +21,6 @@ CM_MUST cm_err cm_batch_seal(cm_buf *head, const cm_crypt *c, const cm_market_ke
 /** Appends what stands between statement and head in the record of leaf number index (< count):
  * index, number of hashes, path. */
 CM_MUST cm_err cm_batch_branch(cm_buf *out, const cm_batch_tree *t, size_t index);
-/** Appends the record of leaf number index, whose statement r is, under the sealed head.
- * BAD_ARGUMENT past the last, or for another leaf than the tree's. */
-CM_MUST cm_err cm_batch_record(cm_buf *out, const cm_batch_tree *t, size_t index, const cm_poai *r,
-                               cm_view head);
-
 /* A stored batch is its head's record followed by the statements of all its leaves, and a day is
  * stored batches one behind the other. */
 typedef struct {

@@ -232,4 +232,5 @@ def main():
     print(f"{len(lines)} records verified from the specification, {altered} altered ones refused")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -2,13 +2,14 @@
 # symbols.sh BUILD: what the library and the program let the dynamic linker see.
 set -euo pipefail
 status=0
-so=$1/libcasemate.so
-exported=$(nm -D --defined-only "$so" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }')
-[ -n "$exported" ] || { echo "$so exports nothing"; status=1; }
-if grep -v '^cm_' <<<"$exported"; then
-    echo "$so exports the names above beside cm_"
-    status=1
-fi
+for so in "$1"/libcasemate.so "$1"/libcasemate-verify.so; do
+    exported=$(nm -D --defined-only "$so" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }')
+    [ -n "$exported" ] || { echo "$so exports nothing"; status=1; }
+    if grep -v '^cm_' <<<"$exported"; then
+        echo "$so exports the names above beside cm_"
+        status=1
+    fi
+done
 module=$1/cmd/casemate-pkcs11/libcasemate-pkcs11.so
 exported=$(nm -D --defined-only "$module" | awk '{ sub(/@.*/, "", $3); print $3 }')
 grep -q '^C_GetInterface$' <<<"$exported" || { echo "$module exports no PKCS#11"; status=1; }
