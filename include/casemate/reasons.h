@@ -458,11 +458,12 @@
     X(SVC_BATCH, INVALID, 0x0b24, "the batch costs more than its rates ever let through at once", "send fewer items in one batch, or raise the rate") \
     X(SVC_API_KEY_OVER, UNAUTHENTIC, 0x0b21, "this API key's time is over", "make a new one: casemate principal api-key") \
     /* attest: 0x0e01 */ \
-    X(ATTEST_KIND, UNSUPPORTED, 0x0e01, "the bytes are no evidence of a kind that is known", "check the file: SEV-SNP reports, Nitro documents, TDX and SGX quotes are known") \
+    X(ATTEST_KIND, UNSUPPORTED, 0x0e01, "the bytes are no evidence of a kind that is known", "check the file: the kinds are listed in spec/attest.md") \
     X(ATTEST_CERTIFICATE, MALFORMED, 0x0e02, "a certificate that came with the evidence can't be read", "give DER or PEM certificates, 24 at most") \
     X(ATTEST_REFUSED, UNAUTHENTIC, 0x0e03, "the evidence was refused", "do not trust what sent it; the failed check says why") \
     X(ATTEST_INCOMPLETE, DENIED, 0x0e04, "nothing failed, but not every check could be made", "give what the skipped checks need, or let the policy skip them by name") \
     X(ATTEST_BUNDLE, LIMIT, 0x0e05, "more certificates, lists and statements than are looked at for one piece of evidence", "name those that belong to it with --collateral, and say --alone") \
+    X(ATTEST_TPM_KEY, UNSUPPORTED, 0x0e40, "a credential can't be made for this TPM's keys", "give the certificate of an RSA or NIST-curve endorsement key and the TPM2B_PUBLIC of a restricted signing key") \
     /* cmd: 0x0f01 */ \
     X(CLI_USAGE, INVALID, 0x0f01, "the command line is wrong", "see casemate help") \
     X(CLI_NO_HOME, NOTFOUND, 0x0f02, "there is no folder of keys", "set HOME or CASEMATE_HOME, then run casemate init") \

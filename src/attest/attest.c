@@ -47,6 +47,19 @@ static bool looks_sgx(cm_view v)
     return looks_intel(v) == CM_ATTEST_SGX;
 }
 
+/* TPM_GENERATED_VALUE and TPM_ST_ATTEST_QUOTE. */
+static bool looks_tpm(cm_view v)
+{
+    static const uint8_t head[] = {0xff, 0x54, 0x43, 0x47, 0x80, 0x18};
+
+    return v.n > sizeof head && cm_view_eq(cm_view_sub(v, 0, sizeof head), CM_VIEW(head));
+}
+
+static bool looks_azure(cm_view v)
+{
+    return v.n > 4 && cm_view_eq(cm_view_sub(v, 0, 4), CM_LIT("HCLA"));
+}
+
 /* Every format, in the order in which they are tried. Whoever shows evidence to a person goes by
  * this table too, so that a new row is all that a new format needs. */
 static const struct {
@@ -58,10 +71,14 @@ static const struct {
     {CM_ATTEST_NITRO, looks_short_nitro, cm_attest_nitro},
     {CM_ATTEST_TDX, looks_tdx, cm_attest_intel},
     {CM_ATTEST_SGX, looks_sgx, cm_attest_intel},
+    {CM_ATTEST_TPM, looks_tpm, cm_attest_tpm},
+    {CM_ATTEST_AZURE, looks_azure, cm_attest_azure},
 };
 
 cm_attest_kind cm_attest_detect(cm_view evidence)
 {
+    if (cm_is_pack(evidence))
+        return cm_pack_kind(evidence);
     for (size_t i = 0; i < CM_COUNT(formats); i++)
         if (formats[i].looks(evidence))
             return formats[i].kind;
@@ -80,6 +97,8 @@ cm_err cm_attest_verify_under(cm_attest_result *out, const cm_crypt *c, cm_roots
                               const cm_attest_input *in, const cm_attest_policy *p)
 {
     CM_AUTO(cm_attest_result_done) cm_attest_result r = {.data = {.max = CM_ATTEST_CLAIM_DATA_MAX}};
+    cm_attest_input opened;
+    cm_view certs[CM_POOL_MAX];
     cm_run run = {.c = c, .in = in, .p = p, .roots = roots, .r = &r};
 
     if (p->now >= TIME_END || p->max_age >= TIME_END)
@@ -87,6 +106,11 @@ cm_err cm_attest_verify_under(cm_attest_result *out, const cm_crypt *c, cm_roots
     if (in->evidence.n == 0 || in->evidence.n > EVIDENCE_MAX)
         return CM_FAIL(ATTEST_KIND);
     r.kind = in->kind ? in->kind : cm_attest_detect(in->evidence);
+    if (cm_is_pack(in->evidence)) {
+        if (r.kind != cm_pack_kind(in->evidence) || !cm_pack_open(&opened, certs, in))
+            return CM_FAIL(ATTEST_KIND);
+        run.in = &opened;
+    }
     CM_TRY(dispatch(&run));
     cm_attest_result_done(out);
     *out = r;

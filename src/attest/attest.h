@@ -15,7 +15,9 @@
     X(SNP, "snp", "AMD SEV-SNP report")     \
     X(NITRO, "nitro", "AWS Nitro document") \
     X(TDX, "tdx", "Intel TDX quote")        \
-    X(SGX, "sgx", "Intel SGX quote")
+    X(SGX, "sgx", "Intel SGX quote")        \
+    X(TPM, "tpm", "TPM 2.0 quote")          \
+    X(AZURE, "azure-vtpm", "Azure's vTPM: hardware report and TPM quote")
 
 #define CM_ATTEST_KIND_ENUM(id, name, what) CM_ATTEST_##id,
 typedef enum { CM_ATTEST_UNKNOWN, CM_ATTEST_KINDS(CM_ATTEST_KIND_ENUM) } cm_attest_kind;
@@ -40,6 +42,7 @@ typedef enum { CM_ATTEST_UNKNOWN, CM_ATTEST_KINDS(CM_ATTEST_KIND_ENUM) } cm_atte
     X(MEASUREMENT, "measurement", "the measured code is one the policy names")               \
     X(CONFIG, "config", "the measured configuration is the expected one")                    \
     X(EVENTS, "events", "the event log replays to the measured registers")                   \
+    X(PCRS, "pcrs", "the registers quoted are those asked for, with the values given")       \
     X(CHIP, "chip", "the machine is on the list of the policy")                              \
     X(FRESH, "fresh", "the evidence is bound to the expected value")
 
@@ -119,14 +122,45 @@ enum {
 #define CM_CHECK_BIT(id) (1u << CM_CHECK_##id)
 #define CM_TCB_BIT(id)   (1u << CM_TCB_##id)
 
+/* What came beside the evidence, from the attester as the evidence did: id, number in packs,
+ * name, what it is. */
+#define CM_ATTEST_PARTS(X)                                                                   \
+    X(QUOTE, 1, "quote", "Azure: the TPM's quote (TPMS_ATTEST)")                             \
+    X(SIGNATURE, 2, "signature", "TPM: TPMT_SIGNATURE of the quote, or RSA's bytes alone")   \
+    X(AK, 3, "ak", "TPM: public area of the attestation key (TPM2B_PUBLIC)")                 \
+    X(PCRS, 4, "pcrs", "TPM: values of the registers quoted, one behind the other")          \
+    X(ACTIVATION, 5, "activation", "TPM: what the TPM opened of the credential made for it") \
+    X(TD_QUOTE, 6, "td-quote", "Azure: the TD's quote")
+
+#define CM_ATTEST_PART_ENUM(id, number, name, what) CM_PART_##id,
+typedef enum { CM_ATTEST_PARTS(CM_ATTEST_PART_ENUM) CM_PART_COUNT } cm_attest_part;
+#undef CM_ATTEST_PART_ENUM
+
+const char *cm_attest_part_name(cm_attest_part p);
+const char *cm_attest_part_what(cm_attest_part p);
+/** CM_PART_COUNT for a name that is none. */
+cm_attest_part cm_attest_part_of(cm_view name);
+
+enum { CM_TPM_NAME_MAX = 66, CM_TPM_SECRET = 32 };
+
+/** What cm_tpm_credential_make() made: the TPM that has both keys, and no other, can give back the
+ * secret (AT-54). Keep it until the answer is verified, and use it once. */
+typedef struct {
+    uint8_t ek[32]; /* SHA-256 of the endorsement key's SubjectPublicKeyInfo */
+    uint8_t name[CM_TPM_NAME_MAX];
+    size_t name_n;
+    uint8_t secret[CM_TPM_SECRET];
+} cm_tpm_activation;
+
 /** Zeroed: nothing is allowed, and what has no expected value is skipped. All borrowed. */
 typedef struct {
     uint64_t now;                /* seconds since 1970 */
     unsigned flags;              /* CM_ATTEST_ALLOW_ */
     uint32_t may_skip;           /* CM_CHECK_BIT of checks that need not be made (AT-3) */
-    const cm_view *measurements; /* accepted: SNP launch digest, Nitro PCR0, MRTD, MRENCLAVE */
+    const cm_view *measurements; /* accepted: SNP launch digest, Nitro PCR0, MRTD, MRENCLAVE,
+                                    a TPM's PCR digest */
     size_t n_measurements;
-    const cm_view *chips; /* accepted chip ids */
+    const cm_view *chips; /* accepted chip ids; of a TPM: names of attestation keys (AT-53) */
     size_t n_chips;
     cm_view config; /* expected: SNP host data, Nitro user data, TDX MRCONFIGID; empty: not asked */
     cm_view fresh;  /* expected report data (zeros follow when shorter) or nonce */
@@ -144,6 +178,16 @@ typedef struct {
         uint32_t evaluation;          /* the least tcbEvaluationDataNumber */
         uint64_t attributes_required; /* bits of the TD's attributes that must be set */
     } intel;
+    struct {
+        uint32_t pcrs;     /* bits of the registers that must be quoted; 0: not asked */
+        uint32_t log_pcrs; /* that the event log must explain; 0: those of 0 to 7 that are quoted */
+        const cm_view *digests; /* Azure: accepted digests of the registers (a TPM's quote: see
+                                   measurements) */
+        size_t n_digests;
+        bool has_boot; /* the counters that follow must be these: no restart since */
+        uint32_t resets, restarts;
+        const cm_tpm_activation *activation; /* that part ACTIVATION answers; NULL: none */
+    } tpm;
 } cm_attest_policy;
 
 typedef struct {
@@ -156,8 +200,19 @@ typedef struct {
     /* Intel: the bodies of its answers, or the signed object alone with its signature of 64 bytes
      * beside it; empty when there are none. */
     cm_view tcb_info, tcb_info_sig, qe_identity, qe_identity_sig;
-    cm_view event_log; /* TDX: the CCEL; empty when there is none */
+    cm_view event_log; /* TDX: the CCEL; TPM: the firmware's log; empty when there is none */
+    cm_view part[CM_PART_COUNT];
 } cm_attest_input;
+
+/** Append evidence, kind (which must be known), event log, parts and certificates of in as one
+ * file, which cm_attest_verify() takes as evidence (AT-10). BAD_ARGUMENT; TOO_BIG. */
+CM_MUST cm_err cm_attest_pack_put(cm_buf *out, const cm_attest_input *in);
+
+/** Make a credential of a fresh secret for the attestation key in ak (TPM2B_PUBLIC), to be opened
+ * by the TPM of ek_cert (DER): TPM 2.0 part 1, section 24. blob: as tpm2_activatecredential takes
+ * it. ATTEST_CERTIFICATE, ATTEST_TPM_KEY; out is void on failure. */
+CM_MUST cm_err cm_tpm_credential_make(cm_buf *blob, cm_tpm_activation *out, const cm_crypt *c,
+                                      cm_view ek_cert, cm_view ak);
 
 /** Which kind the bytes look like; UNKNOWN when none. */
 cm_attest_kind cm_attest_detect(cm_view evidence);

@@ -8,7 +8,16 @@
 
 /* ---- roots (roots.c) ----------------------------------------------------------------------- */
 
-typedef enum { CM_VENDOR_AMD = 1, CM_VENDOR_AWS, CM_VENDOR_INTEL } cm_vendor;
+typedef enum {
+    CM_VENDOR_AMD = 1,
+    CM_VENDOR_AWS,
+    CM_VENDOR_INTEL,
+    CM_VENDOR_TPM, /* makers of TPMs: each certifies endorsement keys of its own */
+    CM_VENDOR_GOOGLE,
+    CM_VENDOR_APPLE,
+    CM_VENDOR_NVIDIA,
+    CM_VENDOR_NVIDIA_RIM,
+} cm_vendor;
 
 /** A public key that is trusted as it is (AT-5). */
 typedef struct {
@@ -44,6 +53,19 @@ CM_MUST cm_err cm_attest_verify_under(cm_attest_result *out, const cm_crypt *c, 
 CM_MUST cm_err cm_attest_snp(cm_run *run);
 CM_MUST cm_err cm_attest_nitro(cm_run *run);
 CM_MUST cm_err cm_attest_intel(cm_run *run);
+CM_MUST cm_err cm_attest_tpm(cm_run *run);
+CM_MUST cm_err cm_attest_azure(cm_run *run);
+
+/* ---- packs (pack.c) ------------------------------------------------------------------------- */
+
+/** Whether v begins as a pack does. */
+bool cm_is_pack(cm_view v);
+/** The kind that a pack says it holds; UNKNOWN. */
+cm_attest_kind cm_pack_kind(cm_view v);
+/** in with what the pack in its evidence holds; cert: room for CM_POOL_MAX, borrowed by out.
+ * False when it is not as AT-10 says. What the caller gave besides stays where a pack has
+ * nothing. */
+bool cm_pack_open(cm_attest_input *out, cm_view *cert, const cm_attest_input *in);
 
 /* ---- results (result.c) -------------------------------------------------------------------- */
 
@@ -104,8 +126,20 @@ CM_MUST cm_err cm_path_revocation(const cm_path *path, cm_run *run, size_t from)
 CM_MUST cm_err cm_ecdsa_raw(bool *good, const cm_crypt *c, EVP_PKEY *key, const char *group,
                             cm_hash hash, cm_view r, cm_view s, cm_view message);
 
+/** A signature in its provider's form (DER, or RSA's bytes; pss: with any salt); false also for a
+ * key that can't verify it. */
+CM_MUST cm_err cm_verify_der(bool *good, const cm_crypt *c, EVP_PKEY *key, cm_hash hash, bool pss,
+                             cm_view sig, cm_view message);
+/** RSA or EC public keys of their numbers, big-endian; NULL when they are none. */
+CM_MUST cm_err cm_rsa_numbers(EVP_PKEY **out, const cm_crypt *c, cm_view n, cm_view e);
+CM_MUST cm_err cm_ec_numbers(EVP_PKEY **out, const cm_crypt *c, const char *group, cm_view x,
+                             cm_view y);
+
 /** A P-256 key of x and y; NULL when they are no point. */
 CM_MUST cm_err cm_p256_point(EVP_PKEY **out, const cm_crypt *c, cm_view xy);
+
+/** SHA-256 of its SubjectPublicKeyInfo. */
+CM_MUST cm_err cm_x509_key_digest(uint8_t out[32], const cm_crypt *c, const X509 *x);
 
 /** The extension of a dotted OID: its bytes, and whether it is there exactly once. */
 bool cm_x509_extension(cm_view *value, const X509 *x, const char *oid);

@@ -1,15 +1,19 @@
 #include "attest/attest_int.h"
 
-#define KIND_NAME(id, name, what)  [CM_ATTEST_##id] = name,
-#define KIND_WHAT(id, name, what)  [CM_ATTEST_##id] = what,
-#define CHECK_NAME(id, name, what) [CM_CHECK_##id] = name,
-#define CHECK_WHAT(id, name, what) [CM_CHECK_##id] = what,
+#define KIND_NAME(id, name, what)         [CM_ATTEST_##id] = name,
+#define KIND_WHAT(id, name, what)         [CM_ATTEST_##id] = what,
+#define CHECK_NAME(id, name, what)        [CM_CHECK_##id] = name,
+#define CHECK_WHAT(id, name, what)        [CM_CHECK_##id] = what,
+#define PART_NAME(id, number, name, what) [CM_PART_##id] = name,
+#define PART_WHAT(id, number, name, what) [CM_PART_##id] = what,
 
 static const char *const kind_name[] = {[CM_ATTEST_UNKNOWN] = "unknown",
                                         CM_ATTEST_KINDS(KIND_NAME)};
 static const char *const kind_what[] = {[CM_ATTEST_UNKNOWN] = "", CM_ATTEST_KINDS(KIND_WHAT)};
 static const char *const check_name[] = {CM_ATTEST_CHECKS(CHECK_NAME)};
 static const char *const check_what[] = {CM_ATTEST_CHECKS(CHECK_WHAT)};
+static const char *const part_name[] = {CM_ATTEST_PARTS(PART_NAME)};
+static const char *const part_what[] = {CM_ATTEST_PARTS(PART_WHAT)};
 static const char *const verdict_name[] = {"ABSENT", "PASS", "SKIP", "FAIL"};
 static const char *const tcb_name[] = {"unknown",
                                        "up to date",
@@ -72,6 +76,21 @@ cm_attest_kind cm_attest_kind_of(cm_view name)
 cm_attest_check cm_attest_check_of(cm_view name)
 {
     return (cm_attest_check)index_of(check_name, CM_COUNT(check_name), name, CM_CHECK_COUNT);
+}
+
+const char *cm_attest_part_name(cm_attest_part p)
+{
+    return at(part_name, CM_COUNT(part_name), p);
+}
+
+const char *cm_attest_part_what(cm_attest_part p)
+{
+    return at(part_what, CM_COUNT(part_what), p);
+}
+
+cm_attest_part cm_attest_part_of(cm_view name)
+{
+    return (cm_attest_part)index_of(part_name, CM_COUNT(part_name), name, CM_PART_COUNT);
 }
 
 void cm_attest_result_done(cm_attest_result *r)

@@ -95,6 +95,38 @@ void tee_crl(tee *t, const char *folder, const char *name)
     t->crl[t->in.n_crls++] = tee_file(t, folder, name);
 }
 
+void tee_part(tee *t, cm_attest_part part, const char *folder, const char *name)
+{
+    t->in.part[part] = tee_file(t, folder, name);
+}
+
+const char *tee_last(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+void tee_lengths(tee *t, cm_view *v, size_t stride)
+{
+    cm_view whole = *v;
+    CM_AUTO(cm_buf_free) cm_buf longer = {.max = whole.n + 1};
+    cm_attest_kind kind = t->in.kind;
+
+    t->in.kind = t->r.kind;
+    for (size_t n = 1; n < whole.n; n += stride) {
+        t_case("length", n);
+        *v = cm_view_sub(whole, 0, n);
+        T_CHECK(cm_failed(tee_run(t, UINT32_MAX)));
+    }
+    must(cm_buf_append(&longer, whole), "longer");
+    must(cm_buf_byte(&longer, 0), "longer");
+    *v = cm_buf_view(&longer);
+    T_CHECK(cm_failed(tee_run(t, UINT32_MAX)));
+    *v = whole;
+    t->in.kind = kind;
+}
+
 void tee_measured(tee *t, cm_view v)
 {
     if (v.n > sizeof t->digest)
@@ -107,7 +139,10 @@ void tee_measured(tee *t, cm_view v)
 
 cm_err tee_run(tee *t, uint32_t may_skip)
 {
-    CM_TRY(cm_attest_verify(&t->r, t->c, &t->in, &t->p));
+    if (t->roots.n)
+        CM_TRY(cm_attest_verify_under(&t->r, t->c, t->roots, &t->in, &t->p));
+    else
+        CM_TRY(cm_attest_verify(&t->r, t->c, &t->in, &t->p));
     return cm_attest_decide(&t->r, may_skip);
 }
 

@@ -1,7 +1,7 @@
 #ifndef CM_TESTLIB_ATTEST_KIT_H
 #define CM_TESTLIB_ATTEST_KIT_H
 /* Recorded evidence with what belongs to it, and a policy that each test makes stricter. */
-#include "attest/attest.h"
+#include "attest/attest_int.h"
 #include "vectors.h"
 
 enum { TEE_FILES = 24 };
@@ -16,6 +16,7 @@ typedef struct {
     cm_attest_input in;
     cm_attest_policy p;
     cm_attest_result r;
+    cm_roots roots; /* none: those of the vendors */
 } tee;
 
 /** The path of a file below $CASEMATE_VECTORS/tee; good until the next call but three. */
@@ -34,12 +35,18 @@ cm_view tee_file(tee *t, const char *folder, const char *name);
 void tee_cert(tee *t, const char *folder, const char *name);
 void tee_crl(tee *t, const char *folder, const char *name);
 
+void tee_part(tee *t, cm_attest_part part, const char *folder, const char *name);
+/** The last name in a path. */
+const char *tee_last(const char *path);
+
 /** From now on the policy names one measurement: a copy of v. */
 void tee_measured(tee *t, cm_view v);
 /** Verify; the answer of cm_attest_decide() with these checks allowed to be skipped. */
 cm_err tee_run(tee *t, uint32_t may_skip);
 /** Whether a check came out so in the last run; says what it did when not. */
 bool tee_is(const tee *t, cm_attest_check id, cm_verdict v);
+/** Each stride-th length below the whole of one view of t->in fails, and one byte more does. */
+void tee_lengths(tee *t, cm_view *v, size_t stride);
 /** Flip one bit in each of the n bytes from at, each stride-th alone unless CASEMATE_MUTATE is set;
  * every one must be refused. */
 void tee_mutate(tee *t, uint8_t *p, size_t n, size_t stride);
