@@ -75,7 +75,8 @@ static cm_err add_second(cm_call *c, cm_market_set *k, unsigned use)
     struct cm_call_state *st = c->state;
     const cm_msg_value *named = cm_field_by_number(c->request, CM_FIELD_SECOND_KEY);
     const cm_msg_value *version = cm_field_by_number(c->request, CM_FIELD_SECOND_VERSION);
-    cm_view demanded = cosigner_of(st->key_record), name = named ? named->view : demanded, path;
+    cm_view demanded = cosigner_of(st->key_record), path;
+    cm_view name = named ? named->view : demanded;
     const cm_svc_row *row;
     cm_err e;
 

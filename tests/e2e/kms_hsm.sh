@@ -51,6 +51,16 @@ ok casemate key create k1 --type ML-DSA-65
 # H-14
 casemate key info k1 --json >"$WORK/info"
 grep -q '"custody": *"hsm-wrapped"' "$WORK/info" || die "custody: $(cat "$WORK/info")"
+# A receipt of an inference, by a key that opens in the token alone.
+ok casemate key create eth --type secp256k1
+casemate key info eth --json | grep -q '"custody": *"hsm-wrapped"' || die 'custody of eth'
+head -c 32 /dev/urandom >"$WORK/digest"
+casemate key sign-poai eth --model "@$WORK/digest" --node "@$WORK/digest" --input "@$WORK/digest" \
+    --output "@$WORK/digest" --json >"$WORK/poai" || die 'no receipt'
+python3 -c 'import base64, json, sys; sys.stdout.buffer.write(base64.b64decode(json.load(sys.stdin)["record"]))' \
+    <"$WORK/poai" >"$WORK/record"
+expect 0 'valid                yes' casemate key verify-poai eth --record "@$WORK/record" --accept
+expect 6 MARKET_REPLAY casemate key verify-poai eth --record "@$WORK/record" --accept
 echo hello >"$WORK/data"
 casemate key sign k1 --data "@$WORK/data" --json >"$WORK/signed" || die 'no signature'
 until_count 1 ' device provider='

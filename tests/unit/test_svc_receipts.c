@@ -490,6 +490,31 @@ static void test_dated(void **state)
     t_svc_done(t);
 }
 
+/* V-33, V-66, V-67: what was not signed has used nothing up. */
+static void test_not_signed(void **state)
+{
+    t_svc *t = new_svc();
+    const char *nonce = t_f("{" FIELDS ",\"nonce\":\"%s\"}", bytes32(1));
+    char record[RECORD], body[RECORD];
+    bool again;
+
+    (void)state;
+    receipt(t, "eth", "", record);
+    (void)snprintf(body, sizeof body, "%s", settlement(1, record, ",\"amount\":\"1\""));
+    t->hollow = true;
+    t_fails(t, &t->admin, "POST", KEY "eth:signPoAI", nonce, CM_CRYPT_PROVIDER);
+    t_fails(t, &t->admin, "POST", KEY "eth:signSettlement", body, CM_CRYPT_PROVIDER);
+    t_fails(t, &t->admin, "POST", KEY "eth:signPoAIBatch", "{\"receipts\":[" POAI "]}",
+            CM_CRYPT_PROVIDER);
+    t_fails(t, &t->admin, "POST", KEY "eth:batch",
+            "{\"operation\":\"sign_poai\",\"items\":[{\"poai\":" POAI "}]}", CM_CRYPT_PROVIDER);
+    t->hollow = false;
+    (void)t_ok(t, &t->admin, "POST", KEY "eth:signPoAI", nonce);
+    (void)settle(t, body, &again);
+    assert_false(again);
+    t_svc_done(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -497,7 +522,7 @@ int main(void)
         cmocka_unit_test(test_merkle_batch), cmocka_unit_test(test_root),
         cmocka_unit_test(test_items),        cmocka_unit_test(test_drawn_nonce),
         cmocka_unit_test(test_lost_answer),  cmocka_unit_test(test_clock),
-        cmocka_unit_test(test_dated),
+        cmocka_unit_test(test_dated),        cmocka_unit_test(test_not_signed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
