@@ -16,6 +16,7 @@ export LC_ALL=C.UTF-8
     PKG_up="$PKG_build"
     PKG_docs="$PKG_build"
     PKG_test="$PKG_build libcmocka-dev zlib1g-dev python3 ?python3-cbor2 ?python3-cryptography ?python3-argon2 ?g++ ?softhsm2 ?opencryptoki ?libnss3-tools ?openssl-provider-fips ?libzstd-dev ?postgresql ?iproute2 ?curl ?nghttp2-client ?protobuf-compiler ?python3-protobuf ?python3-grpcio ?opensc ?openssh-client ?openssh-server ?libengine-pkcs11-openssl ?swtpm ?swtpm-tools ?tpm2-tools"
+    command -v npm >/dev/null || PKG_test+=' ?nodejs ?npm'
     PKG_bench="$PKG_build python3 ?age ?gpg ?softhsm2"
     PKG_lint="$PKG_build libcmocka-dev zlib1g-dev python3 git ?clang-format-14 ?pmccabe ?shellcheck"
     PKG_fuzz="$PKG_build clang llvm libclang-rt-dev python3"

@@ -56,7 +56,7 @@ def main():
         lines.append(line(kind, x["secp"], x["mldsa"], x["record"]))
         good.append(True)
         raw = bytes.fromhex(x["record"])
-        for i in range(24):
+        for i in range(12):
             bad = bytearray(raw)
             at = r.randrange(len(raw)) if i % 2 else r.randrange(min(len(raw), 430))
             bad[at] ^= 1 << r.randrange(8)
