@@ -127,8 +127,8 @@ static cm_err sign(cm_cloud *k, const cm_hsm_request *r, cm_hsm_answer *a)
     CM_TRY(k->service->sign(k, &key, r->data, &a->data));
     if (r->alg == CM_HSM_SECP256K1 && a->data.n == 64)
         cm_hsm_low_s(a->data.p + 32);
-    return cm_hsm_check_signature(k->crypt, cm_hsm_alg_sig(r->alg), cm_view_of(key.pub, key.pub_n),
-                                  r->data, cm_buf_view(&a->data)); /* H-6 */
+    return cm_hsm_check_signature(k->crypt, r, cm_view_of(key.pub, key.pub_n),
+                                  cm_buf_view(&a->data)); /* H-6 */
 }
 
 /* ---- wrapped seeds: H-40 ------------------------------------------------------------------- */
@@ -335,6 +335,8 @@ static cm_err call(void *self, const cm_hsm_request *r, cm_hsm_answer *a)
     cm_err e;
 
     CM_TRY(cm_hsm_request_check(r));
+    if (r->alg > CM_HSM_MLDSA87) /* RSA and ML-KEM are not asked of services */
+        return CM_FAIL(HSM_MECHANISM);
     pthread_mutex_lock(&k->lock);
     if (r->op == CM_HSM_STATUS)
         e = status(k, a);

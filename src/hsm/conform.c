@@ -1,6 +1,8 @@
 #include "hsm/conform.h"
 
 #include "base/ct.h"
+#include "crypt/kem.h"
+#include "crypt/rsa.h"
 
 static const char *const names[CM_CONFORM_COUNT] = {
     [CM_CONFORM_STATUS] = "status",
@@ -95,13 +97,69 @@ static cm_err signs(const struct run *r, const cm_hsm_key *k)
     return expect(cm_verify_raw(pub, CM_VIEW(msg), cm_buf_view(&sig)), CM_CRYPT_SIGNATURE);
 }
 
+static cm_err signs_rsa(const struct run *r, const cm_hsm_key *k, cm_rsa_padding padding)
+{
+    CM_AUTO(cm_buf_free) cm_buf sig = {.max = CM_RSA_SIG_MAX};
+    CM_AUTO(cm_rsa_free_ptr) cm_rsa *pub = NULL;
+    uint8_t msg[100];
+
+    CM_TRY(cm_random(r->c, msg, sizeof msg));
+    CM_TRY(padding == CM_RSA_PSS ? cm_hsm_sign(r->h, k, CM_VIEW(msg), &sig)
+                                 : cm_hsm_sign_pkcs1(r->h, k, CM_VIEW(msg), &sig));
+    CM_TRY(cm_rsa_from_public(&pub, r->c, cm_view_of(k->pub, k->pub_n)));
+    CM_TRY(cm_rsa_verify(pub, padding, false, CM_VIEW(msg), cm_buf_view(&sig)));
+    msg[0] ^= 1;
+    return expect(cm_rsa_verify(pub, padding, false, CM_VIEW(msg), cm_buf_view(&sig)),
+                  CM_CRYPT_SIGNATURE);
+}
+
+/* What is made here opens there; what is made there opens there too, and is not ours. */
+static cm_err decapsulates(const struct run *r, const cm_hsm_key *k)
+{
+    CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *pub = NULL;
+    CM_AUTO(cm_buf_free) cm_buf ct = {.max = CM_KEM_CT_MAX};
+    CM_AUTO(cm_buf_free) cm_buf ours = {.max = 32};
+    CM_AUTO(cm_buf_free) cm_buf back = {.max = 64};
+    CM_AUTO(cm_key32_wipe) cm_key32 secret = {{0}};
+    uint8_t mine[CM_KEM_CT_MAX];
+    cm_kem_id id = (cm_kem_id)cm_hsm_alg_kem(k->alg);
+    size_t n = cm_kem_info_of(id)->ct;
+
+    CM_TRY(cm_kem_from_public(&pub, r->c, id, cm_view_of(k->pub, k->pub_n)));
+    CM_TRY(cm_kem_encap(pub, mine, secret.b));
+    CM_TRY(cm_hsm_decapsulate(r->h, k, cm_view_of(mine, n), &back));
+    if (!cm_ct_equal(cm_buf_view(&back), CM_VIEW(secret.b)))
+        return CM_FAIL(HSM_WRONG);
+    back.n = 0;
+    CM_TRY(cm_hsm_encapsulate(r->h, k, &ct, &ours));
+    CM_TRY(cm_hsm_decapsulate(r->h, k, cm_buf_view(&ct), &back));
+    if (!cm_ct_equal(cm_buf_view(&back), cm_buf_view(&ours)))
+        return CM_FAIL(HSM_WRONG);
+    ct.p[0] ^= 1;
+    back.n = 0;
+    CM_TRY(cm_hsm_decapsulate(r->h, k, cm_buf_view(&ct), &back));
+    return cm_ct_equal(cm_buf_view(&back), cm_buf_view(&ours)) ? CM_FAIL(HSM_WRONG) : CM_OKAY;
+}
+
+static cm_err works(const struct run *r, const cm_hsm_key *k)
+{
+    if (k->alg == CM_HSM_AES256)
+        return wraps(r);
+    if (cm_hsm_alg_kem(k->alg))
+        return decapsulates(r, k);
+    if (!cm_hsm_alg_rsa(k->alg))
+        return signs(r, k);
+    CM_TRY(signs_rsa(r, k, CM_RSA_PSS));
+    return signs_rsa(r, k, CM_RSA_PKCS1);
+}
+
 static cm_err algorithm(const struct run *r, cm_hsm_alg alg)
 {
     cm_hsm_key k;
     cm_err e;
 
     CM_TRY(new_key(r, &k, alg, r->id));
-    e = alg == CM_HSM_AES256 ? wraps(r) : signs(r, &k);
+    e = works(r, &k);
     drop_key(r, alg, r->id);
     return e;
 }

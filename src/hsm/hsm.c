@@ -2,19 +2,26 @@
 #include "hsm/hsm_int.h"
 
 #include "base/ct.h"
+#include "crypt/kem.h"
+#include "crypt/rsa.h"
 
 static const struct {
     const char *name;
-    uint32_t sig;
+    uint32_t sig, kem;
+    unsigned rsa;
 } algs[] = {
-    {NULL, 0},
-    {"AES-256", 0},
-    {"P-256", CM_SIG_P256},
-    {"secp256k1", CM_SIG_SECP256K1},
-    {"Ed25519", CM_SIG_ED25519},
-    {"ML-DSA-44", CM_SIG_MLDSA44},
-    {"ML-DSA-65", CM_SIG_MLDSA65},
-    {"ML-DSA-87", CM_SIG_MLDSA87},
+    {NULL, 0, 0, 0},
+    {"AES-256", 0, 0, 0},
+    {"P-256", CM_SIG_P256, 0, 0},
+    {"secp256k1", CM_SIG_SECP256K1, 0, 0},
+    {"Ed25519", CM_SIG_ED25519, 0, 0},
+    {"ML-DSA-44", CM_SIG_MLDSA44, 0, 0},
+    {"ML-DSA-65", CM_SIG_MLDSA65, 0, 0},
+    {"ML-DSA-87", CM_SIG_MLDSA87, 0, 0},
+    {"RSA-2048", 0, 0, 2048},
+    {"RSA-4096", 0, 0, 4096},
+    {"ML-KEM-768", 0, CM_KEM_MLKEM768, 0},
+    {"ML-KEM-1024", 0, CM_KEM_MLKEM1024, 0},
 };
 
 const char *cm_hsm_alg_name(uint64_t alg)
@@ -25,6 +32,16 @@ const char *cm_hsm_alg_name(uint64_t alg)
 uint32_t cm_hsm_alg_sig(uint64_t alg)
 {
     return alg < CM_COUNT(algs) ? algs[alg].sig : 0;
+}
+
+unsigned cm_hsm_alg_rsa(uint64_t alg)
+{
+    return alg < CM_COUNT(algs) ? algs[alg].rsa : 0;
+}
+
+uint32_t cm_hsm_alg_kem(uint64_t alg)
+{
+    return alg < CM_COUNT(algs) ? algs[alg].kem : 0;
 }
 
 const char *cm_hsm_custody_name(uint64_t custody)
@@ -77,12 +94,25 @@ static bool list_fits(const cm_hsm_request *r)
 
 /* ---- limits -------------------------------------------------------------------------------- */
 
+static bool signs(const cm_hsm_request *r)
+{
+    bool can = cm_hsm_alg_sig(r->alg) != 0 || cm_hsm_alg_rsa(r->alg) != 0;
+
+    return r->hash.n == 32 && can && (r->alg != CM_HSM_SECP256K1 || r->data.n == 32) &&
+           (!r->pkcs1 || cm_hsm_alg_rsa(r->alg) != 0);
+}
+
 static bool data_fits(const cm_hsm_request *r)
 {
+    const cm_kem_info *kem = cm_kem_info_of(cm_hsm_alg_kem(r->alg));
+
     switch (r->op) {
     case CM_HSM_SIGN:
-        return r->hash.n == 32 && cm_hsm_alg_sig(r->alg) != 0 &&
-               (r->alg != CM_HSM_SECP256K1 || r->data.n == 32);
+        return signs(r);
+    case CM_HSM_ENCAPSULATE:
+        return r->hash.n == 32 && kem && r->data.n == 0;
+    case CM_HSM_DECAPSULATE:
+        return r->hash.n == 32 && kem && r->data.n == kem->ct;
     case CM_HSM_WRAP:
         return r->alg == CM_HSM_AES256 && r->data.n >= 1 && r->data.n <= CM_HSM_SEED_MAX;
     case CM_HSM_UNWRAP:
@@ -112,7 +142,7 @@ cm_err cm_hsm_request_check(const cm_hsm_request *r)
 
     ok = ok && (r->hash.n == 0 || r->hash.n == 32) && r->label.n <= CM_HSM_LABEL_MAX;
     ok = ok && r->data.n <= CM_HSM_DATA_MAX && r->aad.n <= CM_HSM_AAD_MAX && data_fits(r);
-    ok = ok && (!r->many || r->op == CM_HSM_UNWRAP);
+    ok = ok && (!r->many || r->op == CM_HSM_UNWRAP) && (!r->pkcs1 || r->op == CM_HSM_SIGN);
     return ok ? CM_OKAY : CM_FAIL(HSM_REQUEST);
 }
 
@@ -149,13 +179,24 @@ cm_err cm_hsm_check_signature_by(const cm_sig_key *k, cm_view msg, cm_view sig)
     return cm_is(e, CM_CRYPT_SIGNATURE) ? CM_FAIL(HSM_WRONG) : e;
 }
 
-cm_err cm_hsm_check_signature(const cm_crypt *c, uint32_t sig_id, cm_view pub, cm_view msg,
-                              cm_view sig)
+static cm_err check_rsa(const cm_crypt *c, const cm_hsm_request *r, cm_view pub, cm_view sig)
+{
+    CM_AUTO(cm_rsa_free_ptr) cm_rsa *k = NULL;
+    cm_err e;
+
+    CM_TRY(cm_rsa_from_public(&k, c, pub));
+    e = cm_rsa_verify(k, r->pkcs1 ? CM_RSA_PKCS1 : CM_RSA_PSS, false, r->data, sig);
+    return cm_is(e, CM_CRYPT_SIGNATURE) ? CM_FAIL(HSM_WRONG) : e;
+}
+
+cm_err cm_hsm_check_signature(const cm_crypt *c, const cm_hsm_request *r, cm_view pub, cm_view sig)
 {
     CM_AUTO(cm_sig_key_free_ptr) cm_sig_key *k = NULL;
 
-    CM_TRY(cm_sig_from_public(&k, c, (cm_sig_id)sig_id, pub));
-    return cm_hsm_check_signature_by(k, msg, sig);
+    if (cm_hsm_alg_rsa(r->alg))
+        return check_rsa(c, r, pub, sig);
+    CM_TRY(cm_sig_from_public(&k, c, (cm_sig_id)cm_hsm_alg_sig(r->alg), pub));
+    return cm_hsm_check_signature_by(k, r->data, sig);
 }
 
 /* ---- blobs --------------------------------------------------------------------------------- */
@@ -259,15 +300,48 @@ static cm_err ask_data(const cm_hsm *h, const cm_hsm_request *r, cm_buf *out)
     return cm_buf_append(out, cm_buf_view(&a.data));
 }
 
+static cm_hsm_request with_key(cm_hsm_op op, const cm_hsm_key *key, cm_view data)
+{
+    return (cm_hsm_request){.op = op,
+                            .alg = key->alg,
+                            .id = cm_view_of(key->id, key->id_n),
+                            .hash = CM_VIEW(key->hash),
+                            .data = data};
+}
+
 cm_err cm_hsm_sign(const cm_hsm *h, const cm_hsm_key *key, cm_view msg, cm_buf *sig)
 {
-    const cm_hsm_request r = {.op = CM_HSM_SIGN,
-                              .alg = key->alg,
-                              .id = cm_view_of(key->id, key->id_n),
-                              .hash = CM_VIEW(key->hash),
-                              .data = msg};
+    const cm_hsm_request r = with_key(CM_HSM_SIGN, key, msg);
 
     return ask_data(h, &r, sig);
+}
+
+cm_err cm_hsm_sign_pkcs1(const cm_hsm *h, const cm_hsm_key *key, cm_view msg, cm_buf *sig)
+{
+    cm_hsm_request r = with_key(CM_HSM_SIGN, key, msg);
+
+    r.pkcs1 = true;
+    return ask_data(h, &r, sig);
+}
+
+cm_err cm_hsm_encapsulate(const cm_hsm *h, const cm_hsm_key *key, cm_buf *ct, cm_buf *secret)
+{
+    const cm_hsm_request r = with_key(CM_HSM_ENCAPSULATE, key, cm_view_of("", 0));
+    CM_AUTO(cm_hsm_answer_done) cm_hsm_answer a = {.data = {.max = 0}};
+    const cm_kem_info *i = cm_kem_info_of(cm_hsm_alg_kem(key->alg));
+
+    CM_TRY(h->call(h->self, &r, &a));
+    if (a.data.n != (size_t)i->ct + i->ss)
+        return CM_FAIL(HSM_WRONG);
+    CM_TRY(cm_buf_append(ct, cm_view_of(a.data.p, i->ct)));
+    return cm_buf_append(secret, cm_view_of(a.data.p + i->ct, i->ss));
+}
+
+cm_err cm_hsm_decapsulate(const cm_hsm *h, const cm_hsm_key *key, cm_view ct, cm_buf *secret)
+{
+    const cm_hsm_request r = with_key(CM_HSM_DECAPSULATE, key, ct);
+
+    return ask_data(h, &r, secret);
 }
 
 cm_err cm_hsm_wrap(const cm_hsm *h, cm_view id, cm_view seed, cm_view aad, cm_buf *blob)

@@ -44,12 +44,20 @@ typedef enum { /* wire numbers */
                CM_HSM_MLDSA44 = 5,
                CM_HSM_MLDSA65 = 6,
                CM_HSM_MLDSA87 = 7,
-               CM_HSM_ALGS = 7,
+               CM_HSM_RSA2048 = 8,
+               CM_HSM_RSA4096 = 9,
+               CM_HSM_MLKEM768 = 10,
+               CM_HSM_MLKEM1024 = 11,
+               CM_HSM_ALGS = 11,
 } cm_hsm_alg;
 /** "AES-256", "P-256", ...; NULL for an unknown number. */
 const char *cm_hsm_alg_name(uint64_t alg);
 /** The signature algorithm of a key; 0 for a key that does not sign. */
 uint32_t cm_hsm_alg_sig(uint64_t alg);
+/** Bits of an RSA key, which signs over SHA-256; 0 for another key. */
+unsigned cm_hsm_alg_rsa(uint64_t alg);
+/** The cm_kem_id of a key that decapsulates; 0 for another key. */
+uint32_t cm_hsm_alg_kem(uint64_t alg);
 
 typedef enum { /* wire numbers */
                CM_HSM_STATUS = 1,
@@ -60,20 +68,24 @@ typedef enum { /* wire numbers */
                CM_HSM_UNWRAP = 6,
                CM_HSM_RANDOM = 7,
                CM_HSM_DESTROY = 8,
-               CM_HSM_OPS = 8,
+               CM_HSM_ENCAPSULATE = 9,
+               CM_HSM_DECAPSULATE = 10,
+               CM_HSM_OPS = 10,
 } cm_hsm_op;
 
 typedef struct {
     cm_hsm_op op;
     uint32_t alg;   /* GENERATE, FIND, SIGN, DESTROY; AES256 for WRAP and UNWRAP */
     cm_view id;     /* 1 to CM_HSM_ID_MAX bytes */
-    cm_view hash;   /* FIND: may be empty; SIGN: of the public key */
+    cm_view hash;   /* FIND: may be empty; SIGN, *CAPSULATE: of the public key */
     cm_view label;  /* GENERATE: for people */
-    cm_view data;   /* SIGN: as cm_sign_raw() takes it; WRAP: a seed; UNWRAP: what WRAP gave */
+    cm_view data;   /* SIGN: as cm_sign_raw() takes it, RSA: a message; WRAP: a seed; UNWRAP: what
+                       WRAP gave; DECAPSULATE: a ciphertext */
     cm_view aad;    /* WRAP, UNWRAP: what the blob is bound to */
     uint64_t n;     /* RANDOM: bytes */
     bool temporary; /* GENERATE: gone when the provider's session ends */
     bool many;      /* UNWRAP: data is a list of H-15, and so is the answer; aad is empty */
+    bool pkcs1;     /* SIGN by RSA: PKCS#1 v1.5 instead of PSS */
 } cm_hsm_request;
 
 typedef struct {
@@ -104,7 +116,8 @@ typedef struct {
 typedef struct {
     cm_hsm_key key;       /* GENERATE, FIND */
     cm_hsm_status status; /* STATUS */
-    cm_buf data;          /* SIGN, WRAP, UNWRAP, RANDOM; .max is set by the caller, or 0 */
+    cm_buf data;          /* SIGN, WRAP, UNWRAP, RANDOM, DECAPSULATE; ENCAPSULATE: ciphertext,
+                             then the 32 bytes of the secret. .max is set by the caller, or 0 */
 } cm_hsm_answer;
 /** Wipes data. */
 void cm_hsm_answer_done(cm_hsm_answer *a);
@@ -131,6 +144,16 @@ CM_MUST cm_err cm_hsm_find(const cm_hsm *h, cm_hsm_key *out, cm_hsm_alg alg, cm_
 /** Appends a signature in the form of cm_sign_raw(). It was verified: HSM_WRONG otherwise, and
  * from then on HSM_QUARANTINED. */
 CM_MUST cm_err cm_hsm_sign(const cm_hsm *h, const cm_hsm_key *key, cm_view msg, cm_buf *sig);
+/** By an RSA key, with the padding that old peers want; cm_hsm_sign() makes PSS. */
+CM_MUST cm_err cm_hsm_sign_pkcs1(const cm_hsm *h, const cm_hsm_key *key, cm_view msg, cm_buf *sig);
+/** A fresh secret for the holder of an ML-KEM key of the device, which made it: opened again by it
+ * and compared (HSM_WRONG). Appends to both. */
+CM_MUST cm_err cm_hsm_encapsulate(const cm_hsm *h, const cm_hsm_key *key, cm_buf *ct,
+                                  cm_buf *secret);
+/** Appends the 32 bytes of the secret in ct. A wrong ct gives another secret, not an error. What
+ * the device gives is compared as far as that can be: H-44. */
+CM_MUST cm_err cm_hsm_decapsulate(const cm_hsm *h, const cm_hsm_key *key, cm_view ct,
+                                  cm_buf *secret);
 /** Appends the seed under an AES-256 key of the device, bound to aad. It was opened again and
  * compared: HSM_WRONG. */
 CM_MUST cm_err cm_hsm_wrap(const cm_hsm *h, cm_view id, cm_view seed, cm_view aad, cm_buf *blob);

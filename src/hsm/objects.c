@@ -1,3 +1,4 @@
+#include "crypt/kem.h"
 #include "hsm/p11_int.h"
 
 enum { TEMPLATE = 16, FOUND_MAX = 4, POINT_MAX = CM_SIG_PK_MAX + 8 };
@@ -11,11 +12,13 @@ static const CK_BYTE ed25519[] = {0x06, 0x03, 0x2b, 0x65, 0x70};
 static const CK_BYTE ed25519_name[] = {0x13, 0x0c, 'e', 'd', 'w', 'a', 'r',
                                        'd',  's',  '2', '5', '5', '1', '9'};
 
+static const CK_BYTE f4[] = {0x01, 0x00, 0x01};
+
 struct form {
     CK_ULONG type, generate;
     const CK_BYTE *params[2]; /* tried in this order */
     CK_ULONG params_n[2];
-    CK_ULONG set; /* ML-DSA */
+    CK_ULONG set; /* ML-DSA, ML-KEM */
 };
 
 static const struct form forms[CM_HSM_ALGS + 1] = {
@@ -30,6 +33,11 @@ static const struct form forms[CM_HSM_ALGS + 1] = {
     [CM_HSM_MLDSA44] = {CKK_ML_DSA, CKM_ML_DSA_KEY_PAIR_GEN, {NULL, NULL}, {0, 0}, CKP_ML_DSA_44},
     [CM_HSM_MLDSA65] = {CKK_ML_DSA, CKM_ML_DSA_KEY_PAIR_GEN, {NULL, NULL}, {0, 0}, CKP_ML_DSA_65},
     [CM_HSM_MLDSA87] = {CKK_ML_DSA, CKM_ML_DSA_KEY_PAIR_GEN, {NULL, NULL}, {0, 0}, CKP_ML_DSA_87},
+    [CM_HSM_RSA2048] = {CKK_RSA, CKM_RSA_PKCS_KEY_PAIR_GEN, {NULL, NULL}, {0, 0}, 0},
+    [CM_HSM_RSA4096] = {CKK_RSA, CKM_RSA_PKCS_KEY_PAIR_GEN, {NULL, NULL}, {0, 0}, 0},
+    [CM_HSM_MLKEM768] = {CKK_ML_KEM, CKM_ML_KEM_KEY_PAIR_GEN, {NULL, NULL}, {0, 0}, CKP_ML_KEM_768},
+    [CM_HSM_MLKEM1024] =
+        {CKK_ML_KEM, CKM_ML_KEM_KEY_PAIR_GEN, {NULL, NULL}, {0, 0}, CKP_ML_KEM_1024},
 };
 
 struct template
@@ -150,29 +158,82 @@ static cm_view inner(cm_view v, size_t want)
     return cm_view_of("", 0);
 }
 
-static cm_err public_of(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, CK_OBJECT_HANDLE h,
-                        cm_hsm_key *key)
+/* *v: what a public key has in it, in room[POINT_MAX]. */
+static cm_err attribute(cm_p11 *p, CK_SESSION_HANDLE s, CK_OBJECT_HANDLE h, CK_ULONG type,
+                        uint8_t *room, cm_view *v)
 {
-    const cm_sig_info *i = cm_sig_info_of(cm_hsm_alg_sig(r->alg));
-    bool curve = r->alg == CM_HSM_P256 || r->alg == CM_HSM_SECP256K1 || r->alg == CM_HSM_ED25519;
-    CM_AUTO(cm_free_ptr) uint8_t *room = NULL;
-    CK_ATTRIBUTE a = {curve ? CKA_EC_POINT : CKA_VALUE, NULL, POINT_MAX};
-    cm_view v;
-    cm_err e;
+    CK_ATTRIBUTE a = {type, room, POINT_MAX};
+    cm_err e = cm_p11_err(p->m.f->C_GetAttributeValue(s, h, &a, 1));
 
-    CM_TRY(cm_alloc(&room, POINT_MAX));
-    a.pValue = room;
-    e = cm_p11_err(p->m.f->C_GetAttributeValue(s, h, &a, 1));
     if (cm_is(e, CM_HSM_MECHANISM)) /* a public key has one: the handle has changed its meaning */
         return CM_FAIL(HSM_GONE);
     CM_TRY(e);
     if (a.ulValueLen > POINT_MAX)
         return CM_FAIL(HSM_DEVICE);
-    v = inner(cm_view_of(room, a.ulValueLen),
-              r->alg == CM_HSM_P256 || r->alg == CM_HSM_SECP256K1 ? 65 : i->pk);
+    *v = cm_view_of(room, a.ulValueLen);
+    return CM_OKAY;
+}
+
+/* A SubjectPublicKeyInfo, as cm_rsa_from_public() takes it: what stands before a modulus of that
+ * length, and the exponent after it, are always the same bytes. */
+static cm_err rsa_public(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r,
+                         CK_OBJECT_HANDLE h, uint8_t *room, cm_hsm_key *key)
+{
+    uint8_t n_hi = (uint8_t)(cm_hsm_alg_rsa(r->alg) / 8 >> 8);
+    const uint8_t head[] = {0x30, 0x82, n_hi, 0x22, 0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48,
+                            0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00, 0x03, 0x82, n_hi,
+                            0x0f, 0x00, 0x30, 0x82, n_hi, 0x0a, 0x02, 0x82, n_hi, 0x01, 0x00};
+    CM_AUTO(cm_buf_free) cm_buf out = {.max = CM_SIG_PK_MAX};
+    cm_view v;
+
+    CM_TRY(attribute(p, s, h, CKA_PUBLIC_EXPONENT, room, &v));
+    while (v.n && v.p[0] == 0)
+        v = cm_view_sub(v, 1, v.n - 1);
+    if (!cm_view_eq(v, CM_VIEW(f4)))
+        return CM_FAIL(HSM_KEY_CHANGED);
+    CM_TRY(attribute(p, s, h, CKA_MODULUS, room, &v));
+    while (v.n && v.p[0] == 0)
+        v = cm_view_sub(v, 1, v.n - 1);
+    if (v.n != cm_hsm_alg_rsa(r->alg) / 8 || !(v.p[0] & 0x80))
+        return CM_FAIL(HSM_KEY_CHANGED);
+    CM_TRY(cm_buf_append(&out, CM_VIEW(head)));
+    CM_TRY(cm_buf_append(&out, v));
+    CM_TRY(cm_buf_append(&out, CM_LIT("\x02\x03")));
+    CM_TRY(cm_buf_append(&out, CM_VIEW(f4)));
+    return cm_hsm_key_fill(key, p->c, r, CM_HSM_NATIVE, cm_buf_view(&out));
+}
+
+static size_t public_size(uint32_t alg)
+{
+    const cm_kem_info *kem = cm_kem_info_of(cm_hsm_alg_kem(alg));
+
+    if (kem)
+        return kem->pk;
+    return alg == CM_HSM_P256 || alg == CM_HSM_SECP256K1 ? 65
+                                                         : cm_sig_info_of(cm_hsm_alg_sig(alg))->pk;
+}
+
+static cm_err public_of(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, CK_OBJECT_HANDLE h,
+                        cm_hsm_key *key)
+{
+    bool curve = r->alg == CM_HSM_P256 || r->alg == CM_HSM_SECP256K1 || r->alg == CM_HSM_ED25519;
+    CM_AUTO(cm_free_ptr) uint8_t *room = NULL;
+    cm_view v;
+
+    CM_TRY(cm_alloc(&room, POINT_MAX));
+    if (cm_hsm_alg_rsa(r->alg))
+        return rsa_public(p, s, r, h, room, key);
+    CM_TRY(attribute(p, s, h, curve ? CKA_EC_POINT : CKA_VALUE, room, &v));
+    v = inner(v, public_size(r->alg));
     if (v.n == 0)
         return CM_FAIL(HSM_KEY_CHANGED);
     return cm_hsm_key_fill(key, p->c, r, CM_HSM_NATIVE, v);
+}
+
+cm_err cm_p11_public_handle(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r,
+                            CK_OBJECT_HANDLE *handle)
+{
+    return one(p, s, r, CKO_PUBLIC_KEY, handle);
 }
 
 static cm_err look(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, cm_hsm_key *key,
@@ -287,18 +348,22 @@ static CK_RV make_aes(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r)
 static CK_RV make_pair(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, unsigned variant)
 {
     const struct form *f = &forms[r->alg];
+    bool kem = cm_hsm_alg_kem(r->alg) != 0;
     CK_MECHANISM m = {f->generate, NULL, 0};
     struct template pub = {.n = 0}, priv = {.n = 0};
     CK_OBJECT_HANDLE h[2];
 
     common(&pub, r, CKO_PUBLIC_KEY);
-    add_flag(&pub, CKA_VERIFY, true);
+    add_flag(&pub, kem ? CKA_ENCAPSULATE : CKA_VERIFY, true);
     if (f->set)
         add_word(&pub, CKA_PARAMETER_SET, f->set);
-    else
+    else if (cm_hsm_alg_rsa(r->alg)) {
+        add_word(&pub, CKA_MODULUS_BITS, cm_hsm_alg_rsa(r->alg));
+        add(&pub, CKA_PUBLIC_EXPONENT, f4, sizeof f4);
+    } else
         add(&pub, CKA_EC_PARAMS, f->params[variant], f->params_n[variant]);
     secret(&priv, r);
-    add_flag(&priv, CKA_SIGN, true);
+    add_flag(&priv, kem ? CKA_DECAPSULATE : CKA_SIGN, true);
     return p->m.f->C_GenerateKeyPair(s, &m, pub.a, pub.n, priv.a, priv.n, &h[0], &h[1]);
 }
 

@@ -254,6 +254,9 @@ static cm_err perform(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, c
         return cm_p11_unwrap(p, s, r, a);
     case CM_HSM_RANDOM:
         return cm_p11_random(p, s, r, a);
+    case CM_HSM_ENCAPSULATE:
+    case CM_HSM_DECAPSULATE:
+        return cm_p11_capsule(p, s, r, a);
     default:
         return cm_p11_destroy(p, s, r);
     }

@@ -6,6 +6,7 @@
  *   p11.c      token, sessions, login, repetition after a loss
  *   objects.c  templates; keys made, found, checked, destroyed
  *   use.c      signing, wrapping, random
+ *   capsule.c  ML-KEM
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -87,6 +88,9 @@ CM_MUST cm_err cm_p11_find(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request 
 CM_MUST cm_err cm_p11_generate(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r,
                                cm_hsm_key *key);
 CM_MUST cm_err cm_p11_destroy(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r);
+/* The public half's object, looked for. */
+CM_MUST cm_err cm_p11_public_handle(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r,
+                                    CK_OBJECT_HANDLE *handle);
 void cm_p11_forget(cm_p11 *p);
 
 /* ---- use.c ---- */
@@ -96,6 +100,9 @@ CM_MUST cm_err cm_p11_wrap(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request 
                            cm_hsm_answer *a);
 CM_MUST cm_err cm_p11_unwrap(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r,
                              cm_hsm_answer *a);
+/* Both operations of ML-KEM. */
+CM_MUST cm_err cm_p11_capsule(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r,
+                              cm_hsm_answer *a);
 CM_MUST cm_err cm_p11_random(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r,
                              cm_hsm_answer *a);
 

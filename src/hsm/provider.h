@@ -38,8 +38,8 @@ CM_MUST cm_err cm_hsm_key_fill(cm_hsm_key *k, const cm_crypt *c, const cm_hsm_re
 void cm_hsm_low_s(uint8_t s[32]);
 /** HSM_WRONG when it is no signature of this key. */
 CM_MUST cm_err cm_hsm_check_signature_by(const cm_sig_key *k, cm_view msg, cm_view sig);
-/** The same for a key that is its bytes. */
-CM_MUST cm_err cm_hsm_check_signature(const cm_crypt *c, uint32_t sig_id, cm_view pub, cm_view msg,
+/** The same for a key that is its bytes, over r's data in r's form; RSA too. */
+CM_MUST cm_err cm_hsm_check_signature(const cm_crypt *c, const cm_hsm_request *r, cm_view pub,
                                       cm_view sig);
 
 #endif

@@ -88,8 +88,8 @@ static cm_err check_signature(cm_hsm_set *s, size_t i, const cm_hsm_request *r, 
     cm_err e = public_key(s, i, &k, r);
 
     if (cm_ok(e))
-        e = cm_hsm_check_signature(s->o.crypt, cm_hsm_alg_sig(r->alg), cm_view_of(k.pub, k.pub_n),
-                                   r->data, cm_buf_view(&a->data));
+        e = cm_hsm_check_signature(s->o.crypt, r, cm_view_of(k.pub, k.pub_n),
+                                   cm_buf_view(&a->data));
     if (cm_is(e, CM_HSM_WRONG))
         cm_set_quarantine(s, i);
     return e;

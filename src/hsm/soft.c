@@ -3,6 +3,8 @@
 
 #include "base/secret.h"
 #include "crypt/aead.h"
+#include "crypt/kem.h"
+#include "crypt/rsa.h"
 #include "hsm/hsm_int.h"
 
 struct entry {
@@ -12,6 +14,8 @@ struct entry {
     uint32_t alg;
     cm_key32 *aes; /* locked */
     cm_sig_key *sig;
+    cm_rsa *rsa;
+    cm_kem_key *kem;
 };
 
 struct cm_hsm_soft {
@@ -24,6 +28,8 @@ static void free_entry(struct entry *e)
 {
     cm_secret_free(e->aes, sizeof *e->aes);
     cm_sig_key_free(e->sig);
+    cm_rsa_free(e->rsa);
+    cm_kem_key_free(e->kem);
     cm_free(e);
 }
 
@@ -45,15 +51,33 @@ static struct entry **find(cm_hsm_soft *s, const cm_hsm_request *r)
 static cm_err describe(const cm_hsm_soft *s, const struct entry *k, const cm_hsm_request *r,
                        cm_hsm_answer *a)
 {
-    cm_view pub = k->sig ? cm_sig_public(k->sig) : cm_view_of("", 0);
+    cm_view pub = k->sig   ? cm_sig_public(k->sig)
+                  : k->kem ? cm_kem_public(k->kem)
+                           : cm_view_of("", 0);
+    CM_AUTO(cm_buf_free) cm_buf spki = {.max = CM_SIG_PK_MAX};
 
+    if (k->rsa) {
+        CM_TRY(cm_rsa_public_der(&spki, k->rsa));
+        pub = cm_buf_view(&spki);
+    }
     return cm_hsm_key_fill(&a->key, s->c, r, CM_HSM_SOFTWARE, pub);
+}
+
+static cm_err make(struct entry *k, const cm_crypt *c)
+{
+    if (cm_hsm_alg_sig(k->alg))
+        return cm_sig_generate(&k->sig, c, (cm_sig_id)cm_hsm_alg_sig(k->alg));
+    if (cm_hsm_alg_rsa(k->alg))
+        return cm_rsa_generate(&k->rsa, c, cm_hsm_alg_rsa(k->alg));
+    if (cm_hsm_alg_kem(k->alg))
+        return cm_kem_generate(&k->kem, c, (cm_kem_id)cm_hsm_alg_kem(k->alg));
+    CM_TRY(cm_secret_new(&k->aes, sizeof *k->aes));
+    return cm_random(c, k->aes->b, sizeof k->aes->b);
 }
 
 static cm_err generate(cm_hsm_soft *s, const cm_hsm_request *r, cm_hsm_answer *a)
 {
     CM_AUTO(free_entry_ptr) struct entry *k = NULL;
-    uint32_t sig = cm_hsm_alg_sig(r->alg);
 
     if (*find(s, r))
         return CM_FAIL(HSM_KEYS);
@@ -61,12 +85,7 @@ static cm_err generate(cm_hsm_soft *s, const cm_hsm_request *r, cm_hsm_answer *a
     memcpy(k->id, r->id.p, r->id.n);
     k->id_n = r->id.n;
     k->alg = r->alg;
-    if (sig) {
-        CM_TRY(cm_sig_generate(&k->sig, s->c, (cm_sig_id)sig));
-    } else {
-        CM_TRY(cm_secret_new(&k->aes, sizeof *k->aes));
-        CM_TRY(cm_random(s->c, k->aes->b, sizeof k->aes->b));
-    }
+    CM_TRY(make(k, s->c));
     CM_TRY(describe(s, k, r, a));
     k->next = s->keys;
     s->keys = k;
@@ -80,9 +99,33 @@ static cm_err sign(const cm_hsm_soft *s, const struct entry *k, const cm_hsm_req
     cm_hsm_answer found = {.data = {.max = 0}};
 
     CM_TRY(describe(s, k, r, &found));
+    if (k->rsa) {
+        CM_TRY(cm_hsm_answer_room(a, cm_rsa_bits(k->rsa) / 8));
+        CM_TRY(
+            cm_rsa_sign(k->rsa, a->data.p, r->pkcs1 ? CM_RSA_PKCS1 : CM_RSA_PSS, false, r->data));
+        a->data.n = cm_rsa_bits(k->rsa) / 8;
+        return CM_OKAY;
+    }
     CM_TRY(cm_hsm_answer_room(a, cm_sig_key_info(k->sig)->sig));
     CM_TRY(cm_sign_raw(k->sig, a->data.p, r->data));
     a->data.n = cm_sig_key_info(k->sig)->sig;
+    return CM_OKAY;
+}
+
+static cm_err capsule(const cm_hsm_soft *s, const struct entry *k, const cm_hsm_request *r,
+                      cm_hsm_answer *a)
+{
+    const cm_kem_info *i = cm_kem_key_info(k->kem);
+    size_t ct = r->op == CM_HSM_ENCAPSULATE ? i->ct : 0;
+    cm_hsm_answer found = {.data = {.max = 0}};
+
+    CM_TRY(describe(s, k, r, &found));
+    CM_TRY(cm_hsm_answer_room(a, ct + i->ss));
+    if (ct)
+        CM_TRY(cm_kem_encap(k->kem, a->data.p, a->data.p + ct));
+    else
+        CM_TRY(cm_kem_decap(k->kem, a->data.p, r->data));
+    a->data.n = ct + i->ss;
     return CM_OKAY;
 }
 
@@ -152,6 +195,9 @@ static cm_err with_key(cm_hsm_soft *s, const cm_hsm_request *r, cm_hsm_answer *a
         return describe(s, k, r, a);
     case CM_HSM_SIGN:
         return sign(s, k, r, a);
+    case CM_HSM_ENCAPSULATE:
+    case CM_HSM_DECAPSULATE:
+        return capsule(s, k, r, a);
     case CM_HSM_WRAP:
         return wrap(s, k, r, a);
     case CM_HSM_UNWRAP:

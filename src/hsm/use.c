@@ -28,6 +28,25 @@ void cm_hsm_low_s(uint8_t s[32])
     }
 }
 
+static cm_err sign_rsa(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r,
+                       CK_OBJECT_HANDLE key, cm_hsm_answer *a)
+{
+    CK_RSA_PKCS_PSS_PARAMS pss = {CKM_SHA256, CKG_MGF1_SHA256, 32};
+    CK_MECHANISM m = {CKM_SHA256_RSA_PKCS_PSS, &pss, sizeof pss};
+    CK_ULONG size = cm_hsm_alg_rsa(r->alg) / 8, n = size;
+
+    if (r->pkcs1)
+        m = (CK_MECHANISM){CKM_SHA256_RSA_PKCS, NULL, 0};
+    CM_TRY(cm_hsm_answer_room(a, size));
+    CM_TRY(cm_p11_err(p->m.f->C_SignInit(s, &m, key)));
+    CM_TRY(
+        cm_p11_err(p->m.f->C_Sign(s, (CK_BYTE *)(uintptr_t)r->data.p, r->data.n, a->data.p, &n)));
+    if (n != size)
+        return CM_FAIL(HSM_WRONG);
+    a->data.n = n;
+    return CM_OKAY;
+}
+
 static cm_err sign_with(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r,
                         CK_OBJECT_HANDLE key, cm_hsm_answer *a)
 {
@@ -120,6 +139,11 @@ static cm_err sign_once(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r,
     cm_hsm_key key;
 
     CM_TRY(cm_p11_find(p, s, r, fresh, &key, &handle));
+    if (cm_hsm_alg_rsa(r->alg)) {
+        CM_TRY(sign_rsa(p, s, r, handle, a));
+        return cm_hsm_check_signature(p->c, r, cm_view_of(key.pub, key.pub_n),
+                                      cm_buf_view(&a->data));
+    }
     CM_TRY(sign_with(p, s, r, handle, a));
     return check(p, &key, r->data, cm_buf_view(&a->data));
 }

@@ -39,7 +39,7 @@ if device init >/dev/null; then
     die 'the key was made twice'
 fi
 device status | grep -q '^root key  hsm-native' || die 'the root key is not shown'
-device test | grep -qF '| SoftHSM project, SoftHSM v2 | yes | yes | yes | yes | no | no | no | hsm-wrapped |' ||
+device test | grep -qF '| SoftHSM project, SoftHSM v2 | yes | yes | yes | yes | no | no | no | yes | yes | no | no | hsm-wrapped |' ||
     die "SoftHSM2 does not conform: $(device test)"
 
 # ---- a server whose root is under it

@@ -11,7 +11,7 @@
  *   double    lists name the same object twice
  *   handles   from here on handles mean other objects
  *   swapped   another token with the same label is in the slot
- *   wrong     one bit of the result is flipped
+ *   wrong     one bit of the result is flipped; "secret wrong": of a secret that is read out
  *   short     the result is a byte shorter than it should be
  *   delay     three seconds late
  *   hang      never
@@ -29,6 +29,8 @@
 
 static CK_FUNCTION_LIST real, *own_list;
 static CK_FUNCTION_LIST list;
+static CK_FUNCTION_LIST_3_2 list_3_2; /* of a module that has it */
+static CK_INTERFACE interface_3_2;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static char line[128], function[32], fault[16];
 static unsigned skip, times, seen;
@@ -152,8 +154,14 @@ static CK_RV login(CK_SESSION_HANDLE s, CK_ULONG user, CK_BYTE *pin, CK_ULONG n)
 
 static CK_RV get_attribute(CK_SESSION_HANDLE s, CK_OBJECT_HANDLE h, CK_ATTRIBUTE *a, CK_ULONG n)
 {
+    CK_RV rv;
+
     BREAK("C_GetAttributeValue", s);
-    return real.C_GetAttributeValue(s, h - offset, a, n);
+    rv = real.C_GetAttributeValue(s, h - offset, a, n);
+    if (rv == CKR_OK && n == 1 && a->type == CKA_VALUE && a->ulValueLen == 32 &&
+        is(due("secret"), "wrong"))
+        ((CK_BYTE *)a->pValue)[9] ^= 1;
+    return rv;
 }
 
 static CK_RV find_init(CK_SESSION_HANDLE s, CK_ATTRIBUTE *a, CK_ULONG n)
@@ -281,12 +289,45 @@ static void hook(void)
     list.C_GenerateRandom = random_bytes;
 }
 
-__attribute__((visibility("default"))) CK_RV C_GetFunctionList(CK_FUNCTION_LIST **out);
-CK_RV C_GetFunctionList(CK_FUNCTION_LIST **out)
+static void *symbol(const char *name)
 {
     const char *path = getenv("CASEMATE_SHIM_MODULE");
     void *lib = path ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
-    void *p = lib ? dlsym(lib, "C_GetFunctionList") : NULL;
+
+    return lib ? dlsym(lib, name) : NULL;
+}
+
+/* The 3.2 interface of a module that has one; no other is handed on. */
+__attribute__((visibility("default"))) CK_RV C_GetInterface(CK_UTF8CHAR *name, CK_VERSION *version,
+                                                            CK_INTERFACE **out, CK_FLAGS flags);
+CK_RV C_GetInterface(CK_UTF8CHAR *name, CK_VERSION *version, CK_INTERFACE **out, CK_FLAGS flags)
+{
+    void *p = symbol("C_GetInterface");
+    CK_INTERFACE *i = NULL;
+    ck_get_interface *get;
+
+    (void)name;
+    (void)version;
+    memcpy(&get, &p, sizeof get);
+    if (!p || get(NULL, NULL, &i, flags) != CKR_OK || !i)
+        return CKR_FUNCTION_FAILED;
+    memcpy(&real, i->pFunctionList, sizeof real);
+    if (real.version.major != 3 || real.version.minor < 2)
+        return CKR_FUNCTION_FAILED;
+    memcpy(&list_3_2, i->pFunctionList, sizeof list_3_2);
+    hook();
+    list.version = real.version;
+    memcpy(&list_3_2, &list, sizeof list);
+    interface_3_2 = *i;
+    interface_3_2.pFunctionList = (void *)&list_3_2;
+    *out = &interface_3_2;
+    return CKR_OK;
+}
+
+__attribute__((visibility("default"))) CK_RV C_GetFunctionList(CK_FUNCTION_LIST **out);
+CK_RV C_GetFunctionList(CK_FUNCTION_LIST **out)
+{
+    void *p = symbol("C_GetFunctionList");
     ck_get_function_list *get;
 
     memcpy(&get, &p, sizeof get);
