@@ -11,13 +11,14 @@
 #include "crypt/crypt.h"
 
 /* Kinds of evidence: id, name, what it is. */
-#define CM_ATTEST_KINDS(X)                  \
-    X(SNP, "snp", "AMD SEV-SNP report")     \
-    X(NITRO, "nitro", "AWS Nitro document") \
-    X(TDX, "tdx", "Intel TDX quote")        \
-    X(SGX, "sgx", "Intel SGX quote")        \
-    X(TPM, "tpm", "TPM 2.0 quote")          \
-    X(AZURE, "azure-vtpm", "Azure's vTPM: hardware report and TPM quote")
+#define CM_ATTEST_KINDS(X)                                                \
+    X(SNP, "snp", "AMD SEV-SNP report")                                   \
+    X(NITRO, "nitro", "AWS Nitro document")                               \
+    X(TDX, "tdx", "Intel TDX quote")                                      \
+    X(SGX, "sgx", "Intel SGX quote")                                      \
+    X(TPM, "tpm", "TPM 2.0 quote")                                        \
+    X(AZURE, "azure-vtpm", "Azure's vTPM: hardware report and TPM quote") \
+    X(ANDROID, "android", "Android key attestation")
 
 #define CM_ATTEST_KIND_ENUM(id, name, what) CM_ATTEST_##id,
 typedef enum { CM_ATTEST_UNKNOWN, CM_ATTEST_KINDS(CM_ATTEST_KIND_ENUM) } cm_attest_kind;
@@ -188,6 +189,11 @@ typedef struct {
         uint32_t resets, restarts;
         const cm_tpm_activation *activation; /* that part ACTIVATION answers; NULL: none */
     } tpm;
+    struct {
+        bool strongbox;    /* a secure element keeps the key; else a TEE will do */
+        uint32_t purposes; /* bits of the purposes that the key may have; 0: not asked */
+        uint32_t os_patch, vendor_patch, boot_patch; /* the least, as the device writes them */
+    } android;
 } cm_attest_policy;
 
 typedef struct {
@@ -202,6 +208,8 @@ typedef struct {
     cm_view tcb_info, tcb_info_sig, qe_identity, qe_identity_sig;
     cm_view event_log; /* TDX: the CCEL; TPM: the firmware's log; empty when there is none */
     cm_view part[CM_PART_COUNT];
+    cm_view status_list; /* Android: the vendor's list of revoked certificates (JSON), fetched by
+                            someone who is trusted: it has no signature */
 } cm_attest_input;
 
 /** Append evidence, kind (which must be known), event log, parts and certificates of in as one

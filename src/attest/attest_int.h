@@ -44,6 +44,7 @@ typedef struct {
     const cm_attest_policy *p;
     cm_roots roots;
     cm_attest_result *r;
+    bool any_time; /* paths are found without regard to dates: the caller judges them */
 } cm_run;
 
 /** cm_attest_verify() with other roots: for tests, which mint evidence. Not in a public header. */
@@ -55,6 +56,7 @@ CM_MUST cm_err cm_attest_nitro(cm_run *run);
 CM_MUST cm_err cm_attest_intel(cm_run *run);
 CM_MUST cm_err cm_attest_tpm(cm_run *run);
 CM_MUST cm_err cm_attest_azure(cm_run *run);
+CM_MUST cm_err cm_attest_android(cm_run *run);
 
 /* ---- packs (pack.c) ------------------------------------------------------------------------- */
 

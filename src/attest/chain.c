@@ -136,10 +136,12 @@ static cm_err walk(int *why, cm_path *path, const cm_run *run, X509 *leaf, const
     if (X509_STORE_CTX_init(ctx, store, leaf, extra) != 1)
         return CM_FAIL(NO_MEMORY);
     param = X509_STORE_CTX_get0_param(ctx);
-    X509_VERIFY_PARAM_set_time(param, (time_t)run->p->now);
+    if (!run->any_time)
+        X509_VERIFY_PARAM_set_time(param, (time_t)run->p->now); /* overrides NO_CHECK_TIME */
     X509_VERIFY_PARAM_set_depth(param, CM_POOL_MAX);
     X509_VERIFY_PARAM_set_auth_level(param, LEVEL_112_BITS);
-    X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_PARTIAL_CHAIN);
+    X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_PARTIAL_CHAIN |
+                                           (run->any_time ? X509_V_FLAG_NO_CHECK_TIME : 0));
     ok = X509_verify_cert(ctx);
     ERR_clear_error();
     *why = ok == 1 ? X509_V_OK : X509_STORE_CTX_get_error(ctx);
