@@ -1313,7 +1313,7 @@ complete -c casemate -n '__fish_seen_subcommand_from key; and __fish_seen_subcom
 complete -c casemate -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from sign-poai-batch' -l tenant -x -d 'The tenant.'
 complete -c casemate -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from sign-poai-batch' -l keyspace -x -d 'The keyspace it is in; `default` when absent.'
 complete -c casemate -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from sign-poai-batch' -l version -x -d 'The key\'s version; absent: the current one.'
-complete -c casemate -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from sign-poai-batch' -l receipts -x -d '1 to 16384, without nonces: those are made of the batch\'s.'
+complete -c casemate -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from sign-poai-batch' -l receipts -x -d '1 to 8192, without nonces: those are made of the batch\'s.'
 complete -c casemate -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from sign-poai-batch' -l realm -x -d 'The chain, contract or tenant it is meant for: 32 bytes; absent: any.'
 complete -c casemate -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from sign-poai-batch' -l ttl-ms -x -d 'How long it is valid; an hour when absent.'
 complete -c casemate -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from sign-poai-batch' -l nonce -x -d '32 random bytes, good once; absent: the server\'s.'

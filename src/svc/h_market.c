@@ -39,6 +39,7 @@ static cm_err add_part(cm_call *c, cm_market_set *k, const cm_msg *record, cm_vi
                        uint64_t version, unsigned use)
 {
     cm_key_type type = (cm_key_type)cm_msg_number(record, M_KeyRecord_type, 0);
+    bool first = k->algs == 0;
     const cm_msg *v;
     cm_keyop *op;
 
@@ -48,13 +49,13 @@ static cm_err add_part(cm_call *c, cm_market_set *k, const cm_msg *record, cm_vi
         return CM_FAIL(SVC_KEY_KIND);
     CM_TRY(cm_keyrec_pick(c, &v, record, version, use));
     CM_TRY(add(c, k, type, cm_msg_view(v, M_SealedVersion_public_key)));
-    if (k->n == 0)
+    if (first)
         c->state->key_version = cm_msg_number(v, M_SealedVersion_version, 0);
     if (use == CM_USE_PROCESS)
         return CM_OKAY;
-    if (k->n && type == CM_KEY_SECP256K1) /* a record has its signature first (M-9) */
+    if (!first && type == CM_KEY_SECP256K1) /* a record has its signature first (M-9) */
         k->op[1] = k->op[0];
-    op = &k->op[k->n && type != CM_KEY_SECP256K1];
+    op = &k->op[!first && type != CM_KEY_SECP256K1];
     k->n++;
     *op = (cm_keyop){.code = CM_KEYOP_SIGN};
     if (type == CM_KEY_SECP256K1) {

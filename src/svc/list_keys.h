@@ -270,13 +270,13 @@
 #define CM_FIELDS_SignPoAIRequest(F, M) CM_NAMED_KEY(F, M) CM_KEY_VERSION(F, M) \
     CM_POAI_FIELDS(F, M) CM_MARKET_REALM(F, M) CM_POAI_TTL(F, M) CM_SECOND_KEY(F, M) CM_CLAIMS(F, M)
 #define CM_FIELDS_SignPoAIBatchRequest(F, M) CM_NAMED_KEY(F, M) CM_KEY_VERSION(F, M) \
-    F(M, 6, receipts, MSG, CM_FF_REQUIRED | CM_FF_REPEATED, 0, 16384, NULL, &cm_message_PoAIItem, "1 to 16384, without nonces: those are made of the batch's.") \
+    F(M, 6, receipts, MSG, CM_FF_REQUIRED | CM_FF_REPEATED, 0, 8192, NULL, &cm_message_PoAIItem, "1 to 8192, without nonces: those are made of the batch's.") \
     CM_MARKET_REALM(F, M) CM_POAI_TTL(F, M) CM_MARKET_NONCE(F, M) CM_SECOND_KEY(F, M) CM_CLAIMS(F, M)
 #define CM_FIELDS_SignPoAIBatchAnswer(F, M) \
     F(M, 1, head, BYTES, 0, 8192, 0, NULL, NULL, "The batch's head and its signatures.") \
     F(M, 2, root, BYTES, 0, 32, 0, NULL, NULL, "Of the tree over the receipts.") \
     F(M, 3, version, U64, 0, 0, 0, NULL, NULL, "The version that signed.") \
-    F(M, 4, receipts, BYTES, CM_FF_REPEATED, 1024, 16384, NULL, NULL, "Statement, place and inclusion path of each, in their order: with the head behind it, each is a record.") CM_RECEIPT(F, M)
+    F(M, 4, receipts, BYTES, CM_FF_REPEATED, 1024, 8192, NULL, NULL, "Statement, place and inclusion path of each, in their order: with the head behind it, each is a record.") CM_RECEIPT(F, M)
 #define CM_FIELDS_SignPoAIRootRequest(F, M) CM_NAMED_KEY(F, M) CM_KEY_VERSION(F, M) \
     F(M, 6, root, BYTES, CM_FF_REQUIRED, 32, 0, NULL, NULL, "Of the tree that the caller made (spec/market.md, section 6).") \
     F(M, 7, count, U64, CM_FF_REQUIRED, 1048576, 0, NULL, NULL, "Its leaves.") \

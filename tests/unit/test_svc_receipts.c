@@ -155,6 +155,31 @@ static void test_two_keys(void **state)
     t_svc_done(t);
 }
 
+/* Each key has versions of its own; the answer names the first key's. */
+static void test_versions(void **state)
+{
+    t_svc *t = new_svc();
+    char old[RECORD], now[RECORD];
+
+    (void)state;
+    receipt(t, "eth", "", old);
+    (void)t_ok(t, &t->admin, "POST", KEY "pq:rotate", "{}");
+    receipt(t, "eth", "", now);
+    assert_int_equal(
+        t_number(t_ok(t, &t->admin, "POST", KEY "eth:verifyPoAI", t_f("{\"record\":\"%s\"}", now)),
+                 "version"),
+        1);
+    assert_string_equal(verdict(t, "eth", "verifyPoAI", old, ""), "MARKET_KEY");
+    assert_string_equal(verdict(t, "eth", "verifyPoAI", old, ",\"second_version\":1"), "");
+    (void)t_ok(t, &t->admin, "POST", KEY "eth:rotate", "{}");
+    assert_string_equal(verdict(t, "eth", "verifyPoAI", now, ",\"version\":1"), "");
+    assert_string_equal(verdict(t, "eth", "verifyPoAI", now, ""), "MARKET_KEY");
+    (void)t_ok(t, &t->admin, "PATCH", KEY "pq", "{\"min_decrypt_version\":2}");
+    t_fails(t, &t->admin, "POST", KEY "eth:verifyPoAI",
+            t_f("{\"record\":\"%s\",\"version\":1,\"second_version\":1}", old), CM_SVC_MIN_VERSION);
+    t_svc_done(t);
+}
+
 /* V-75: of both keys. */
 static void test_second_key_is_granted(void **state)
 {
@@ -518,11 +543,17 @@ static void test_not_signed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_two_keys),     cmocka_unit_test(test_second_key_is_granted),
-        cmocka_unit_test(test_merkle_batch), cmocka_unit_test(test_root),
-        cmocka_unit_test(test_items),        cmocka_unit_test(test_drawn_nonce),
-        cmocka_unit_test(test_lost_answer),  cmocka_unit_test(test_clock),
-        cmocka_unit_test(test_dated),        cmocka_unit_test(test_not_signed),
+        cmocka_unit_test(test_two_keys),
+        cmocka_unit_test(test_versions),
+        cmocka_unit_test(test_second_key_is_granted),
+        cmocka_unit_test(test_merkle_batch),
+        cmocka_unit_test(test_root),
+        cmocka_unit_test(test_items),
+        cmocka_unit_test(test_drawn_nonce),
+        cmocka_unit_test(test_lost_answer),
+        cmocka_unit_test(test_clock),
+        cmocka_unit_test(test_dated),
+        cmocka_unit_test(test_not_signed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
