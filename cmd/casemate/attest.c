@@ -7,7 +7,7 @@
 #include "base/os.h"
 #include "codec/text.h"
 
-enum { LISTED = 64, VALUE_MAX = 1024, FLOOR_TEXT = 128, SHOWN_BYTES = 96 };
+enum { LISTED = 64, VALUE_MAX = 1024, FLOOR_TEXT = 128, SHOWN_BYTES = 96, PIECES = 8 };
 
 /* What the options demand. */
 typedef struct {
@@ -284,32 +284,48 @@ static void show(cm_cli *cli, const char *path, const cm_attest_result *r, const
 
 /* ---- verify -------------------------------------------------------------------------------- */
 
+/* One file's evidence and what lies beside it. */
+typedef struct {
+    cm_attest_bundle *b;
+    cm_buf evidence;
+    cm_attest_input in;
+} piece;
+
+static void piece_done(piece *x)
+{
+    cm_attest_bundle_free(x->b);
+    cm_buf_free(&x->evidence);
+}
+
+static cm_err load_piece(cm_cli *cli, piece *x, const char *path)
+{
+    x->evidence.max = CM_CLI_EVIDENCE_MAX;
+    CM_TRY(cm_cli_about(cli, path, cm_os_slurp(&x->evidence, path, CM_CLI_EVIDENCE_MAX), NULL));
+    CM_TRY(cm_cli_collateral(cli, &x->b, path));
+    x->in.evidence = cm_buf_view(&x->evidence);
+    cm_attest_bundle_input(x->b, &x->in);
+    return CM_OKAY;
+}
+
 static cm_err verify_one(cm_cli *cli, const demand *d, const char *path)
 {
-    CM_AUTO(cm_attest_bundle_free_ptr) cm_attest_bundle *b = NULL;
     CM_AUTO(cm_attest_result_done) cm_attest_result r = {.n_claims = 0};
-    CM_AUTO(cm_buf_free) cm_buf evidence = {.max = CM_CLI_EVIDENCE_MAX};
-    cm_attest_input in = {.kind = CM_ATTEST_UNKNOWN};
+    CM_AUTO(piece_done) piece x = {.b = NULL};
     cm_err verdict;
 
-    CM_TRY(cm_cli_about(cli, path, cm_os_slurp(&evidence, path, CM_CLI_EVIDENCE_MAX), NULL));
-    CM_TRY(cm_cli_collateral(cli, &b, path));
-    in.evidence = cm_buf_view(&evidence);
-    cm_attest_bundle_input(b, &in);
-    CM_TRY(cm_cli_about(cli, path, cm_attest_verify(&r, cli->crypt, &in, &d->p), NULL));
+    CM_TRY(load_piece(cli, &x, path));
+    CM_TRY(cm_cli_about(cli, path, cm_attest_verify(&r, cli->crypt, &x.in, &d->p), NULL));
     verdict = cm_attest_decide(&r, d->p.may_skip);
     show(cli, path, &r, d, verdict);
     return cm_cli_about(cli, path, verdict, NULL);
 }
 
-cm_err cm_cli_attest_verify(cm_cli *cli)
+static cm_err verify_each(cm_cli *cli, const demand *d)
 {
-    CM_AUTO(demand_done) demand d = {.p = {.now = 0}};
     cm_err all = CM_OKAY;
 
-    CM_TRY(demands(cli, &d));
     for (size_t i = 0; i < cli->args_n; i++) {
-        cm_err e = verify_one(cli, &d, cli->args[i]);
+        cm_err e = verify_one(cli, d, cli->args[i]);
 
         if (i + 1 < cli->args_n)
             cm_cli_say(cli, "\n");
@@ -319,4 +335,89 @@ cm_err cm_cli_attest_verify(cm_cli *cli)
             CM_TRY(e);
     }
     return all;
+}
+
+/* ---- under a policy file ------------------------------------------------------------------- */
+
+typedef struct {
+    cm_appraised v[PIECES];
+    size_t n;
+} pieces;
+
+static void pieces_done(pieces *p)
+{
+    for (size_t i = 0; i < p->n; i++)
+        cm_appraised_done(&p->v[i]);
+}
+
+static cm_err appraise_one(cm_cli *cli, const cm_policy *p, const demand *d, const char *path,
+                           cm_appraised *out)
+{
+    CM_AUTO(piece_done) piece x = {.b = NULL};
+    const cm_policy_rule *rule;
+    demand shown = *d;
+
+    CM_TRY(load_piece(cli, &x, path));
+    CM_TRY(cm_cli_about(cli, path,
+                        cm_policy_appraise(out, cli->crypt, p, &x.in, d->p.now, d->p.fresh), NULL));
+    rule = cm_policy_rule_of(p, out->r.kind);
+    shown.p.may_skip = rule ? rule->demand.may_skip : 0;
+    show(cli, path, &out->r, &shown, out->answer);
+    cm_cli_say(cli, "\n");
+    return CM_OKAY;
+}
+
+static cm_err conclude(cm_cli *cli, const cm_appraisal *a)
+{
+    cm_cli_event e;
+
+    cm_cli_event_begin(cli, &e, "decision");
+    cm_json_put_bool(&e.w, "accepted", a->accepted);
+    cm_json_put_u64(&e.w, "tier", a->tier);
+    cm_json_put_text(&e.w, "why", cm_view_str(a->sentence));
+    cm_cli_event_end(cli, &e);
+    cm_cli_say(cli, "%s\n", a->sentence);
+    return a->accepted ? CM_OKAY : CM_FAIL(POLICY_REFUSED);
+}
+
+static cm_err verify_under(cm_cli *cli, const demand *d, const char *path)
+{
+    CM_AUTO(cm_policy_free_ptr) cm_policy *p = NULL;
+    CM_AUTO(cm_buf_free) cm_buf file = {.max = 0};
+    CM_AUTO(pieces_done) pieces all = {.n = 0};
+    cm_appraisal a;
+
+    CM_TRY(cm_cli_policy_load(cli, &p, &file, path));
+    if (cli->args_n > PIECES)
+        return cm_cli_usage(cli, "a policy decides over at most %d files", PIECES);
+    for (size_t i = 0; i < cli->args_n; i++) {
+        CM_TRY(appraise_one(cli, p, d, cli->args[i], &all.v[i]));
+        all.n++;
+    }
+    cm_policy_judge(&a, p, all.v, all.n, d->p.now);
+    return conclude(cli, &a);
+}
+
+static cm_err only_with(cm_cli *cli)
+{
+    static const char *const own[] = {"config",      "measurement",   "chip",       "snp-floor",
+                                      "vmpl",        "accept-tcb",    "evaluation", "max-age",
+                                      "allow-debug", "allow-migrate", "may-skip"};
+
+    for (size_t i = 0; i < CM_COUNT(own); i++)
+        if (cm_cli_has(cli, own[i]))
+            return cm_cli_usage(cli, "--policy says what is demanded: --%s has no place beside it",
+                                own[i]);
+    return CM_OKAY;
+}
+
+cm_err cm_cli_attest_verify(cm_cli *cli)
+{
+    CM_AUTO(demand_done) demand d = {.p = {.now = 0}};
+
+    CM_TRY(demands(cli, &d));
+    if (!cm_cli_has(cli, "policy"))
+        return verify_each(cli, &d);
+    CM_TRY(only_with(cli));
+    return verify_under(cli, &d, cm_cli_text(cli, "policy"));
 }

@@ -1,6 +1,7 @@
 #ifndef CM_CMD_ATTEST_H
 #define CM_CMD_ATTEST_H
 /* What the attest commands share. */
+#include "appraise/policy.h"
 #include "attest/bundle.h"
 #include "cli.h"
 
@@ -13,5 +14,7 @@ CM_MUST cm_err cm_cli_collateral(cm_cli *cli, cm_attest_bundle **out, const char
 CM_MUST cm_err cm_cli_time(cm_cli *cli, const char *option, uint64_t *out);
 /** Bytes of hex in the nth value of an option, appended to out. CLI_USAGE. */
 CM_MUST cm_err cm_cli_hex_option(cm_cli *cli, const char *option, size_t nth, cm_buf *out);
+/** Read a policy; a fault is told with its line. file keeps the bytes. */
+CM_MUST cm_err cm_cli_policy_load(cm_cli *cli, cm_policy **out, cm_buf *file, const char *path);
 
 #endif

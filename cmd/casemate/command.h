@@ -141,6 +141,7 @@ cm_err cm_cli_hsm_status(struct cm_cli *cli);
 cm_err cm_cli_hsm_test(struct cm_cli *cli);
 cm_err cm_cli_hsm_init(struct cm_cli *cli);
 cm_err cm_cli_attest_verify(struct cm_cli *cli);
+cm_err cm_cli_attest_policy(struct cm_cli *cli);
 cm_err cm_cli_poai_sign(struct cm_cli *cli);
 cm_err cm_cli_poai_verify(struct cm_cli *cli);
 cm_err cm_cli_poai_batch(struct cm_cli *cli);

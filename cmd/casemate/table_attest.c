@@ -8,6 +8,9 @@ static const cm_cli_option verify_options[] = {
           "may be repeated", NULL),
     FLAG(0, "alone", "do not look for such files beside the evidence"),
     ARG(0, "at", "TIME", "judge as of this time (UTC)", "now"),
+    FILE_ARG(0, "policy", "FILE",
+             "demand what this policy file demands, and let it decide over all files together",
+             NULL),
     ARG(0, "nonce", "HEX", "the evidence must be bound to this nonce", NULL),
     ARG(0, "report-data", "HEX", "the same: the report data, without the zeros that fill them",
         NULL),
@@ -27,6 +30,31 @@ static const cm_cli_option verify_options[] = {
          "be repeated", NULL),
 };
 /* clang-format on */
+
+static const cm_cli_option policy_options[] = {
+    FILES(0, "signature", "FILE", "check: a signature over the policy; may be repeated", NULL),
+    FILES('k', "key", "KEY",
+          "check: the public key of a signer, may be repeated; sign: your private key", NULL),
+    FILE_ARG(0, "before", "FILE", "check: the policy in force, whose signers have to agree", NULL),
+    {'o', "out", "FILE", "sign: where the signature goes; - for stdout", NULL, CM_CLI_FILE, NULL,
+     false},
+    OPT_FORCE,
+    OPT_KEY_PASSPHRASE,
+};
+
+static const cm_cli_argument policy_args[] = {
+    {"VERB", "check, explain, diff or sign", CM_CLI_ANY, 1, 1},
+    {"FILE", "the policy; for diff two of them", CM_CLI_FILE, 1, 2},
+};
+
+static const cm_cli_example policy_examples[] = {
+    {"casemate attest policy explain fleet.yaml", "what it accepts, in sentences"},
+    {"casemate attest policy sign fleet.yaml -k alice.pem -o fleet.alice.sig",
+     "the first of two people agrees"},
+    {"casemate attest policy check fleet.yaml --before old.yaml --signature fleet.alice.sig "
+     "--signature fleet.bob.sig -k alice.pub -k bob.pub",
+     "may it replace the policy in force?"},
+};
 
 static const cm_cli_argument verify_args[] = {
     {"FILE", "the evidence, as it came", CM_CLI_FILE, 1, 64},
@@ -61,7 +89,30 @@ static const cm_cli_command commands[] = {
         .options = TABLE(verify_options),
         .args = TABLE(verify_args),
         .examples = TABLE(verify_examples),
+        .see = "attest-policy",
         .run = cm_cli_attest_verify,
+    },
+    {
+        .group = "attest",
+        .name = "policy",
+        .summary = "check, explain, compare and sign files that say what evidence is accepted",
+        .text =
+            "A policy file is YAML: measurements with their provenance and the time until which "
+            "they hold, least firmware, chips, what may be skipped, what each privacy tier "
+            "demands. What it does not name is not accepted; debugging is forbidden unless it "
+            "says otherwise. spec/appraise.md has the rules, docs/attest-policy.schema.json what "
+            "may stand where.\n"
+            "\n"
+            "A change takes two people: a new version is higher than the one in force and signed "
+            "with the ML-DSA keys of two signers whom the one in force names. check without "
+            "--signature and --before looks at the form alone.\n"
+            "\n"
+            "Reads no clock and asks nobody.",
+        .options = TABLE(policy_options),
+        .args = TABLE(policy_args),
+        .examples = TABLE(policy_examples),
+        .see = "attest-verify",
+        .run = cm_cli_attest_policy,
     },
 };
 

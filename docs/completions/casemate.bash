@@ -14,7 +14,7 @@ _casemate_words() {
     model) compgen -W 'keyspace wrap unwrap' -- "$cur" ;;
     audit) compgen -W 'verify prove export tail witness key checkpoint receipt list' -- "$cur" ;;
     system) compgen -W 'rotate-root status' -- "$cur" ;;
-    attest) compgen -W 'verify' -- "$cur" ;;
+    attest) compgen -W 'verify policy' -- "$cur" ;;
     hsm) compgen -W 'status test init set-weight migrate migration' -- "$cur" ;;
     poai) compgen -W 'sign verify batch extract' -- "$cur" ;;
     settle) compgen -W 'sign verify' -- "$cur" ;;
@@ -579,6 +579,7 @@ _casemate_words() {
         case $prev in
         --collateral | -c) compgen -f -- "$cur" && return ;;
         --at) : && return ;;
+        --policy) compgen -f -- "$cur" && return ;;
         --nonce) : && return ;;
         --report-data) : && return ;;
         --measurement | -m) : && return ;;
@@ -591,8 +592,19 @@ _casemate_words() {
         --evaluation) : && return ;;
         --may-skip) : && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--collateral -c --alone --at --nonce --report-data --measurement -m --config --chip --max-age --snp-floor --vmpl --accept-tcb --evaluation --allow-debug --allow-migrate --may-skip --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--collateral -c --alone --at --policy --nonce --report-data --measurement -m --config --chip --max-age --snp-floor --vmpl --accept-tcb --evaluation --allow-debug --allow-migrate --may-skip --json --quiet -q --fips --help -h' -- "$cur"
         [[ $cur == -* ]] || compgen -f -- "$cur"
+        ;;
+    'attest policy')
+        case $prev in
+        --signature) compgen -f -- "$cur" && return ;;
+        --key | -k) compgen -f -- "$cur" && return ;;
+        --before) compgen -f -- "$cur" && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        --key-passphrase-file) compgen -f -- "$cur" && return ;;
+        --key-passphrase-fd) : && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--signature --key -k --before --out -o --force --key-passphrase-file --key-passphrase-fd --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'poai sign')
         case $prev in

@@ -464,6 +464,12 @@
     X(ATTEST_INCOMPLETE, DENIED, 0x0e04, "nothing failed, but not every check could be made", "give what the skipped checks need, or let the policy skip them by name") \
     X(ATTEST_BUNDLE, LIMIT, 0x0e05, "more certificates, lists and statements than are looked at for one piece of evidence", "name those that belong to it with --collateral, and say --alone") \
     X(ATTEST_TPM_KEY, UNSUPPORTED, 0x0e40, "a credential can't be made for this TPM's keys", "give the certificate of an RSA or NIST-curve endorsement key and the TPM2B_PUBLIC of a restricted signing key") \
+    X(POLICY_SYNTAX, MALFORMED, 0x0e10, "the policy file can't be read", "mend the line that is named") \
+    X(POLICY_FORM, INVALID, 0x0e11, "the policy file says something that means nothing", "mend the line that is named: docs/attest-policy.schema.json has what may stand where") \
+    X(POLICY_REFUSED, DENIED, 0x0e12, "the policy refuses the evidence", "the sentence says why; casemate attest policy explain says what would be accepted") \
+    X(POLICY_VERSION, CONFLICT, 0x0e13, "the policy's version is not higher than that of the policy in force", "raise its version, then have it signed") \
+    X(POLICY_SIGNATURES, UNAUTHENTIC, 0x0e14, "the policy is not signed by two people whom the policy in force names", "have another of its signers sign it: casemate attest policy sign") \
+    X(POLICY_SIGNER, UNAUTHENTIC, 0x0e15, "a signature or key is of nobody whose word counts for this policy", "use an ML-DSA key that the policy in force names among its signers, and give its public half") \
     /* cmd: 0x0f01 */ \
     X(CLI_USAGE, INVALID, 0x0f01, "the command line is wrong", "see casemate help") \
     X(CLI_NO_HOME, NOTFOUND, 0x0f02, "there is no folder of keys", "set HOME or CASEMATE_HOME, then run casemate init") \
