@@ -76,6 +76,25 @@ static bool looks_android(cm_view v)
     return false;
 }
 
+/* A map of three, the first of which is the format; a map of two, which are known. */
+static bool looks_apple(cm_view v)
+{
+    cm_view head = CM_LIT("\xa3\x63"
+                          "fmt"
+                          "\x6f"
+                          "apple-appattest");
+
+    return v.n > head.n && cm_view_eq(cm_view_sub(v, 0, head.n), head);
+}
+
+static bool looks_assertion(cm_view v)
+{
+    cm_view head = CM_LIT("\xa2\x69"
+                          "signature");
+
+    return v.n > head.n && cm_view_eq(cm_view_sub(v, 0, head.n), head);
+}
+
 /* Every format, in the order in which they are tried. Whoever shows evidence to a person goes by
  * this table too, so that a new row is all that a new format needs. */
 static const struct {
@@ -90,6 +109,8 @@ static const struct {
     {CM_ATTEST_TPM, looks_tpm, cm_attest_tpm},
     {CM_ATTEST_AZURE, looks_azure, cm_attest_azure},
     {CM_ATTEST_ANDROID, looks_android, cm_attest_android},
+    {CM_ATTEST_APPLE, looks_apple, cm_attest_apple},
+    {CM_ATTEST_ASSERTION, looks_assertion, cm_attest_assertion},
 };
 
 cm_attest_kind cm_attest_detect(cm_view evidence)

@@ -18,7 +18,9 @@
     X(SGX, "sgx", "Intel SGX quote")                                      \
     X(TPM, "tpm", "TPM 2.0 quote")                                        \
     X(AZURE, "azure-vtpm", "Azure's vTPM: hardware report and TPM quote") \
-    X(ANDROID, "android", "Android key attestation")
+    X(ANDROID, "android", "Android key attestation")                      \
+    X(APPLE, "app-attest", "Apple App Attest object")                     \
+    X(ASSERTION, "app-assertion", "assertion by a key that App Attest attested")
 
 #define CM_ATTEST_KIND_ENUM(id, name, what) CM_ATTEST_##id,
 typedef enum { CM_ATTEST_UNKNOWN, CM_ATTEST_KINDS(CM_ATTEST_KIND_ENUM) } cm_attest_kind;
@@ -163,8 +165,10 @@ typedef struct {
     size_t n_measurements;
     const cm_view *chips; /* accepted chip ids; of a TPM: names of attestation keys (AT-53) */
     size_t n_chips;
-    cm_view config; /* expected: SNP host data, Nitro user data, TDX MRCONFIGID; empty: not asked */
-    cm_view fresh;  /* expected report data (zeros follow when shorter) or nonce */
+    cm_view config;   /* expected: SNP host data, Nitro user data, TDX MRCONFIGID, Android's
+                         application id, App Attest's App ID; empty: not asked */
+    cm_view fresh;    /* expected report data (zeros follow when shorter) or nonce; App Attest: the
+                         client data */
     uint64_t max_age; /* seconds since the evidence's own time, where it has one; 0: not asked */
     struct {
         uint8_t vmpl;                 /* exactly */
@@ -194,6 +198,10 @@ typedef struct {
         uint32_t purposes; /* bits of the purposes that the key may have; 0: not asked */
         uint32_t os_patch, vendor_patch, boot_patch; /* the least, as the device writes them */
     } android;
+    struct {
+        cm_view key;      /* an assertion's: SubjectPublicKeyInfo, from the attestation */
+        uint32_t counter; /* the last one seen of that key */
+    } apple;
 } cm_attest_policy;
 
 typedef struct {

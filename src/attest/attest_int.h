@@ -57,6 +57,8 @@ CM_MUST cm_err cm_attest_intel(cm_run *run);
 CM_MUST cm_err cm_attest_tpm(cm_run *run);
 CM_MUST cm_err cm_attest_azure(cm_run *run);
 CM_MUST cm_err cm_attest_android(cm_run *run);
+CM_MUST cm_err cm_attest_apple(cm_run *run);
+CM_MUST cm_err cm_attest_assertion(cm_run *run);
 
 /* ---- packs (pack.c) ------------------------------------------------------------------------- */
 
