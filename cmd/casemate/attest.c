@@ -287,7 +287,7 @@ static void show(cm_cli *cli, const char *path, const cm_attest_result *r, const
 /* One file's evidence and what lies beside it. */
 typedef struct {
     cm_attest_bundle *b;
-    cm_buf evidence;
+    cm_buf evidence, part[CM_PART_COUNT];
     cm_attest_input in;
 } piece;
 
@@ -295,16 +295,18 @@ static void piece_done(piece *x)
 {
     cm_attest_bundle_free(x->b);
     cm_buf_free(&x->evidence);
+    for (size_t i = 0; i < CM_PART_COUNT; i++)
+        cm_buf_free(&x->part[i]);
 }
 
 static cm_err load_piece(cm_cli *cli, piece *x, const char *path)
 {
     x->evidence.max = CM_CLI_EVIDENCE_MAX;
     CM_TRY(cm_cli_about(cli, path, cm_os_slurp(&x->evidence, path, CM_CLI_EVIDENCE_MAX), NULL));
-    CM_TRY(cm_cli_collateral(cli, &x->b, path));
+    CM_TRY(cm_cli_collateral(cli, &x->b, path, cm_buf_view(&x->evidence)));
     x->in.evidence = cm_buf_view(&x->evidence);
     cm_attest_bundle_input(x->b, &x->in);
-    return CM_OKAY;
+    return cm_cli_parts(cli, x->part, &x->in);
 }
 
 static cm_err verify_one(cm_cli *cli, const demand *d, const char *path)

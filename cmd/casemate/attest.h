@@ -9,7 +9,10 @@ enum { CM_CLI_EVIDENCE_MAX = 1 << 20 };
 
 /** Collateral for the evidence at path: what --collateral names, and unless --alone is given what
  * lies beside it. ATTEST_BUNDLE; what reading a file gives. */
-CM_MUST cm_err cm_cli_collateral(cm_cli *cli, cm_attest_bundle **out, const char *path);
+CM_MUST cm_err cm_cli_collateral(cm_cli *cli, cm_attest_bundle **out, const char *path,
+                                 cm_view evidence);
+/** The files of --part, kept in file[]: what came with the evidence, into in. CLI_USAGE. */
+CM_MUST cm_err cm_cli_parts(cm_cli *cli, cm_buf file[CM_PART_COUNT], cm_attest_input *in);
 /** Seconds since 1970 of "1782000000", "2026-06-20", "2026-06-20T12:00:00Z". CLI_USAGE. */
 CM_MUST cm_err cm_cli_time(cm_cli *cli, const char *option, uint64_t *out);
 /** Bytes of hex in the nth value of an option, appended to out. CLI_USAGE. */

@@ -71,6 +71,13 @@ static bool is_file(const char *path)
     return stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= CM_BUNDLE_FILE_MAX;
 }
 
+static bool is_pem(cm_view v)
+{
+    cm_view head = CM_LIT("-----BEGIN");
+
+    return v.n > head.n && cm_view_eq(cm_view_sub(v, 0, head.n), head);
+}
+
 static cm_err add_file(cm_cli *cli, cm_attest_bundle *b, const char *path, bool asked_for)
 {
     CM_AUTO(cm_buf_free) cm_buf file = {.max = CM_BUNDLE_FILE_MAX};
@@ -79,8 +86,9 @@ static cm_err add_file(cm_cli *cli, cm_attest_bundle *b, const char *path, bool 
 
     if (cm_failed(e))
         return asked_for ? cm_cli_about(cli, path, e, NULL) : CM_OKAY;
-    /* Evidence beside evidence: a folder of recordings. */
-    if (!asked_for && cm_attest_detect(cm_buf_view(&file)) != CM_ATTEST_UNKNOWN)
+    /* Evidence beside evidence: a folder of recordings. Certificates in PEM may be either. */
+    if (!asked_for && !is_pem(cm_buf_view(&file)) &&
+        cm_attest_detect(cm_buf_view(&file)) != CM_ATTEST_UNKNOWN)
         return CM_OKAY;
     CM_TRY(cm_cli_about(cli, path,
                         cm_attest_bundle_add(b, cm_view_str(path), cm_buf_view(&file), &as), NULL));
@@ -146,16 +154,35 @@ static cm_err add_beside(cm_cli *cli, cm_attest_bundle *b, const char *path)
     return add_roots(cli, b, at);
 }
 
-cm_err cm_cli_collateral(cm_cli *cli, cm_attest_bundle **out, const char *path)
+cm_err cm_cli_collateral(cm_cli *cli, cm_attest_bundle **out, const char *path, cm_view evidence)
 {
     CM_AUTO(cm_attest_bundle_free_ptr) cm_attest_bundle *b = NULL;
 
     CM_TRY(cm_attest_bundle_new(&b, cli->crypt));
     CM_TRY(add_named(cli, b));
-    if (!cm_cli_has(cli, "alone"))
+    /* A chain brings its certificates along; those beside it are other evidence. */
+    if (!cm_cli_has(cli, "alone") && !is_pem(evidence))
         CM_TRY(add_beside(cli, b, path));
     *out = b;
     b = NULL;
+    return CM_OKAY;
+}
+
+cm_err cm_cli_parts(cm_cli *cli, cm_buf file[CM_PART_COUNT], cm_attest_input *in)
+{
+    for (size_t i = 0; i < cm_cli_count(cli, "part"); i++) {
+        const char *text = cm_cli_nth(cli, "part", i), *path = strchr(text, '=');
+        cm_attest_part id = CM_PART_COUNT;
+
+        if (path)
+            id = cm_attest_part_of(cm_view_of(text, (size_t)(path - text)));
+        if (id == CM_PART_COUNT || file[id].n)
+            return cm_cli_usage(cli, "--part takes NAME=FILE, each name once, not %s", text);
+        file[id].max = CM_CLI_EVIDENCE_MAX;
+        CM_TRY(cm_cli_about(cli, path + 1, cm_os_slurp(&file[id], path + 1, CM_CLI_EVIDENCE_MAX),
+                            NULL));
+        in->part[id] = cm_buf_view(&file[id]);
+    }
     return CM_OKAY;
 }
 

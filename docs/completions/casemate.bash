@@ -578,6 +578,7 @@ _casemate_words() {
     'attest verify')
         case $prev in
         --collateral | -c) compgen -f -- "$cur" && return ;;
+        --part) : && return ;;
         --at) : && return ;;
         --policy) compgen -f -- "$cur" && return ;;
         --nonce) : && return ;;
@@ -592,7 +593,7 @@ _casemate_words() {
         --evaluation) : && return ;;
         --may-skip) : && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--collateral -c --alone --at --policy --nonce --report-data --measurement -m --config --chip --max-age --snp-floor --vmpl --accept-tcb --evaluation --allow-debug --allow-migrate --may-skip --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--collateral -c --part --alone --at --policy --nonce --report-data --measurement -m --config --chip --max-age --snp-floor --vmpl --accept-tcb --evaluation --allow-debug --allow-migrate --may-skip --json --quiet -q --fips --help -h' -- "$cur"
         [[ $cur == -* ]] || compgen -f -- "$cur"
         ;;
     'attest policy')

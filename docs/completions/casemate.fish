@@ -746,6 +746,7 @@ complete -c casemate -n '__fish_seen_subcommand_from config; and __fish_seen_sub
 complete -c casemate -n '__fish_seen_subcommand_from config; and __fish_seen_subcommand_from reference' -l fips -d 'use OpenSSL\'s FIPS provider and refuse what it does not serve'
 complete -c casemate -n '__fish_seen_subcommand_from config; and __fish_seen_subcommand_from reference' -l help -s h -d 'show this help'
 complete -c casemate -n '__fish_seen_subcommand_from attest; and __fish_seen_subcommand_from verify' -l collateral -s c -r -F -d 'a certificate, revocation list, vendor\'s statement or event log, or a folder of them; may be repeated'
+complete -c casemate -n '__fish_seen_subcommand_from attest; and __fish_seen_subcommand_from verify' -l part -x -d 'what came with a TPM\'s evidence: quote, signature, ak, pcrs, activation, td-quote; may be repeated'
 complete -c casemate -n '__fish_seen_subcommand_from attest; and __fish_seen_subcommand_from verify' -l alone -d 'do not look for such files beside the evidence'
 complete -c casemate -n '__fish_seen_subcommand_from attest; and __fish_seen_subcommand_from verify' -l at -x -d 'judge as of this time (UTC)'
 complete -c casemate -n '__fish_seen_subcommand_from attest; and __fish_seen_subcommand_from verify' -l policy -r -F -d 'demand what this policy file demands, and let it decide over all files together'

@@ -68,7 +68,29 @@ print(e["claims"]["timestamp_ms"] // 1000)')
     *) set_ "$N/$s/doc.cbor" 3 'refused: debug' "$at" $((at - 86400)) ;;
     esac
 done
-[ "$sets" -ge 25 ] || die "only $sets sets were judged"
+# Azure's vTPM: the paravisor's report and what came with it. A software TPM's key is no maker's.
+A=$TEE/azure-vtpm
+azure() {
+    local d=$A/$1
+    shift
+    set_ "$d/hcl_report.bin" "$@" --part "quote=$d/tpm_quote.msg" \
+        --part "signature=$d/tpm_quote.sig" --part "pcrs=$d/pcrs_sha256.bin"
+}
+azure snp-genoa 0 'PASS  signature' 2026-06-01 2050-01-01 -c "$S/roots/genoa"
+azure snp-milan-v1 0 'PASS  signature' 2025-06-01 2050-01-01 -c "$S/roots/milan"
+azure tdx 0 'PASS  signature' 2025-06-20 2050-01-01 --part "td-quote=$A/tdx/td_quote.bin"
+P=$TEE/tpm2/swtpm-2026
+expect 3 'PASS  signature' casemate attest verify "$P/quote.msg" --at 2026-12-01 --may-skip all --alone \
+    --part "signature=$P/quote.sig" --part "ak=$P/ak_tpm2b_public.bin" --part "pcrs=$P/quote_pcrs.bin"
+for bad in moon=x quote "quote=$P/nonce.bin --part quote=$P/nonce.bin"; do
+    # shellcheck disable=SC2086
+    expect 2 'CLI_USAGE' casemate attest verify "$P/quote.msg" --part $bad
+done
+[ "$sets" -ge 28 ] || die "only $sets sets were judged"
+
+# Android: a chain is its own evidence; dates of factory certificates do not count.
+expect 3 'refused: debug' casemate attest verify "$TEE/android/blueline/sdk28/SB_RSA_NONE.pem" \
+    --at 2026-06-01 --may-skip all
 
 # What is asked for is compared; several files; the answer for programs.
 R=$S/v3-genoa-aci/report.bin
