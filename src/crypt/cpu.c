@@ -4,7 +4,7 @@
 #include <stdint.h>
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static bool has[CM_CPU_KINDS];
+static bool has[CM_CPU_KINDS], ifma;
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -35,6 +35,7 @@ static void detect(void)
     has[CM_CPU_SHANI] = (b & bit_SHA) != 0 && (c1 & bit_SSE4_1) != 0 && (c1 & bit_SSSE3) != 0;
     has[CM_CPU_AVX2] = (b & bit_AVX2) != 0 && (xcr0 & XCR0_YMM) == XCR0_YMM;
     has[CM_CPU_AVX512] = (b & avx512) == avx512 && (xcr0 & XCR0_ZMM) == XCR0_ZMM;
+    ifma = has[CM_CPU_AVX512] && (b & bit_AVX512IFMA) != 0;
 }
 #else
 static void detect(void)
@@ -47,6 +48,12 @@ bool cm_cpu_has(cm_cpu_kind kind)
 {
     (void)pthread_once(&once, detect);
     return (unsigned)kind < CM_CPU_KINDS && has[kind];
+}
+
+bool cm_cpu_has_ifma(void)
+{
+    (void)pthread_once(&once, detect);
+    return ifma;
 }
 
 const char *cm_cpu_kind_name(cm_cpu_kind kind)

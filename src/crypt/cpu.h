@@ -18,6 +18,9 @@ typedef enum {
  * Constant for the life of the process. Any thread. */
 bool cm_cpu_has(cm_cpu_kind kind);
 
+/** True if machine and system run the kernels of CM_CPU_AVX512 with products of 52 bits. */
+bool cm_cpu_has_ifma(void);
+
 /** "portable", "sha-ni", "avx2", "avx512"; "unknown" for other numbers. Static. */
 const char *cm_cpu_kind_name(cm_cpu_kind kind);
 

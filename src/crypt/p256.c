@@ -1,17 +1,17 @@
 #include <pthread.h>
 
+#include "crypt/cpu.h"
 #include "crypt/p256_field.h"
 
 enum {
     WINDOW = 7, /* bits of a digit, whose absolute value is 64 at most */
     DIGITS = 37,
-    HALF = 1 << (WINDOW - 1),
-    TERMS = 2 * DIGITS
+    HALF = 1 << (WINDOW - 1)
 };
 
-typedef struct {
-    fe x, y;
-} affine;
+_Static_assert(2 * DIGITS == CM_P256_TERMS, "digits of two scalars");
+
+typedef cm_p256_point affine;
 
 /* x / z^2, y / z^3; z = 0 is the point at infinity. */
 typedef struct {
@@ -317,16 +317,9 @@ void cm_p256_table_free_ptr(cm_p256_table **t)
 
 /* ---- verification -------------------------------------------------------------------------- */
 
-/* Terms to be summed. */
-typedef struct {
-    const affine *point[TERMS];
-    bool negated[TERMS];
-    size_t n;
-} terms;
-
 /* Digits of the scalar between -64 and 64, each the number that seven bits and the one below them
  * stand for: Booth's recoding. */
-static void select_multiples(terms *s, const cm_p256_table *t, const cm_p256_num *k)
+static void select_multiples(cm_p256_terms *s, const cm_p256_table *t, const cm_p256_num *k)
 {
     unsigned below_bit = 0;
 
@@ -347,16 +340,72 @@ static void select_multiples(terms *s, const cm_p256_table *t, const cm_p256_num
     }
 }
 
+static void sum_portable(jacobian *out, const cm_p256_terms *s)
+{
+    set(out, s->point[0], s->negated[0]);
+    for (size_t i = 1; i < s->n; i++)
+        add_distinct(out, s->point[i], s->negated[i]);
+}
+
+#if defined(__x86_64__)
+/* p + q, neither infinity nor equal; z = 0 as in add_distinct(). */
+static void add_sums(jacobian *p, const jacobian *q)
+{
+    fe zz, u, s;
+
+    /* p over q's denominator, then q as if it were affine. */
+    fe_sqr(&zz, &q->z);
+    fe_mul(&u, &p->x, &zz);
+    fe_mul(&s, &zz, &q->z);
+    fe_mul(&s, &s, &p->y);
+    *p = (jacobian){u, s, p->z};
+    add_distinct(p, &(affine){q->x, q->y}, false);
+    fe_mul(&p->z, &p->z, &q->z);
+}
+
+/* From 16 times the form here, below 2^256, to the form. */
+static void from_kernel(fe *out, const cm_p256_num *x)
+{
+    static const fe sixteenth = {{0, 0, 0, 1ull << 60}}; /* 2^252 */
+    fe t;
+
+    fe_once(&t, x->v, 0);
+    fe_mul(out, &t, &sixteenth);
+}
+
+static void sum_vectors(jacobian *out, const cm_p256_terms *s)
+{
+    cm_p256_num sums[3][CM_P256_LANES];
+    jacobian p;
+
+    cm_p256_sums_ifma(sums, s);
+    for (size_t i = 0; i < CM_P256_LANES; i++) {
+        from_kernel(&p.x, &sums[0][i]);
+        from_kernel(&p.y, &sums[1][i]);
+        from_kernel(&p.z, &sums[2][i]);
+        if (i == 0)
+            *out = p;
+        else
+            add_sums(out, &p);
+    }
+    for (size_t i = s->n / CM_P256_LANES * CM_P256_LANES; i < s->n; i++)
+        add_distinct(out, s->point[i], s->negated[i]);
+}
+#else
+#define sum_vectors sum_portable
+#endif
+
 /* The sum passes through p == q or infinity for chosen numbers alone: then everything again, with
  * care. */
-static void sum_up(jacobian *out, const terms *s)
+static void sum_up(bool vectors, jacobian *out, const cm_p256_terms *s)
 {
     *out = (jacobian){.z = {{0}}};
     if (s->n == 0)
         return;
-    set(out, s->point[0], s->negated[0]);
-    for (size_t i = 1; i < s->n; i++)
-        add_distinct(out, s->point[i], s->negated[i]);
+    if (vectors && s->n >= CM_P256_LANES)
+        sum_vectors(out, s);
+    else
+        sum_portable(out, s);
     if (!fe_is_zero(&out->z))
         return;
     for (size_t i = 0; i < s->n; i++)
@@ -388,10 +437,11 @@ static bool scalar_ok(const cm_p256_num *x)
     return !is_zero(x) && below(x, &n_.m);
 }
 
-bool cm_p256_verify_var(const cm_p256_table *t, const uint8_t digest[32], const uint8_t sig[64])
+bool cm_p256_verify_on(bool vectors, const cm_p256_table *t, const uint8_t digest[32],
+                       const uint8_t sig[64])
 {
     cm_p256_num r = from_bytes(sig), s = from_bytes(sig + 32), e = from_bytes(digest), w, u;
-    terms list = {.n = 0};
+    cm_p256_terms list = {.n = 0};
     jacobian sum;
 
     if (!scalar_ok(&r) || !scalar_ok(&s))
@@ -404,6 +454,11 @@ bool cm_p256_verify_var(const cm_p256_table *t, const uint8_t digest[32], const 
     select_multiples(&list, &base_table, &u);
     u = order_mul(&r, &w);
     select_multiples(&list, t, &u);
-    sum_up(&sum, &list);
+    sum_up(vectors, &sum, &list);
     return abscissa_is(&sum, &r);
+}
+
+bool cm_p256_verify_var(const cm_p256_table *t, const uint8_t digest[32], const uint8_t sig[64])
+{
+    return cm_p256_verify_on(cm_cpu_has_ifma(), t, digest, sig);
 }

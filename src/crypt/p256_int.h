@@ -6,6 +6,7 @@
  *   inverse.c     inverses modulo a 256-bit odd number
  *   p256_field.h  the field, in Montgomery form
  *   p256.c        points, tables of multiples, the verification
+ *   x86_64/p256_ifma.c  sums of points, eight at a time
  */
 #include "base/base.h"
 
@@ -33,5 +34,27 @@ void cm_p256_table_free(cm_p256_table *t);
 void cm_p256_table_free_ptr(cm_p256_table **t);
 /** Whether sig is one over digest: r || s, big-endian (FIPS 186-5, 6.4.2). */
 bool cm_p256_verify_var(const cm_p256_table *t, const uint8_t digest[32], const uint8_t sig[64]);
+/** The same with the sums in vectors, which the machine must have, or without. */
+bool cm_p256_verify_on(bool vectors, const cm_p256_table *t, const uint8_t digest[32],
+                       const uint8_t sig[64]);
+
+enum { CM_P256_TERMS = 74, CM_P256_LANES = 8 };
+
+/* In Montgomery form, R = 2^256. */
+typedef struct {
+    cm_p256_num x, y;
+} cm_p256_point;
+
+/* Points to be summed. */
+typedef struct {
+    const cm_p256_point *point[CM_P256_TERMS];
+    bool negated[CM_P256_TERMS];
+    size_t n;
+} cm_p256_terms;
+
+/** Sums of every eighth of the first 8 floor(n / 8) >= 8 terms, as X, Y and Z with x = X / Z^2 and
+ * y = Y / Z^3, each 16 times what it is in the form above and below 2^256. Where two equal or
+ * opposite points met, Z is 0 modulo p. */
+void cm_p256_sums_ifma(cm_p256_num sums[3][CM_P256_LANES], const cm_p256_terms *s);
 
 #endif
