@@ -31,6 +31,7 @@ usage() {
 ./do lint          layers, format, complexity, spec tags and the other rules of the house
 ./do bench         the figures of docs/, measured on this machine
 ./do bench kms     the key server's: docs/bench-kms.md, below five minutes
+./do bench market  receipts: docs/bench-market.md, below four minutes
 ./do bench hsm     keys in a token: docs/bench-hsm.md, below one minute
 ./do fuzz [SECS]   every fuzzer for SECS seconds each (default 30)
 ./do docs          man pages and shell completions, from the program's own tables
@@ -282,6 +283,12 @@ do_bench() {
         need_clients
         ninja -C build/main bench/bench_{commit,fill,idle,shake,unwrap} >/dev/null || return 1
         exec python3 bench/kms.py build/main "${CASEMATE_CLIENTS:-.deps/clients/bin}" docs
+    fi
+    if [ "${1-}" = market ]; then
+        need_clients
+        command -v softhsm2-util >/dev/null || die 'bench market needs SoftHSM2 (package softhsm2)'
+        ninja -C build/main bench/bench_{market,token} >/dev/null || return 1
+        exec python3 bench/market.py build/main "${CASEMATE_CLIENTS:-.deps/clients/bin}" docs
     fi
     if [ "${1-}" = hsm ]; then
         need_clients

@@ -9,6 +9,7 @@
 #include "base/os.h"
 #include "codec/json.h"
 #include "market/batch.h"
+#include "market/day.h"
 #include "receipts.h"
 
 enum { LINE = 16 << 10, PIECE = 512, PATHS = 1 << 20 };
@@ -344,28 +345,33 @@ cm_err cm_cli_poai_extract(cm_cli *cli)
 typedef struct {
     cm_cli *cli;
     int fd;
-    uint64_t done, total;
+    uint64_t total;
 } reading;
 
 static cm_err read_some(void *arg, uint8_t *p, size_t n, size_t *got)
 {
     reading *r = arg;
 
-    CM_TRY(cm_os_read(r->fd, p, n, got));
-    r->done += *got;
-    return CM_OKAY;
+    return cm_os_read(r->fd, p, n, got);
 }
 
-static cm_err step(void *arg, const cm_batch_counts *so_far)
+static cm_err step(void *arg, const cm_day_counts *so_far)
 {
     reading *r = arg;
 
-    (void)so_far;
-    cm_cli_progress_step(r->cli, r->done, r->total);
+    cm_cli_progress_step(r->cli, so_far->bytes, r->total);
     return atomic_load(&r->cli->cancel) ? CM_FAIL(CANCELLED) : CM_OKAY;
 }
 
-static void say_counts(cm_cli *cli, const cm_batch_counts *n, cm_err verdict)
+static void say_place(cm_cli *cli, cm_cli_event *e, const cm_day_place *bad)
+{
+    cm_cli_put_number(cli, e, "record", bad->record);
+    if (bad->leaf)
+        cm_cli_put_number(cli, e, "leaf", bad->leaf);
+    cm_cli_put_number(cli, e, "offset", bad->offset);
+}
+
+static void say_counts(cm_cli *cli, const cm_day_counts *n, const cm_day_place *bad, cm_err verdict)
 {
     cm_cli_event e;
 
@@ -374,8 +380,34 @@ static void say_counts(cm_cli *cli, const cm_batch_counts *n, cm_err verdict)
     cm_json_put_bool(&e.w, "valid", cm_ok(verdict));
     cm_cli_put_number(cli, &e, "batches", n->batches);
     cm_cli_put_number(cli, &e, "receipts", n->receipts);
+    if (n->settlements)
+        cm_cli_put_number(cli, &e, "settlements", n->settlements);
+    if (cm_failed(verdict))
+        say_place(cli, &e, bad);
     cm_json_put_fixed(&e.w, "seconds", cm_cli_seconds(cli));
     cm_cli_event_end(cli, &e);
+}
+
+/* M-62: the keys that were given are one signer, and in a day's file each alone another. */
+static cm_err verify_stored(cm_cli *cli, const cm_market_keys *k, const cm_market_policy *p,
+                            reading *r)
+{
+    cm_day_key keys[3] = {{.keys = *k}, {.keys = {.secp = k->secp}}, {.keys = {.mldsa = k->mldsa}}};
+    cm_day_options o = {.crypt = cli->crypt,
+                        .keys = keys,
+                        .key_count = k->secp && k->mldsa ? 3 : 1,
+                        .policy = *p,
+                        .read = read_some,
+                        .progress = step,
+                        .arg = r};
+    cm_day_place bad = {0};
+    cm_day_counts n = {0};
+    cm_err e;
+
+    cm_cli_progress_begin(cli);
+    e = cm_day_verify(&n, &bad, &o);
+    say_counts(cli, &n, &bad, e);
+    return e;
 }
 
 cm_err cm_cli_poai_stored(cm_cli *cli, const cm_market_keys *k, const cm_market_policy *p,
@@ -384,10 +416,7 @@ cm_err cm_cli_poai_stored(cm_cli *cli, const cm_market_keys *k, const cm_market_
     CM_AUTO(cm_os_close_fd) int fd = -1;
     bool dash = cm_cli_is_dash(path);
     reading r = {.cli = cli, .fd = STDIN_FILENO};
-    cm_batch_source source = {read_some, step, &r};
-    cm_batch_counts n = {0};
     struct stat st;
-    cm_err e;
 
     cm_cli_on(cli, path);
     if (!dash) {
@@ -396,10 +425,5 @@ cm_err cm_cli_poai_stored(cm_cli *cli, const cm_market_keys *k, const cm_market_
     }
     if (fstat(r.fd, &st) == 0 && S_ISREG(st.st_mode))
         r.total = (uint64_t)st.st_size;
-    cm_cli_progress_begin(cli);
-    e = cm_batch_verify_stored(&n, cli->crypt, k, p, &source);
-    if (cm_ok(e) && n.batches == 0)
-        e = CM_FAIL(MARKET_MALFORMED);
-    say_counts(cli, &n, e);
-    return e;
+    return verify_stored(cli, k, p, &r);
 }

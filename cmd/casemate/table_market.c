@@ -75,14 +75,16 @@ static const cm_cli_option verify_options[] = {
     OPT_CONTENT("attestation", "the evidence that must be named", "not compared"),
     OPT_CONTENT("proof", "the proof that must be named", "not compared"),
     OPT_HASH,
-    FLAG(0, "stored", "the file is stored batches, one behind the other: verify all of them"),
+    FLAG(0, "stored",
+         "the file is a stored day, or stored batches one behind the other: verify all of it, by "
+         "all processors; with two keys, each may have signed alone unless --need says both"),
 };
 
 static const cm_cli_example verify_examples[] = {
     {"casemate poai verify r.poai -k node.pub --input prompt --output answer",
      "signature, time, and that it is about these two files"},
     {"casemate poai verify day.poab -k node.pub --any-time --stored",
-     "every receipt of a stored day, in constant memory"},
+     "every receipt of a stored day, in bounded memory"},
 };
 
 static const cm_cli_argument receipt_arg[] = {

@@ -829,7 +829,7 @@ complete -c casemate -n '__fish_seen_subcommand_from poai; and __fish_seen_subco
 complete -c casemate -n '__fish_seen_subcommand_from poai; and __fish_seen_subcommand_from verify' -l proof -r -F -d 'the proof that must be named, to be hashed; - is stdin'
 complete -c casemate -n '__fish_seen_subcommand_from poai; and __fish_seen_subcommand_from verify' -l proof-digest -x -d 'or its digest: 64 hex digits'
 complete -c casemate -n '__fish_seen_subcommand_from poai; and __fish_seen_subcommand_from verify' -l hash -x -a 'sha256 keccak256' -d 'how files and streams are hashed'
-complete -c casemate -n '__fish_seen_subcommand_from poai; and __fish_seen_subcommand_from verify' -l stored -d 'the file is stored batches, one behind the other: verify all of them'
+complete -c casemate -n '__fish_seen_subcommand_from poai; and __fish_seen_subcommand_from verify' -l stored -d 'the file is a stored day, or stored batches one behind the other: verify all of it, by all processors; with two keys, each may have signed alone unless --need says both'
 complete -c casemate -n '__fish_seen_subcommand_from poai; and __fish_seen_subcommand_from verify' -l json -d 'write results, progress and errors as lines of JSON'
 complete -c casemate -n '__fish_seen_subcommand_from poai; and __fish_seen_subcommand_from verify' -l quiet -s q -d 'say nothing but errors'
 complete -c casemate -n '__fish_seen_subcommand_from poai; and __fish_seen_subcommand_from verify' -l fips -d 'use OpenSSL\'s FIPS provider and refuse what it does not serve'

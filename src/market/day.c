@@ -49,6 +49,7 @@ struct day {
     cm_pool *pool;
     unit *units;
     uint64_t offset, record; /* the reader's, like the next: bytes used, records begun */
+    bool bare;               /* batches one behind the other, and nothing else */
     uint8_t *ahead;          /* AHEAD bytes, of which those from at to have are not yet used */
     size_t at, have;
     pthread_mutex_t lock; /* all below */
@@ -190,7 +191,7 @@ static void verify_leaves(unit *u)
 
 /* ---- records ------------------------------------------------------------------------------- */
 
-enum { KEY_ID = 60 };
+enum { ALGS_AT = 6, KEY_ID = 60 };
 
 static bool is_settlement(cm_view record)
 {
@@ -447,10 +448,39 @@ static cm_err read_one(day *d, unit **u, bool *end, cm_day_place *at)
     return CM_OKAY;
 }
 
+/* M-32: a head's record is as long as its algorithms say. */
+static cm_err read_bare(day *d, bool *end, cm_day_place *at)
+{
+    uint8_t record[HEAD_MAX];
+    size_t n = CM_BATCH_SIZE;
+    uint16_t algs;
+
+    *at = (cm_day_place){d->record + 1, 0, d->offset};
+    if (d->at == d->have)
+        CM_TRY(read_ahead(d));
+    *end = d->at == d->have;
+    if (*end)
+        return CM_OKAY;
+    CM_TRY(take(d, record, n));
+    algs = cm_get_be16(record + ALGS_AT);
+    if (!is_batch(cm_view_of(record, n)) || algs < CM_MARKET_SECP ||
+        algs > (CM_MARKET_SECP | CM_MARKET_MLDSA))
+        return CM_FAIL(MARKET_MALFORMED);
+    n += (algs & CM_MARKET_SECP ? (size_t)CM_MARKET_SECP_SIG : 0) +
+         (algs & CM_MARKET_MLDSA ? (size_t)CM_MARKET_MLDSA_SIG : 0);
+    CM_TRY(take(d, record + CM_BATCH_SIZE, n - CM_BATCH_SIZE));
+    d->record++;
+    return read_batch(d, cm_view_of(record, n), at);
+}
+
 static cm_err read_head(day *d)
 {
     uint8_t head[CM_DAY_HEAD], want[CM_DAY_HEAD];
 
+    CM_TRY(read_ahead(d));
+    d->bare = is_batch(cm_view_of(d->ahead, d->have));
+    if (d->bare)
+        return CM_OKAY;
     cm_day_head(want);
     CM_TRY(take(d, head, sizeof head));
     /* M-60 */
@@ -467,7 +497,7 @@ static void read_file(day *d)
     unit *u = take_unit(d);
 
     while (cm_ok(e) && !end && !failed_before(d, d->offset))
-        e = read_one(d, &u, &end, &at);
+        e = d->bare ? read_bare(d, &end, &at) : read_one(d, &u, &end, &at);
     if (cm_failed(e))
         fail(d, e, &at);
     cm_pool_submit(d->pool, unit_run, u);

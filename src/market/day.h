@@ -48,13 +48,13 @@ typedef struct {
     void *arg;
 } cm_day_options;
 
-/** Verify a whole file in bounded memory (half a megabyte for each thread, 64 KiB for a
- * large batch).
- * The first record that does not hold, in the order of the file, gives the error and *bad; counts
- * then say what else had been verified. MARKET_MALFORMED: cut short, trailing bytes, a record that
- * is too long, another count at the end; MARKET_VERSION; MARKET_KEY: of no key of the list; errors
- * of cm_poai_verify(), cm_settle_verify() and cm_batch_verify_stored(); NO_THREAD, NO_MEMORY.
- * That nonces and jobs occur once is the register's to say, not this one's. */
+/** Verify a whole file, or stored batches one behind the other (M-32), in bounded memory (half a
+ * megabyte for each thread, 64 KiB for a large batch). The first record that does not hold, in the
+ * order of the file, gives the error and *bad; counts then say what else had been verified.
+ * MARKET_MALFORMED: cut short, trailing bytes, a record that is too long, another count at the end;
+ * MARKET_VERSION; MARKET_KEY: of no key of the list; errors of cm_poai_verify(), cm_settle_verify()
+ * and cm_batch_verify_stored(); NO_THREAD, NO_MEMORY. That nonces and jobs occur once is the
+ * register's to say, not this one's. */
 CM_MUST cm_err cm_day_verify(cm_day_counts *counts, cm_day_place *bad, cm_day_options *o);
 
 #endif

@@ -224,15 +224,13 @@ static cm_err one_round(const cm_crypt *c, const cm_opening *o, vectors *v, cm_v
                                                                    : CM_FAIL(OPENING_PRODUCT);
 }
 
-cm_err cm_opening_check(const cm_crypt *c, const cm_opening *o, const uint8_t commitment[32],
-                        uint64_t count, unsigned rounds)
+cm_err cm_opening_product(const cm_crypt *c, const cm_opening *o, unsigned rounds)
 {
     CM_AUTO(cm_free_ptr) vectors *v = NULL;
     uint8_t seed[32], index[8];
 
-    if (rounds == 0 || rounds > CM_OPENING_ROUNDS_MAX || count == 0)
+    if (rounds == 0 || rounds > CM_OPENING_ROUNDS_MAX)
         return CM_FAIL(BAD_ARGUMENT);
-    CM_TRY(check_committed(c, o, commitment, count));
     if (!range_ok(o))
         return CM_FAIL(OPENING_RANGE);
     CM_TRY(cm_alloc(&v, sizeof *v));
@@ -241,4 +239,13 @@ cm_err cm_opening_check(const cm_crypt *c, const cm_opening *o, const uint8_t co
     for (unsigned i = 0; i < rounds; i++)
         CM_TRY(one_round(c, o, v, CM_VIEW(seed), i));
     return CM_OKAY;
+}
+
+cm_err cm_opening_check(const cm_crypt *c, const cm_opening *o, const uint8_t commitment[32],
+                        uint64_t count, unsigned rounds)
+{
+    if (rounds == 0 || rounds > CM_OPENING_ROUNDS_MAX || count == 0)
+        return CM_FAIL(BAD_ARGUMENT);
+    CM_TRY(check_committed(c, o, commitment, count));
+    return cm_opening_product(c, o, rounds);
 }

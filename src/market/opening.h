@@ -40,6 +40,8 @@ CM_MUST cm_err cm_opening_commitment(const cm_crypt *c, uint8_t out[32], const u
 CM_MUST cm_err cm_opening_root(const cm_crypt *c, uint8_t out[32], uint8_t (*leaves)[32],
                                size_t count);
 CM_MUST cm_err cm_opening_leaf(const cm_crypt *c, uint8_t out[32], const cm_opening *o);
+/** That C = A B alone, of whatever commitment: errors as below. */
+CM_MUST cm_err cm_opening_product(const cm_crypt *c, const cm_opening *o, unsigned rounds);
 /** That the opening is of the commitment over count leaves and that C = A B.
  * MERKLE_PROOF: not committed. OPENING_RANGE: entries so large that the field could not tell.
  * OPENING_PRODUCT: C is not A B. rounds is 1 to 16; wrong products pass with 2^-61 a round. */

@@ -161,6 +161,43 @@ static void empty(void **state)
     day = whole;
 }
 
+/* M-32: stored batches one behind the other are verified likewise. */
+static void bare_batches(void **state)
+{
+    t_day *whole = day;
+    cm_buf bare = {.max = 1u << 20};
+    size_t second;
+    cm_view all;
+
+    (void)state;
+    day = t_day_new();
+    t_day_batch(day, 1, 700);
+    t_day_batch(day, 2, 3);
+    all = cm_buf_view(&day->file);
+    second = day->at[1] - day->at[0] - 4;
+    assert_true(cm_ok(cm_buf_append(&bare, cm_view_sub(all, day->at[0] + 4, second))));
+    assert_true(
+        cm_ok(cm_buf_append(&bare, cm_view_sub(all, day->at[1] + 4, all.n - day->at[1] - 4))));
+    cm_buf_free(&day->file);
+    day->file = bare;
+    assert_true(cm_ok(verify(2)));
+    assert_int_equal(counts.batches, 2);
+    assert_int_equal(counts.receipts, 703);
+    assert_int_equal(counts.bytes, day->file.n);
+    day->file.p[second + NONCE_AT] ^= 1;
+    assert_true(cm_is(verify(2), CM_CRYPT_SIGNATURE));
+    assert_int_equal(bad.record, 2);
+    assert_int_equal(bad.offset, second);
+    day->file.p[second + NONCE_AT] ^= 1;
+    day->file.p[second + 7] ^= 4; /* algorithms that a head can't have */
+    assert_true(cm_is(verify(2), CM_MARKET_MALFORMED));
+    day->file.p[second + 7] ^= 4;
+    day->file.n--;
+    assert_true(cm_is(verify(2), CM_MARKET_MALFORMED));
+    t_day_free(day);
+    day = whole;
+}
+
 static void by_policy(void **state)
 {
     static const uint8_t realm[32] = {1};
@@ -249,7 +286,8 @@ int main(void)
         cmocka_unit_test(all_holds),        cmocka_unit_test(altered),
         cmocka_unit_test(first_of_several), cmocka_unit_test(cut_short),
         cmocka_unit_test(not_a_day),        cmocka_unit_test(empty),
-        cmocka_unit_test(by_policy),        cmocka_unit_test(watched),
+        cmocka_unit_test(bare_batches),     cmocka_unit_test(by_policy),
+        cmocka_unit_test(watched),
     };
 
     return cmocka_run_group_tests_name("market_day", tests, setup, teardown);
