@@ -95,6 +95,14 @@ static bool looks_assertion(cm_view v)
     return v.n > head.n && cm_view_eq(cm_view_sub(v, 0, head.n), head);
 }
 
+/* GET_MEASUREMENTS of SPDM 1.1: all of them, signed. */
+static bool looks_nvidia(cm_view v)
+{
+    cm_view head = CM_LIT("\x11\xe0\x01\xff");
+
+    return v.n > 64 && cm_view_eq(cm_view_sub(v, 0, head.n), head);
+}
+
 /* Every format, in the order in which they are tried. Whoever shows evidence to a person goes by
  * this table too, so that a new row is all that a new format needs. */
 static const struct {
@@ -111,6 +119,7 @@ static const struct {
     {CM_ATTEST_ANDROID, looks_android, cm_attest_android},
     {CM_ATTEST_APPLE, looks_apple, cm_attest_apple},
     {CM_ATTEST_ASSERTION, looks_assertion, cm_attest_assertion},
+    {CM_ATTEST_NVIDIA, looks_nvidia, cm_attest_nvidia},
 };
 
 cm_attest_kind cm_attest_detect(cm_view evidence)

@@ -11,16 +11,17 @@
 #include "crypt/crypt.h"
 
 /* Kinds of evidence: id, name, what it is. */
-#define CM_ATTEST_KINDS(X)                                                \
-    X(SNP, "snp", "AMD SEV-SNP report")                                   \
-    X(NITRO, "nitro", "AWS Nitro document")                               \
-    X(TDX, "tdx", "Intel TDX quote")                                      \
-    X(SGX, "sgx", "Intel SGX quote")                                      \
-    X(TPM, "tpm", "TPM 2.0 quote")                                        \
-    X(AZURE, "azure-vtpm", "Azure's vTPM: hardware report and TPM quote") \
-    X(ANDROID, "android", "Android key attestation")                      \
-    X(APPLE, "app-attest", "Apple App Attest object")                     \
-    X(ASSERTION, "app-assertion", "assertion by a key that App Attest attested")
+#define CM_ATTEST_KINDS(X)                                                       \
+    X(SNP, "snp", "AMD SEV-SNP report")                                          \
+    X(NITRO, "nitro", "AWS Nitro document")                                      \
+    X(TDX, "tdx", "Intel TDX quote")                                             \
+    X(SGX, "sgx", "Intel SGX quote")                                             \
+    X(TPM, "tpm", "TPM 2.0 quote")                                               \
+    X(AZURE, "azure-vtpm", "Azure's vTPM: hardware report and TPM quote")        \
+    X(ANDROID, "android", "Android key attestation")                             \
+    X(APPLE, "app-attest", "Apple App Attest object")                            \
+    X(ASSERTION, "app-assertion", "assertion by a key that App Attest attested") \
+    X(NVIDIA, "nvidia", "NVIDIA measurement report")
 
 #define CM_ATTEST_KIND_ENUM(id, name, what) CM_ATTEST_##id,
 typedef enum { CM_ATTEST_UNKNOWN, CM_ATTEST_KINDS(CM_ATTEST_KIND_ENUM) } cm_attest_kind;

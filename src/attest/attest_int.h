@@ -59,6 +59,7 @@ CM_MUST cm_err cm_attest_azure(cm_run *run);
 CM_MUST cm_err cm_attest_android(cm_run *run);
 CM_MUST cm_err cm_attest_apple(cm_run *run);
 CM_MUST cm_err cm_attest_assertion(cm_run *run);
+CM_MUST cm_err cm_attest_nvidia(cm_run *run);
 
 /* ---- packs (pack.c) ------------------------------------------------------------------------- */
 

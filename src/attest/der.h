@@ -8,6 +8,7 @@ enum {
     CM_DER_BOOLEAN = 1,
     CM_DER_INT = 2,
     CM_DER_OCTET_STRING = 4,
+    CM_DER_OBJECT = 6,
     CM_DER_ENUM = 10,
     CM_DER_SEQ = 0x2010, /* constructed */
     CM_DER_SET = 0x2011,

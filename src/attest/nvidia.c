@@ -1,0 +1,227 @@
+/* NVIDIA's GPUs and switches: an SPDM 1.1 GET_MEASUREMENTS request with its signed answer. */
+#include <openssl/x509v3.h>
+
+#include "attest/attest_int.h"
+#include "attest/der.h"
+
+#define OID_DICE     "2.23.133.5.4.1"
+#define OID_TCB_INFO "2.23.133.5.4.1.1"
+
+enum {
+    REQUEST = 37,
+    NONCE = 32,
+    DIGEST = 48,
+    SIGNATURE = 96,
+    BLOCKS_MAX = 64,
+    VALUE_MAX = 64,
+    OPAQUE_FWID = 20,
+    OPAQUE_DRIVER = 3,
+    OPAQUE_VBIOS = 6,
+    TCB_INFO_FWIDS = 6,
+    REPORT_MAX = 65536,
+};
+
+typedef struct {
+    cm_view nonce, record, fwid, driver, vbios, signature, covered;
+    cm_view value[BLOCKS_MAX];
+    uint32_t n;
+} gpu_report;
+
+/* ---- the report ---------------------------------------------------------------------------- */
+
+static bool read_request(gpu_report *r, cm_cut *c)
+{
+    cm_view head = cm_cut_bytes(c, 4);
+
+    r->nonce = cm_cut_bytes(c, NONCE);
+    return cm_cut_u8(c) == 0 && !c->bad && cm_view_eq(head, CM_LIT("\x11\xe0\x01\xff"));
+}
+
+/* Indices count from one; each block is of the DMTF form and fills its size. */
+static bool read_blocks(gpu_report *r)
+{
+    cm_cut c = cm_cut_of(r->record);
+
+    for (uint32_t i = 0; i < r->n; i++) {
+        uint8_t index = cm_cut_u8(&c), form = cm_cut_u8(&c);
+        uint16_t size = cm_cut_le16(&c), n;
+
+        (void)cm_cut_u8(&c);
+        n = cm_cut_le16(&c);
+        r->value[i] = cm_cut_bytes(&c, n);
+        if (c.bad || index != i + 1 || form != 1 || size != n + 3 || n == 0 || n > VALUE_MAX)
+            return false;
+    }
+    return cm_cut_done(&c);
+}
+
+static bool read_opaque(gpu_report *r, cm_view v)
+{
+    cm_cut c = cm_cut_of(v);
+
+    while (!c.bad && c.rest.n) {
+        uint16_t type = cm_cut_le16(&c);
+        cm_view data = cm_cut_bytes(&c, cm_cut_le16(&c));
+        cm_view *to = type == OPAQUE_FWID     ? &r->fwid
+                      : type == OPAQUE_DRIVER ? &r->driver
+                      : type == OPAQUE_VBIOS  ? &r->vbios
+                                              : NULL;
+
+        if (to && to->n)
+            return false;
+        if (to)
+            *to = data;
+    }
+    return cm_cut_done(&c) && (r->fwid.n == 0 || r->fwid.n == DIGEST);
+}
+
+/* AT-90 */
+static bool parse(gpu_report *r, cm_view v)
+{
+    cm_cut c = cm_cut_of(v);
+    cm_view head, size, opaque;
+
+    if (v.n > REPORT_MAX || !read_request(r, &c))
+        return false;
+    head = cm_cut_bytes(&c, 4);
+    r->n = cm_cut_u8(&c);
+    size = cm_cut_bytes(&c, 3);
+    if (c.bad || head.p[0] != 0x11 || head.p[1] != 0x60 || r->n == 0 || r->n > BLOCKS_MAX)
+        return false;
+    r->record = cm_cut_bytes(&c, size.p[0] | (size_t)size.p[1] << 8 | (size_t)size.p[2] << 16);
+    (void)cm_cut_bytes(&c, NONCE);
+    opaque = cm_cut_bytes(&c, cm_cut_le16(&c));
+    r->signature = cm_cut_bytes(&c, SIGNATURE);
+    if (!cm_cut_done(&c))
+        return false;
+    r->covered = cm_view_sub(v, 0, v.n - SIGNATURE);
+    return read_blocks(r) && read_opaque(r, opaque);
+}
+
+static cm_err claims(cm_run *run, const gpu_report *r, cm_view digest)
+{
+    CM_TRY(cm_claim_bytes(run, "nonce", 0, r->nonce));
+    CM_TRY(cm_claim_bytes(run, "record_digest", 0, digest));
+    CM_TRY(cm_claim_bytes(run, "driver", 0, r->driver));
+    CM_TRY(cm_claim_bytes(run, "vbios", 0, r->vbios));
+    CM_TRY(cm_claim_bytes(run, "fwid", 0, r->fwid));
+    for (uint32_t i = 0; i < r->n; i++)
+        if (!cm_all_zero(r->value[i]))
+            CM_TRY(cm_claim_bytes(run, "measurement", i + 1, r->value[i]));
+    return CM_OKAY;
+}
+
+/* ---- whose it is --------------------------------------------------------------------------- */
+
+/* FWID ::= SEQUENCE { hash OBJECT IDENTIFIER, digest OCTET STRING } */
+static cm_view take_fwid(cm_cut *c)
+{
+    cm_cut in = cm_cut_of(cm_asn1_take(c, CM_DER_SEQ));
+    cm_view v;
+
+    (void)cm_asn1_take(&in, CM_DER_OBJECT);
+    v = cm_asn1_take(&in, CM_DER_OCTET_STRING);
+    return cm_cut_done(&in) ? v : cm_view_of(NULL, 0);
+}
+
+/* An older certificate has the key again, then its FWID. */
+static cm_view dice_fwid(cm_view extension)
+{
+    cm_cut out = cm_cut_of(extension), c = cm_cut_of(cm_asn1_take(&out, CM_DER_SEQ));
+
+    (void)cm_asn1_uint(&c, CM_DER_INT);
+    (void)cm_asn1_take(&c, CM_DER_SEQ);
+    return take_fwid(&c);
+}
+
+/* DiceTcbInfo: the first of its FWIDs; what stands last may be another. */
+static cm_view tcb_info_fwid(cm_view extension)
+{
+    cm_cut out = cm_cut_of(extension), c = cm_cut_of(cm_asn1_take(&out, CM_DER_SEQ));
+
+    while (!c.bad && c.rest.n) {
+        uint32_t tag;
+        cm_view v = cm_asn1_next(&c, &tag);
+        cm_cut in = cm_cut_of(v);
+
+        if (!c.bad && tag == (CM_DER_CTX_IN | TCB_INFO_FWIDS))
+            return take_fwid(&in);
+    }
+    return cm_view_of(NULL, 0);
+}
+
+/* AT-92 */
+static void check_fwid(cm_run *run, const gpu_report *r, const X509 *leaf)
+{
+    cm_view v, have = cm_view_of(NULL, 0);
+
+    if (cm_x509_extension(&v, leaf, OID_TCB_INFO))
+        have = tcb_info_fwid(v);
+    else if (cm_x509_extension(&v, leaf, OID_DICE))
+        have = dice_fwid(v);
+    if (r->fwid.n)
+        cm_note(run, CM_CHECK_IDENTITY, cm_view_eq(have, r->fwid),
+                "the certificate is of other firmware than the report");
+    else
+        cm_note_skip(run, CM_CHECK_IDENTITY, "the report does not name its firmware's identity");
+}
+
+/* The one certificate that is no CA's. */
+static X509 *device(const cm_pool *pool)
+{
+    X509 *found = NULL;
+
+    for (size_t i = 0; i < pool->n; i++) {
+        if (X509_check_ca(pool->v[i]) != 0)
+            continue;
+        if (found)
+            return NULL;
+        found = pool->v[i];
+    }
+    return found;
+}
+
+/* AT-91 */
+static cm_err check_signer(cm_run *run, const gpu_report *r)
+{
+    CM_AUTO(cm_path_done) cm_path path = {0};
+    CM_AUTO(cm_pool_done) cm_pool pool = {0};
+    bool good = false;
+    X509 *leaf;
+
+    CM_TRY(cm_pool_load(&pool, run));
+    leaf = device(&pool);
+    cm_note_skip(run, CM_CHECK_REVOCATION, "the vendor's revocation service is not asked");
+    if (!leaf) {
+        cm_note_fail(run, CM_CHECK_CHAIN, "the device's certificate is not there once");
+        return CM_OKAY;
+    }
+    CM_TRY(cm_ecdsa_raw(&good, run->c, X509_get0_pubkey(leaf), "secp384r1", CM_SHA384,
+                        cm_view_sub(r->signature, 0, SIGNATURE / 2),
+                        cm_view_sub(r->signature, SIGNATURE / 2, SIGNATURE / 2), r->covered));
+    cm_note(run, CM_CHECK_SIGNATURE, good, "the report's signature is wrong");
+    CM_TRY(cm_path_find(&path, run, leaf, &pool, CM_VENDOR_NVIDIA, CM_CHECK_CHAIN));
+    check_fwid(run, r, leaf);
+    return CM_OKAY;
+}
+
+/* AT-93 */
+cm_err cm_attest_nvidia(cm_run *run)
+{
+    gpu_report r = {0};
+    uint8_t digest[DIGEST];
+
+    if (!cm_note(run, CM_CHECK_FORM, parse(&r, run->in->evidence),
+                 "it is no SPDM measurement report of the documented form"))
+        return CM_OKAY;
+    CM_TRY(cm_hash_once(run->c, CM_SHA384, digest, r.record));
+    CM_TRY(claims(run, &r, CM_VIEW(digest)));
+    CM_TRY(check_signer(run, &r));
+    cm_check_measurement(run, CM_VIEW(digest));
+    if (run->p->fresh.n)
+        cm_note(run, CM_CHECK_FRESH, cm_view_eq(r.nonce, run->p->fresh),
+                "it is bound to something else: stale, replayed or relayed");
+    else
+        cm_note_skip(run, CM_CHECK_FRESH, "no nonce or binding was expected");
+    return CM_OKAY;
+}
