@@ -148,6 +148,7 @@ cm_err cm_cli_poai_batch(struct cm_cli *cli);
 cm_err cm_cli_poai_extract(struct cm_cli *cli);
 cm_err cm_cli_settle_sign(struct cm_cli *cli);
 cm_err cm_cli_settle_verify(struct cm_cli *cli);
+cm_err cm_cli_settle_quote(struct cm_cli *cli);
 cm_err cm_cli_doctor(struct cm_cli *cli);
 cm_err cm_cli_top(struct cm_cli *cli);
 cm_err cm_cli_proxy(struct cm_cli *cli);

@@ -173,6 +173,23 @@ static const cm_cli_example settle_verify_examples[] = {
      "both signatures, and that one pays for the other"},
 };
 
+static const cm_cli_option quote_options[] = {
+    ARG(0, "x", "N", "reserve of what is paid in, 1 to below 2^96", NULL),
+    ARG(0, "y", "N", "reserve of what comes out", NULL),
+    ARG(0, "in", "N", "how much is paid in", NULL),
+    FLAG(0, "from-y", "the other way: y is paid in, x comes out"),
+    ARG(0, "least", "N", "refuse the trade if it brings less", "0"),
+    ARG(0, "weight", "N", "the curve's weight, in 10^-18", "1000000000000000000"),
+    ARG(0, "lambda", "N", "its lambda, in 10^-18", "0"),
+    ARG(0, "fee", "N", "what is always taken of the amount, in 10^-18", "0"),
+    ARG(0, "risk", "N", "what its size beside the reserve adds to that, in 10^-18", "0"),
+};
+
+static const cm_cli_example quote_examples[] = {
+    {"casemate settle quote --x 1000000 --y 4000000 --in 1000 --fee 10000000000000000",
+     "with a fee of one percent: 3956 come out"},
+};
+
 static const cm_cli_command commands[] = {
     {
         .group = "poai",
@@ -260,6 +277,17 @@ static const cm_cli_command commands[] = {
         .examples = TABLE(settle_verify_examples),
         .see = "settle-sign poai-verify",
         .run = cm_cli_settle_verify,
+    },
+    {
+        .group = "settle",
+        .name = "quote",
+        .summary = "what a trade on the HMM curve brings",
+        .text = "Price, fee, slippage and new reserves in whole numbers, rounded in the pool's "
+                "favour (spec/market.md, section 8). Prices count 10^-18.",
+        .options = TABLE(quote_options),
+        .examples = TABLE(quote_examples),
+        .see = "settle-sign",
+        .run = cm_cli_settle_quote,
     },
 };
 

@@ -17,7 +17,7 @@ _casemate_words() {
     attest) compgen -W 'verify policy' -- "$cur" ;;
     hsm) compgen -W 'status test init set-weight migrate migration' -- "$cur" ;;
     poai) compgen -W 'sign verify batch extract' -- "$cur" ;;
-    settle) compgen -W 'sign verify' -- "$cur" ;;
+    settle) compgen -W 'sign verify quote' -- "$cur" ;;
     store) compgen -W 'info backup restore fsck migrate' -- "$cur" ;;
     'seal')
         case $prev in
@@ -733,6 +733,19 @@ _casemate_words() {
         esac
         [[ $cur != -* ]] || compgen -W '--key -k --key-passphrase-file --key-passphrase-fd --need --realm --realm-name --at-ms --any-time --skew --receipt --receipt-key --job --job-name --provider --consumer --asset --amount --json --quiet -q --fips --help -h' -- "$cur"
         [[ $cur == -* ]] || compgen -f -- "$cur"
+        ;;
+    'settle quote')
+        case $prev in
+        --x) : && return ;;
+        --y) : && return ;;
+        --in) : && return ;;
+        --least) : && return ;;
+        --weight) : && return ;;
+        --lambda) : && return ;;
+        --fee) : && return ;;
+        --risk) : && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--x --y --in --from-y --least --weight --lambda --fee --risk --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'init')
         case $prev in

@@ -178,6 +178,33 @@ CM_API CM_MUST cm_err cm_verifier_claim_key(uint8_t out[32], const cm_verifier *
                                             const uint8_t model[32], const uint8_t prompt[32],
                                             const uint8_t output[32]);
 
+/* ---- quotes on the HMM curve (spec/market.md, section 8) ------------------------------------- */
+
+/** One resource's pool. Weights, lambda, fee and risk count 1e-18. */
+typedef struct {
+    cm_u256 x, y;            /* reserves: 1 to below 2^96 */
+    uint64_t weight, lambda; /* at most 10^18, not both 0 */
+    uint64_t fee, risk;      /* at most 10^18: what is always taken; what size adds */
+} cm_curve;
+
+typedef struct {
+    cm_u256 out, fee;      /* what the trader gets; what of `in` is taken, rounded up */
+    cm_u256 before, after; /* units of out for one of in, times 10^18, rounded down */
+    uint32_t slippage_bp;  /* by how much `out` is below the price before, rounded up */
+} cm_quote;
+
+/** Twice the invariant, times 10^18. CURVE_PARAMETERS. */
+CM_API CM_MUST cm_err cm_curve_invariant(cm_u256 *out, const cm_curve *c);
+/** What `in` units of x (of y, if from_y) bring. Rounded in the pool's favour. CURVE_PARAMETERS;
+ * CURVE_EMPTY when it would take the last unit; CURVE_FEE when the fee would take everything;
+ * AMOUNT_OVERFLOW past 2^96. */
+CM_API CM_MUST cm_err cm_curve_quote(cm_quote *q, const cm_curve *c, bool from_y,
+                                     const cm_u256 *in);
+/** The same, done: c has the new reserves, to which the fee was not added. CURVE_SLIPPAGE when less
+ * than `least` would come out. q may be NULL. */
+CM_API CM_MUST cm_err cm_curve_swap(cm_curve *c, cm_quote *q, bool from_y, const cm_u256 *in,
+                                    const cm_u256 *least);
+
 /* ---- in libcasemate alone: key files, signing ------------------------------------------------ */
 
 /** Public (or private) key files, one of a kind. KEY_ALGORITHM for other keys; what reading a key

@@ -298,6 +298,10 @@
     X(MARKET_REPLAY, CONFLICT, 0x0d12, "this receipt's nonce has been used before", "sign anew with a new nonce; a receipt is accepted once") \
     X(MARKET_SETTLED, CONFLICT, 0x0d13, "this job, or this receipt, is settled already", "look for the settlement that was signed: there is no second") \
     X(MARKET_OTHER, UNAUTHENTIC, 0x0d40, "a check failed: the record is of something else than was asked for", "compare the failed lines; ask its signer for the record that was meant") \
+    X(CURVE_PARAMETERS, INVALID, 0x0d42, "the curve's parameters are out of bounds", "reserves are 1 to below 2^96; weight, lambda, fee and risk at most 10^18, weight and lambda not both 0") \
+    X(CURVE_EMPTY, CONFLICT, 0x0d43, "the trade would empty the pool", "trade less") \
+    X(CURVE_FEE, CONFLICT, 0x0d44, "the fee would take the whole amount", "trade less: the fee grows with the size") \
+    X(CURVE_SLIPPAGE, CONFLICT, 0x0d45, "the trade brings less than was demanded", "ask for a new quote, or demand less") \
     X(MARKET_LINE, MALFORMED, 0x0d41, "a line of the list is not the fields of a receipt", "a JSON object a line: model, node, input, output as 64 hex digits; see casemate help poai batch") \
     X(MARKET_FORGOTTEN, DENIED, 0x0d14, "what was accepted at the time of this receipt is no longer known, so that it might be a second time", "ask for a new receipt; the server's clock was ahead, or the receipt is old") \
     X(OPENING_RANGE, DENIED, 0x0d10, "an opened matrix has entries too large to be checked", "open the exact products of the quantised weights: entries fit 32 bits") \

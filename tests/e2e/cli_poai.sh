@@ -139,3 +139,15 @@ cp x.hmm bad && flip bad 240
 expect 3 'CRYPT_SIGNATURE' casemate settle verify bad -k m.pub --at-ms $t
 casemate settle verify x.hmm -k m.pub --at-ms $t --json >v.json
 json v.json '[x for x in e if x["event"] == "settlement"][0]["amount_wei"] == "250000000000000"'
+
+# quotes
+quote() { casemate settle quote --x 1000000 --y 4000000 --fee 10000000000000000 "$@"; }
+expect 0 'out          3956' quote --in 1000
+expect 0 'slippage_bp  110' quote --in 1000
+expect 6 'CURVE_SLIPPAGE' quote --in 1000 --least 3957
+expect 6 'CURVE_FEE' quote --in 1
+expect 6 'CURVE_EMPTY' quote --in 100000000 --lambda 1000000000000000000
+expect 2 'CURVE_PARAMETERS' quote --in 1000 --weight 0
+expect 2 '--in is missing' quote
+quote --in 1000 --from-y --json >v.json
+json v.json 'e[-1]["out"] == "247" and e[-1]["new_y"] == "4000990"'
