@@ -387,10 +387,19 @@ cm_hsm_set *cm_kd_devices_set(struct devices *d)
 static void show_token(cm_json_writer *w, const cm_hsm_status *s)
 {
     cm_json_put_text(w, "provider", cm_view_str(s->provider));
+    cm_json_put_text(w, "custody", cm_view_str(cm_hsm_custody_name(s->custody)));
     cm_json_put_text(w, "token", cm_view_str(s->label));
     cm_json_put_text(w, "serial", cm_view_str(s->serial));
     cm_json_put_text(w, "module", cm_view_str(s->module));
     cm_json_put_hex(w, "module_sha256", CM_VIEW(s->module_hash));
+}
+
+/* Of its weight, in thousandths: less than all while it ramps. */
+static uint64_t takes(const cm_fleet *f, size_t i)
+{
+    uint64_t share = cm_fleet_share(f, i, cm_os_monotonic_ns() / 1000000);
+
+    return f->m[i].weight ? share / f->m[i].weight : 0;
 }
 
 /* The members of a set, whose places begin at first. */
@@ -408,6 +417,8 @@ static void show_set(cm_json_writer *w, struct devices *d, cm_hsm_set *set, size
         cm_json_put_text(w, "state", cm_view_str(cm_fleet_state_name(f.m[i].state)));
         cm_json_put_text(w, "use", cm_view_str(use));
         cm_json_put_u64(w, "weight", f.m[i].weight);
+        cm_json_put_u64(w, "takes_permille", takes(&f, i));
+        cm_json_put_u64(w, "failed_in_row", f.m[i].failed);
         cm_json_put_u64(w, "requests", f.m[i].calls);
         cm_json_put_u64(w, "failures", f.m[i].failures);
         cm_json_put_u64(w, "microseconds", f.m[i].us);

@@ -16,12 +16,13 @@ enum { AGAIN_MS = 5000 };
 static const cm_config_provider *provider(const kmsd *d, const char *name)
 {
     for (size_t i = 0; i < d->v->hsm.providers_n; i++)
-        if (strcmp(d->v->hsm.providers[i].name, name) == 0)
+        if (d->v->hsm.providers[i].use == CM_CONFIG_HSM_ROOT &&
+            strcmp(d->v->hsm.providers[i].name, name) == 0)
             return &d->v->hsm.providers[i];
     return NULL;
 }
 
-/* Everything that keyd has a device for; last: the old one of a migration is out already. */
+/* Every device behind the root; tenants' own stay as they are configured. */
 static void wanted(const kmsd *d, const cm_device_plan *p, cm_keyctl_devices *out)
 {
     *out = (cm_keyctl_devices){.n = 0};
@@ -29,6 +30,8 @@ static void wanted(const kmsd *d, const cm_device_plan *p, cm_keyctl_devices *ou
         const cm_config_provider *c = &d->v->hsm.providers[i];
         const cm_device_want *w = cm_device_wanted(p, c->name);
 
+        if (c->use != CM_CONFIG_HSM_ROOT)
+            continue;
         out->of[out->n].name = cm_view_str(c->name);
         out->of[out->n].weight = w ? w->weight : c->weight;
         out->of[out->n++].retired = w && w->retired;

@@ -241,11 +241,11 @@ cm_err cm_kmsd_service_make(kmsd *d, cm_svc **svc)
                         .now_ms = cm_kmsd_now_ms,
                         .version = CM_CONFIG_VERSION,
                         .custody = custody(d),
-                        .devices = d->device_names,
-                        .devices_n = d->v->hsm.providers_n};
+                        .devices = d->device_names};
 
-    for (size_t i = 0; i < o.devices_n; i++)
-        d->device_names[i] = d->v->hsm.providers[i].name;
+    for (size_t i = 0; i < d->v->hsm.providers_n; i++)
+        if (d->v->hsm.providers[i].use == CM_CONFIG_HSM_ROOT)
+            d->device_names[o.devices_n++] = d->v->hsm.providers[i].name;
     o.address_rate = d->v->limits.address_calls;
     o.model_days = d->v->rotation.model / DAY_MS;
     if (d->v->rotation.api)

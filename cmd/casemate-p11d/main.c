@@ -32,7 +32,7 @@ struct arguments {
     int connection[CONNECTIONS_MAX];
     unsigned connections;
     const char *pin_file, *pin_credential;
-    uint64_t pin_fd, sessions;
+    uint64_t pin_fd, new_pin_fd, sessions;
     const char *read[PATHS_MAX + 4], *write[PATHS_MAX + 2];
     unsigned reads, writes;
     bool network, no_sandbox, help, version;
@@ -69,6 +69,7 @@ static const char usage[] =
     "  --pin-file FILE       the user's PIN: the first line of FILE\n"
     "  --pin-fd N            read it from descriptor N\n"
     "  --pin-credential NAME read it from a systemd credential\n"
+    "  --new-pin-fd N        give the token this PIN, read from descriptor N, in its place\n"
     "  --pin-retry           try the PIN although the token says that few tries are left\n"
     "  --init TEXT           what the module takes as its configuration (NSS)\n"
     "  --sessions N          sessions with the token at most; default: 4\n"
@@ -115,6 +116,8 @@ static bool numbered(struct arguments *a, const char *name, const char *value)
         return path_argument(a->write, &a->writes, value);
     if (strcmp(name, "--pin-fd") == 0)
         return number(&a->pin_fd, value, 65535);
+    if (strcmp(name, "--new-pin-fd") == 0)
+        return number(&a->new_pin_fd, value, 65535);
     if (strcmp(name, "--sessions") == 0)
         return number(&a->sessions, value, CM_P11_SESSIONS) && a->sessions > 0;
     return false;
@@ -204,6 +207,27 @@ static cm_err read_pin(struct p11d *d)
         return CM_FAIL(HSM_NO_PIN);
     a->o.pin = cm_view_of(d->pin, n);
     return CM_OKAY;
+}
+
+/* H-64: before anybody is served, by what is read from a pipe. */
+static cm_err change_pin(struct p11d *d)
+{
+    CM_AUTO(cm_os_close_fd) int fd = (int)d->a->new_pin_fd;
+    uint8_t *pin;
+    size_t n = 0;
+    cm_err e;
+
+    CM_TRY(cm_secret_new(&pin, CM_P11_PIN_MAX + 1));
+    e = cm_os_read(fd, pin, CM_P11_PIN_MAX + 1, &n);
+    for (size_t i = 0; i < n; i++)
+        if (pin[i] == '\n' || pin[i] == '\r')
+            n = i;
+    if (cm_ok(e))
+        e = d->p11 ? cm_p11_set_pin(d->p11, cm_view_of(pin, n)) : CM_FAIL(HSM_MECHANISM);
+    cm_secret_free(pin, CM_P11_PIN_MAX + 1);
+    if (cm_ok(e))
+        CM_LOG(d->log, INFO, "pin_changed", cm_log_str("module", d->a->o.module));
+    return e;
 }
 
 /* ---- requests ------------------------------------------------------------------------------ */
@@ -354,6 +378,8 @@ static cm_err start(struct p11d *d)
     if (cm_ok(d->refused))
         d->refused = d->a->cloud ? cm_cloud_new(&d->cloud, d->crypt, d->a->cloud)
                                  : cm_p11_new(&d->p11, d->crypt, &d->a->o);
+    if (cm_ok(d->refused) && d->a->new_pin_fd)
+        d->refused = change_pin(d);
     if (cm_ok(d->refused))
         d->device = d->a->cloud ? cm_cloud_of(d->cloud) : cm_p11_of(d->p11);
     if (d->pin)

@@ -1,108 +1,12 @@
 /* casemate hsm: status, test, init. The vendor's module runs in casemate-p11d, never here. */
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/child.h"
-#include "base/os.h"
-#include "cli.h"
+#include "device.h"
 #include "hsm/conform.h"
-#include "hsm/remote.h"
 #include "hsm/unseal.h"
+#include "hsm_set.h"
 #include "run/sandbox.h"
-
-enum { PIN_MAX = 256, PATHS = 8, PATH_LEN = 4096, PATIENCE_MS = 120000 };
-
-struct device {
-    char program[PATH_LEN];
-    const char *args[CM_P11D_ARGS + 1];
-    size_t n;
-    cm_buf pin;
-    cm_p11d p;
-    cm_hsm_remote *r;
-    cm_hsm h;
-};
-
-static void device_done(struct device *d)
-{
-    cm_hsm_remote_free(d->r);
-    cm_p11d_stop(&d->p);
-    cm_buf_free(&d->pin);
-}
-
-/* ---- starting ------------------------------------------------------------------------------ */
-
-static void add(struct device *d, const char *name, const char *value)
-{
-    if (!value || d->n + 2 > CM_P11D_ARGS)
-        return;
-    d->args[d->n++] = name;
-    d->args[d->n++] = value;
-}
-
-static void add_flag(struct device *d, cm_cli *cli, const char *option, const char *name)
-{
-    if (cm_cli_has(cli, option) && d->n < CM_P11D_ARGS)
-        d->args[d->n++] = name;
-}
-
-static void arguments(struct device *d, cm_cli *cli)
-{
-    add(d, "--module", cm_cli_text(cli, "module"));
-    add(d, "--cloud", cm_cli_text(cli, "cloud"));
-    add(d, "--token", cm_cli_text(cli, "token"));
-    add(d, "--pin-file", cm_cli_text(cli, "pin-file"));
-    add(d, "--init", cm_cli_text(cli, "init"));
-    for (size_t i = 0; i < CM_MIN(cm_cli_count(cli, "read"), (size_t)PATHS / 2); i++)
-        add(d, "--read", cm_cli_nth(cli, "read", i));
-    for (size_t i = 0; i < CM_MIN(cm_cli_count(cli, "write"), (size_t)PATHS / 2); i++)
-        add(d, "--write", cm_cli_nth(cli, "write", i));
-    add_flag(d, cli, "pin-retry", "--pin-retry");
-    add_flag(d, cli, "network", "--network");
-    add_flag(d, cli, "no-sandbox", "--no-sandbox");
-}
-
-static cm_err pin(struct device *d, cm_cli *cli)
-{
-    static const char *const ways[] = {"pin-file", "pin-fd", "no-pin", NULL};
-    uint64_t fd = 0;
-    size_t n;
-
-    d->pin.max = PIN_MAX + 1;
-    CM_TRY(cm_cli_at_most_one(cli, ways));
-    CM_TRY(cm_cli_number(cli, "pin-fd", 0, 1 << 20, &fd));
-    if (cm_cli_has(cli, "pin-file") || cm_cli_has(cli, "no-pin") || cm_cli_has(cli, "cloud"))
-        return CM_OKAY;
-    if (!cm_cli_has(cli, "pin-fd"))
-        return cm_cli_ask(cli, &d->pin, "PIN of the token");
-    CM_TRY(cm_buf_reserve(&d->pin, PIN_MAX + 1));
-    CM_TRY(cm_os_read((int)fd, d->pin.p, PIN_MAX + 1, &n));
-    d->pin.n = n;
-    return n <= PIN_MAX ? CM_OKAY : CM_FAIL(HSM_NO_PIN);
-}
-
-static cm_err open_device(cm_cli *cli, struct device *d)
-{
-    cm_hsm_remote_options o = {
-        .connect = cm_p11d_connect, .arg = &d->p, .fd = -1, .timeout_ms = PATIENCE_MS};
-    static const char *const kinds[] = {"module", "cloud", NULL};
-    const char *what = cm_cli_text(cli, cm_cli_has(cli, "cloud") ? "cloud" : "module");
-
-    CM_TRY(cm_cli_at_most_one(cli, kinds));
-    if (!what)
-        return cm_cli_usage(cli, "which device? Give --module FILE, the vendor's PKCS#11 module, "
-                                 "or --cloud FILE, a key service's configuration");
-    cm_cli_on(cli, what);
-    if (cm_failed(cm_child_find(d->program, sizeof d->program, "casemate-p11d")))
-        return cm_cli_about(cli, "casemate-p11d", CM_FAIL(HSM_SPAWN), NULL);
-    arguments(d, cli);
-    CM_TRY(pin(d, cli));
-    d->p = (cm_p11d){
-        .program = d->program, .args = d->args, .env = environ, .pin = cm_buf_view(&d->pin)};
-    CM_TRY(cm_hsm_remote_new(&d->r, &o));
-    d->h = cm_hsm_remote_of(d->r);
-    return CM_OKAY;
-}
 
 /* ---- status -------------------------------------------------------------------------------- */
 
@@ -133,7 +37,7 @@ static void say_status(cm_cli *cli, const cm_hsm_status *s)
                cm_sandbox_text((unsigned)s->sandbox));
 }
 
-static cm_err root_key(const struct device *d, const char **says)
+static cm_err root_key(const cm_cli_device *d, const char **says)
 {
     cm_hsm_key k;
     cm_err e = cm_hsm_find(&d->h, &k, CM_HSM_AES256, CM_LIT(CM_HSM_ROOT_ID), (cm_view){NULL, 0});
@@ -144,12 +48,15 @@ static cm_err root_key(const struct device *d, const char **says)
 
 cm_err cm_cli_hsm_status(cm_cli *cli)
 {
-    CM_AUTO(device_done) struct device d = {.n = 0};
+    CM_AUTO(cm_cli_device_done) cm_cli_device d = {.n = 0};
     const char *root = "none";
     cm_hsm_status s;
     cm_cli_event e;
 
-    CM_TRY(open_device(cli, &d));
+    if (!cm_cli_has(cli, "module") && !cm_cli_has(cli, "cloud") &&
+        (cm_cli_has(cli, "dir") || cm_cli_has(cli, "socket") || getenv("CASEMATE_SERVER")))
+        return cm_cli_hsm_set_status(cli);
+    CM_TRY(cm_cli_device_open(cli, &d));
     CM_TRY(cm_hsm_status_of(&d.h, &s));
     CM_TRY(root_key(&d, &root));
     cm_cli_event_begin(cli, &e, "hsm");
@@ -208,11 +115,11 @@ static cm_err first_failure(const cm_conform *c)
 
 cm_err cm_cli_hsm_test(cm_cli *cli)
 {
-    CM_AUTO(device_done) struct device d = {.n = 0};
+    CM_AUTO(cm_cli_device_done) cm_cli_device d = {.n = 0};
     cm_hsm_status s;
     cm_conform c;
 
-    CM_TRY(open_device(cli, &d));
+    CM_TRY(cm_cli_device_open(cli, &d));
     CM_TRY(cm_hsm_status_of(&d.h, &s));
     say_status(cli, &s);
     cm_cli_say(cli, "\n");
@@ -227,12 +134,12 @@ cm_err cm_cli_hsm_test(cm_cli *cli)
 
 cm_err cm_cli_hsm_init(cm_cli *cli)
 {
-    CM_AUTO(device_done) struct device d = {.n = 0};
+    CM_AUTO(cm_cli_device_done) cm_cli_device d = {.n = 0};
     cm_cli_event e;
     cm_hsm_key k;
     cm_err made;
 
-    CM_TRY(open_device(cli, &d));
+    CM_TRY(cm_cli_device_open(cli, &d));
     made = cm_hsm_generate(&d.h, &k, CM_HSM_AES256, CM_LIT(CM_HSM_ROOT_ID), CM_LIT(CM_HSM_ROOT_ID),
                            false);
     CM_TRY(cm_cli_about(cli, CM_HSM_ROOT_ID, made,

@@ -22,6 +22,25 @@
 
 static const cm_cli_option device_options[] = {OPT_DEVICE};
 
+static const cm_cli_option status_options[] = {
+    OPT_DEVICE,
+    {0, "dir", "DIR", "instead of a device: those of the server with this folder",
+     "that of $CASEMATE_SERVER", CM_CLI_FOLDER, NULL, false},
+    FILE_ARG(0, "socket", "FILE", "its admin socket itself", "admin.sock in the folder"),
+};
+
+static const cm_cli_option bench_options[] = {
+    OPT_DEVICE,
+    ARG(0, "milliseconds", "N", "how long each measurement takes", "1000"),
+};
+
+static const cm_cli_option pin_options[] = {
+    OPT_DEVICE,
+    FILE_ARG(0, "new-pin-file", "FILE", "the new PIN: the first line of FILE",
+             "asked for on the terminal"),
+    ARG(0, "new-pin-fd", "N", "read it from descriptor N", NULL),
+};
+
 static const cm_cli_option test_options[] = {
     OPT_DEVICE,
     FLAG(0, "persistent", "with keys that are stored on the token, and removed again"),
@@ -30,6 +49,18 @@ static const cm_cli_option test_options[] = {
 static const cm_cli_example status_examples[] = {
     {"casemate hsm status --module /usr/lib/softhsm/libsofthsm2.so --token kms",
      "asks for the PIN on the terminal"},
+    {"casemate hsm status --dir kms", "the devices behind a running server's root"},
+};
+
+static const cm_cli_example bench_examples[] = {
+    {"casemate hsm bench --module /usr/lib/softhsm/libsofthsm2.so --token kms --pin-file pin",
+     "how fast the device is"},
+};
+
+static const cm_cli_example pin_examples[] = {
+    {"casemate hsm rotate-pin --module /usr/lib/softhsm/libsofthsm2.so --token kms --pin-file pin "
+     "--new-pin-file next",
+     "afterwards pin holds the new PIN"},
 };
 
 static const cm_cli_example test_examples[] = {
@@ -48,8 +79,12 @@ static const cm_cli_command commands[] = {
         .name = "status",
         .summary = "show a token, its module and whether it holds a root key",
         .text = "The module runs in casemate-p11d, a process of its own in a sandbox. A PIN is "
-                "tried once; not at all when the token says that few tries are left.",
-        .options = TABLE(device_options),
+                "tried once; not at all when the token says that few tries are left. Without "
+                "--module, and with --dir, --socket or $CASEMATE_SERVER: the devices behind that "
+                "server's root, with their state (serves, ramps, broken, quarantined, retired), "
+                "weight, the part of it that they take now, failures in a row and in all, and how "
+                "long an answer takes.",
+        .options = TABLE(status_options),
         .examples = TABLE(status_examples),
         .see = "hsm-test hsm-init",
         .run = cm_cli_hsm_status,
@@ -65,6 +100,31 @@ static const cm_cli_command commands[] = {
         .examples = TABLE(test_examples),
         .see = "hsm-status",
         .run = cm_cli_hsm_test,
+    },
+    {
+        .group = "hsm",
+        .name = "bench",
+        .summary = "find out how fast a token is",
+        .text = "Makes keys that are gone afterwards, and measures what a key server asks a device "
+                "for, one request at a time through casemate-p11d: operations a second, and the "
+                "time that half of them and 99 of 100 stay below.",
+        .options = TABLE(bench_options),
+        .examples = TABLE(bench_examples),
+        .see = "hsm-test",
+        .run = cm_cli_hsm_bench,
+    },
+    {
+        .group = "hsm",
+        .name = "rotate-pin",
+        .summary = "give a token another PIN",
+        .text = "The new PIN is written to FILE.new beside the PIN file first, then the token is "
+                "given it (C_SetPIN), then opened by it, and only then it takes the place of the "
+                "old one in the PIN file. Whatever breaks this off, run it again: it finds out "
+                "which of the two the token has.",
+        .options = TABLE(pin_options),
+        .examples = TABLE(pin_examples),
+        .see = "hsm-status",
+        .run = cm_cli_hsm_rotate_pin,
     },
     {
         .group = "hsm",

@@ -5,17 +5,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "admin.h"
 #include "base/os.h"
 #include "keys/shamir.h"
-#include "remote.h"
 
-enum { PATH_LEN = 4096, SECRET_MAX = 4096, TRIES = 1200, PAUSE_US = 100000 };
-
-typedef struct {
-    cm_cli *cli;
-    cm_client *client;
-    char socket[PATH_LEN];
-} admin;
+enum { SECRET_MAX = 4096, TRIES = 1200, PAUSE_US = 100000 };
 
 typedef struct {
     char keyd[16];
@@ -24,79 +18,7 @@ typedef struct {
     bool busy, serving;
 } standing;
 
-static void admin_done(admin *a)
-{
-    cm_client_free(a->client);
-}
-
-/* ---- where it is --------------------------------------------------------------------------- */
-
-static bool try_socket(admin *a, const char *folder, size_t n)
-{
-    int len = snprintf(a->socket, sizeof a->socket, "%.*s/admin.sock", (int)n, folder);
-
-    return len > 0 && (size_t)len < sizeof a->socket && cm_os_exists(a->socket);
-}
-
-/* The folder of the profile in use: `casemate serve` keeps both in one. */
-static bool beside_profile(admin *a)
-{
-    const char *profile = getenv("CASEMATE_SERVER");
-    const char *slash = profile ? strrchr(profile, '/') : NULL;
-
-    if (!profile || !profile[0])
-        return false;
-    return slash ? try_socket(a, profile, (size_t)(slash - profile)) : try_socket(a, ".", 1);
-}
-
-static cm_err find_socket(cm_cli *cli, admin *a)
-{
-    const char *given = cm_cli_text(cli, "socket"), *dir = cm_cli_text(cli, "dir");
-    char standard[PATH_LEN];
-
-    if (given) {
-        if (snprintf(a->socket, sizeof a->socket, "%s", given) >= (int)sizeof a->socket)
-            return CM_FAIL(TOO_BIG);
-        return CM_OKAY;
-    }
-    if (!dir && beside_profile(a))
-        return CM_OKAY;
-    if (!dir)
-        CM_TRY(cm_cli_data_dir(standard, sizeof standard));
-    dir = dir ? dir : standard;
-    if (try_socket(a, dir, strlen(dir)))
-        return CM_OKAY;
-    return cm_cli_about(cli, a->socket, CM_FAIL(NO_FILE),
-                        "start the server, or say where its admin socket is: --dir or --socket");
-}
-
-static cm_err open_admin(cm_cli *cli, admin *a)
-{
-    CM_AUTO(cm_buf_free) cm_buf url = {.max = PATH_LEN + 8};
-    cm_client_options o = {.retries = 0};
-
-    a->cli = cli;
-    CM_TRY(find_socket(cli, a));
-    CM_TRY(cm_buf_append(&url, CM_LIT("unix:")));
-    CM_TRY(cm_buf_append(&url, cm_view_str(a->socket)));
-    o.url = cm_buf_view(&url);
-    return cm_cli_about(cli, a->socket, cm_client_new(&a->client, cli->crypt, &o), NULL);
-}
-
 /* ---- asking -------------------------------------------------------------------------------- */
-
-static cm_err call(admin *a, cm_client_answer *got, const char *method, cm_view target,
-                   cm_view body)
-{
-    const cm_client_request q = {
-        .method = method, .target = target, .body = body, .auth = CM_CLIENT_PLAIN};
-    cm_err e = cm_client_call(a->client, got, &q);
-
-    if (cm_failed(e))
-        return cm_cli_about(a->cli, a->socket, e,
-                            "start the server; its log says why it ended, if it did");
-    return got->status < 300 ? CM_OKAY : cm_remote_refused(a->cli, got);
-}
 
 static void text_member(char *out, size_t max, const cm_json_node *o, const char *key)
 {
@@ -124,13 +46,13 @@ static void bool_member(bool *out, const cm_json_node *o, const char *key)
         *out = false;
 }
 
-static cm_err ask_status(admin *a, standing *s)
+static cm_err ask_status(cm_cli_admin *a, standing *s)
 {
     CM_AUTO(cm_client_answer_free) cm_client_answer got = {0};
     CM_AUTO(cm_json_free_ptr) cm_json *j = NULL;
     const cm_json_node *o;
 
-    CM_TRY(call(a, &got, "GET", CM_LIT("/admin/status"), (cm_view){0}));
+    CM_TRY(cm_cli_admin_call(a, &got, "GET", CM_LIT("/admin/status"), (cm_view){0}));
     CM_TRY(cm_json_parse(&j, cm_buf_view(&got.body), NULL, NULL));
     o = cm_json_root(j);
     text_member(s->keyd, sizeof s->keyd, o, "keyd");
@@ -150,14 +72,14 @@ static bool is_open(const standing *s)
     return strcmp(s->keyd, "open") == 0;
 }
 
-static cm_err stopped(const admin *a)
+static cm_err stopped(const cm_cli_admin *a)
 {
     (void)usleep(PAUSE_US);
     return atomic_load(&a->cli->cancel) ? CM_FAIL(CANCELLED) : CM_OKAY;
 }
 
 /* keyd starts in a moment, and is busy while another secret is tried. */
-static cm_err wait_ready(admin *a, standing *s)
+static cm_err wait_ready(cm_cli_admin *a, standing *s)
 {
     for (unsigned i = 0; i < TRIES; i++) {
         CM_TRY(ask_status(a, s));
@@ -168,7 +90,7 @@ static cm_err wait_ready(admin *a, standing *s)
     return CM_FAIL(KMSD_KEYD_BUSY);
 }
 
-static cm_err verdict(admin *a, const standing *s)
+static cm_err verdict(cm_cli_admin *a, const standing *s)
 {
     if (s->error[0] == 0)
         return CM_OKAY;
@@ -177,7 +99,7 @@ static cm_err verdict(admin *a, const standing *s)
 }
 
 /* Until the secret was tried, and what follows an unsealing is done. */
-static cm_err wait_tried(admin *a, standing *s, uint64_t before)
+static cm_err wait_tried(cm_cli_admin *a, standing *s, uint64_t before)
 {
     for (unsigned i = 0; i < TRIES; i++) {
         CM_TRY(ask_status(a, s));
@@ -192,7 +114,7 @@ static cm_err wait_tried(admin *a, standing *s, uint64_t before)
 }
 
 /* kind: the member's name. A credential is the server's own and has no value. */
-static cm_err give(admin *a, standing *s, const char *kind, cm_view secret)
+static cm_err give(cm_cli_admin *a, standing *s, const char *kind, cm_view secret)
 {
     CM_AUTO(cm_client_answer_free) cm_client_answer got = {0};
     CM_AUTO(cm_buf_free) cm_buf body = {.max = 8 * SECRET_MAX};
@@ -207,13 +129,13 @@ static cm_err give(admin *a, standing *s, const char *kind, cm_view secret)
         cm_json_put_text(&w, kind, secret);
     cm_json_end_object(&w);
     CM_TRY(cm_json_finish(&w));
-    CM_TRY(call(a, &got, "POST", CM_LIT("/admin/unseal"), cm_buf_view(&body)));
+    CM_TRY(cm_cli_admin_call(a, &got, "POST", CM_LIT("/admin/unseal"), cm_buf_view(&body)));
     return wait_tried(a, s, s->tries);
 }
 
 /* ---- saying -------------------------------------------------------------------------------- */
 
-static void say(admin *a, const standing *s)
+static void say(cm_cli_admin *a, const standing *s)
 {
     cm_cli *cli = a->cli;
     cm_cli_event e;
@@ -250,7 +172,7 @@ static bool like_share(cm_cli *cli, cm_view v)
     return is || dashes >= 8;
 }
 
-static cm_err give_text(admin *a, standing *s, cm_view v)
+static cm_err give_text(cm_cli_admin *a, standing *s, cm_view v)
 {
     if (v.n == 0)
         return cm_cli_usage(a->cli, "nothing was given");
@@ -258,7 +180,7 @@ static cm_err give_text(admin *a, standing *s, cm_view v)
 }
 
 /* A line a share; those behind the last that is needed stay unread. */
-static cm_err give_file(admin *a, standing *s, const char *path)
+static cm_err give_file(cm_cli_admin *a, standing *s, const char *path)
 {
     CM_AUTO(cm_buf_free) cm_buf b = {.max = SECRET_MAX + 1};
     const char *from = strcmp(path, "-") == 0 ? "/dev/stdin" : path;
@@ -280,7 +202,7 @@ static cm_err give_file(admin *a, standing *s, const char *path)
     return any || is_open(s) ? CM_OKAY : cm_cli_usage(a->cli, "there is no share in %s", path);
 }
 
-static cm_err ask_one(admin *a, standing *s)
+static cm_err ask_one(cm_cli_admin *a, standing *s)
 {
     CM_AUTO(cm_buf_free) cm_buf b = {.max = SECRET_MAX};
     char prompt[64] = "Passphrase, or a recovery share";
@@ -294,7 +216,7 @@ static cm_err ask_one(admin *a, standing *s)
 }
 
 /* Once a share was given on the terminal, the next is asked for. */
-static cm_err ask_all(admin *a, standing *s)
+static cm_err ask_all(cm_cli_admin *a, standing *s)
 {
     bool once = cm_cli_has(a->cli, "passphrase-file") || cm_cli_has(a->cli, "passphrase-fd");
 
@@ -304,7 +226,7 @@ static cm_err ask_all(admin *a, standing *s)
     return CM_OKAY;
 }
 
-static cm_err give_all(admin *a, standing *s)
+static cm_err give_all(cm_cli_admin *a, standing *s)
 {
     cm_cli *cli = a->cli;
 
@@ -322,11 +244,11 @@ cm_err cm_cli_unseal(cm_cli *cli)
 {
     static const char *const ways[] = {"status",          "credential",    "share-file",
                                        "passphrase-file", "passphrase-fd", NULL};
-    CM_AUTO(admin_done) admin a = {0};
+    CM_AUTO(cm_cli_admin_done) cm_cli_admin a = {0};
     standing s = {0};
 
     CM_TRY(cm_cli_at_most_one(cli, ways));
-    CM_TRY(open_admin(cli, &a));
+    CM_TRY(cm_cli_admin_open(cli, &a));
     CM_TRY(cm_cli_has(cli, "status") ? ask_status(&a, &s) : wait_ready(&a, &s));
     if (!cm_cli_has(cli, "status") && !is_open(&s))
         CM_TRY(give_all(&a, &s));
@@ -337,11 +259,11 @@ cm_err cm_cli_unseal(cm_cli *cli)
 cm_err cm_cli_seal_server(cm_cli *cli)
 {
     CM_AUTO(cm_client_answer_free) cm_client_answer got = {0};
-    CM_AUTO(admin_done) admin a = {0};
+    CM_AUTO(cm_cli_admin_done) cm_cli_admin a = {0};
     standing s = {0};
 
-    CM_TRY(open_admin(cli, &a));
-    CM_TRY(call(&a, &got, "POST", CM_LIT("/admin/seal"), (cm_view){0}));
+    CM_TRY(cm_cli_admin_open(cli, &a));
+    CM_TRY(cm_cli_admin_call(&a, &got, "POST", CM_LIT("/admin/seal"), (cm_view){0}));
     for (unsigned i = 0; i < TRIES && (s.keyd[0] == 0 || s.busy || is_open(&s)); i++) {
         CM_TRY(ask_status(&a, &s));
         if (is_open(&s))
@@ -406,14 +328,14 @@ cm_err cm_cli_rotate_root(cm_cli *cli)
                                        "passphrase-fd", NULL};
     CM_AUTO(cm_client_answer_free) cm_client_answer got = {0};
     CM_AUTO(cm_buf_free) cm_buf body = {.max = 16 * SECRET_MAX};
-    CM_AUTO(admin_done) admin a = {0};
+    CM_AUTO(cm_cli_admin_done) cm_cli_admin a = {0};
     cm_json_writer w = {.out = &body};
     bool retire = cm_cli_has(cli, "retire");
     standing s = {0};
     cm_cli_event e;
 
     CM_TRY(cm_cli_at_most_one(cli, ways));
-    CM_TRY(open_admin(cli, &a));
+    CM_TRY(cm_cli_admin_open(cli, &a));
     CM_TRY(wait_ready(&a, &s));
     CM_TRY(cm_buf_reserve(&body, body.max));
     cm_json_begin_object(&w, NULL);
@@ -421,7 +343,7 @@ cm_err cm_cli_rotate_root(cm_cli *cli)
     CM_TRY(put_secret(cli, &w));
     cm_json_end_object(&w);
     CM_TRY(cm_json_finish(&w));
-    CM_TRY(call(&a, &got, "POST", CM_LIT("/admin/root"), cm_buf_view(&body)));
+    CM_TRY(cm_cli_admin_call(&a, &got, "POST", CM_LIT("/admin/root"), cm_buf_view(&body)));
     CM_TRY(wait_tried(&a, &s, s.tries));
     cm_cli_event_begin(cli, &e, "rotate-root");
     cm_json_put_u64(&e.w, "generation", s.generation);

@@ -15,7 +15,7 @@ _casemate_words() {
     audit) compgen -W 'verify prove export tail witness key checkpoint receipt list' -- "$cur" ;;
     system) compgen -W 'rotate-root status' -- "$cur" ;;
     attest) compgen -W 'verify policy' -- "$cur" ;;
-    hsm) compgen -W 'status test init set-weight migrate migration' -- "$cur" ;;
+    hsm) compgen -W 'status test bench rotate-pin init set-weight migrate migration' -- "$cur" ;;
     poai) compgen -W 'sign verify batch extract' -- "$cur" ;;
     settle) compgen -W 'sign verify quote' -- "$cur" ;;
     store) compgen -W 'info backup restore fsck migrate' -- "$cur" ;;
@@ -480,8 +480,10 @@ _casemate_words() {
         --init) : && return ;;
         --read) compgen -d -- "$cur" && return ;;
         --write) compgen -d -- "$cur" && return ;;
+        --dir) compgen -d -- "$cur" && return ;;
+        --socket) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--module --cloud --token --pin-file --pin-fd --no-pin --pin-retry --init --read --write --network --no-sandbox --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--module --cloud --token --pin-file --pin-fd --no-pin --pin-retry --init --read --write --network --no-sandbox --dir --socket --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'hsm test')
         case $prev in
@@ -495,6 +497,35 @@ _casemate_words() {
         --write) compgen -d -- "$cur" && return ;;
         esac
         [[ $cur != -* ]] || compgen -W '--module --cloud --token --pin-file --pin-fd --no-pin --pin-retry --init --read --write --network --no-sandbox --persistent --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'hsm bench')
+        case $prev in
+        --module) compgen -f -- "$cur" && return ;;
+        --cloud) compgen -f -- "$cur" && return ;;
+        --token) : && return ;;
+        --pin-file) compgen -f -- "$cur" && return ;;
+        --pin-fd) : && return ;;
+        --init) : && return ;;
+        --read) compgen -d -- "$cur" && return ;;
+        --write) compgen -d -- "$cur" && return ;;
+        --milliseconds) : && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--module --cloud --token --pin-file --pin-fd --no-pin --pin-retry --init --read --write --network --no-sandbox --milliseconds --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'hsm rotate-pin')
+        case $prev in
+        --module) compgen -f -- "$cur" && return ;;
+        --cloud) compgen -f -- "$cur" && return ;;
+        --token) : && return ;;
+        --pin-file) compgen -f -- "$cur" && return ;;
+        --pin-fd) : && return ;;
+        --init) : && return ;;
+        --read) compgen -d -- "$cur" && return ;;
+        --write) compgen -d -- "$cur" && return ;;
+        --new-pin-file) compgen -f -- "$cur" && return ;;
+        --new-pin-fd) : && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--module --cloud --token --pin-file --pin-fd --no-pin --pin-retry --init --read --write --network --no-sandbox --new-pin-file --new-pin-fd --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'hsm init')
         case $prev in

@@ -21,6 +21,9 @@ typedef struct cm_p11 cm_p11;
 /** Load, initialise, find the token, log in. HSM_MODULE, HSM_INTERFACE, HSM_INIT, HSM_NO_TOKEN,
  * HSM_TOKENS, HSM_PIN_WRONG, HSM_PIN_LOW, HSM_PIN_LOCKED. One at a time in a process. */
 CM_MUST cm_err cm_p11_new(cm_p11 **out, const cm_crypt *c, const cm_p11_options *o);
+/** Gives the token another PIN, in place of the one it was opened with. HSM_PIN_RANGE: the token
+ * does not take it; HSM_NO_PIN; HSM_MECHANISM: it asks for none. */
+CM_MUST cm_err cm_p11_set_pin(cm_p11 *p, cm_view pin);
 void cm_p11_free(cm_p11 *p);
 void cm_p11_free_ptr(cm_p11 **p);
 cm_hsm cm_p11_of(cm_p11 *p);

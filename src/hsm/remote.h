@@ -32,6 +32,7 @@ typedef struct {
     const char *program;
     const char *const *args; /* further arguments, NULL at the end */
     char *const *env;        /* what the vendor's module reads from the environment */
+    cm_view new_pin;         /* set at the start in place of pin; empty: it stays */
     cm_view pin;             /* handed over in a pipe; empty: args name a file, or there is none */
     unsigned connections;    /* 0: 1 */
     pid_t pid;               /* of the one that runs; 0: none */

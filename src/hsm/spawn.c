@@ -23,26 +23,30 @@ static cm_err put_pin(int ends[2], cm_view pin)
 
 cm_err cm_p11d_start(cm_p11d *p, int *fds)
 {
-    int pin[2] = {-1, -1};
+    int pin[2] = {-1, -1}, next[2] = {-1, -1};
     cm_err e;
 
     if (p->connections == 0)
         p->connections = 1;
     e = put_pin(pin, p->pin);
+    if (cm_ok(e))
+        e = put_pin(next, p->new_pin);
     if (cm_ok(e)) {
-        cm_child_fd pass = {"--pin-fd", pin[0]};
+        cm_child_fd pass[] = {{"--pin-fd", pin[0]}, {"--new-pin-fd", next[0]}};
         cm_child c = {.program = p->program,
                       .args = p->args,
                       .env = p->env,
                       .connections = p->connections,
-                      .pass = &pass,
-                      .pass_n = 1,
+                      .pass = pass,
+                      .pass_n = CM_COUNT(pass),
                       .stderr_fd = -1};
 
         e = cm_child_start(&p->pid, fds, &c, CM_HSM_SPAWN);
     }
-    cm_os_close_fd(&pin[0]);
-    cm_os_close_fd(&pin[1]);
+    for (size_t i = 0; i < 2; i++) {
+        cm_os_close_fd(&pin[i]);
+        cm_os_close_fd(&next[i]);
+    }
     return e;
 }
 

@@ -98,4 +98,44 @@ serve
 ready
 ok casemate key sign k1 --data "@$WORK/data"
 finish
+
+# ---- H-64: another PIN, and a run that was broken off on either side of the token
+pin_is() { [ "$(cat "$WORK/pin")" = "$1" ] || die "the PIN file has $(cat "$WORK/pin"), not $1"; }
+echo 771020 >"$WORK/next"
+if device rotate-pin --new-pin-file "$WORK/pin" >/dev/null; then
+    die 'the old PIN as the new one'
+fi
+absent "$WORK/pin.new"
+echo 12 >"$WORK/short"
+if device rotate-pin --new-pin-file "$WORK/short" >/dev/null; then
+    die 'a PIN of two digits'
+fi
+absent "$WORK/pin.new"
+pin_is 482916
+device rotate-pin --new-pin-file "$WORK/next" >"$WORK/said" || die "not rotated: $(tail -3 "$WORK/p11d.log")"
+pin_is 771020
+absent "$WORK/pin.new"
+serve
+ready
+ok casemate key sign k1 --data "@$WORK/data"
+echo 662931 >"$WORK/pin.new" # it ended before the token heard of it
+device rotate-pin >"$WORK/said" || die "not resumed: $(tail -3 "$WORK/p11d.log")"
+grep -q 'broken off' "$WORK/said" || die "it did not say so: $(cat "$WORK/said")"
+pin_is 662931
+echo 771020 >"$WORK/pin" # it ended when the token had it
+echo 662931 >"$WORK/pin.new"
+device rotate-pin >/dev/null || die "not resumed: $(tail -3 "$WORK/p11d.log")"
+pin_is 662931
+absent "$WORK/pin.new"
+kill -9 "$(pgrep -P "$(pgrep -P "$server" | head -1)" -x casemate-p11d)" # a new one reads the new PIN
+ok casemate key sign k1 --data "@$WORK/data"
+finish
+serve
+ready
+ok casemate key sign k1 --data "@$WORK/data"
+finish
+device bench --milliseconds 20 >"$WORK/bench"
+for what in '32 random bytes' 'wrap a seed' 'open a seed' 'open seeds' 'sign P-256' 'sign Ed25519'; do
+    grep -q "^$what" "$WORK/bench" || die "no \"$what\": $(cat "$WORK/bench")"
+done
 echo 'ok'

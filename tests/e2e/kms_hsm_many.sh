@@ -28,6 +28,9 @@ until_said /metrics 'casemate_hsm_serves{device="one"} 1'
 # Who has said who it is runs.
 until_said /admin/devices '"token":"one"'
 until_said /admin/devices '"token":"two"'
+casemate hsm status >"$WORK/table"
+grep -Eq '^one +serves +70 +100% .* hsm-native +one$' "$WORK/table" || die "the table: $(cat "$WORK/table")"
+expect 0 '"takes_permille":1000' casemate hsm status --dir "$dir" --json
 
 # ---- killed: both processes come back, and nobody else notices
 keyd=$(sed -n 's/.*keyd_started pid=//p' "$WORK/log" | tail -1)
