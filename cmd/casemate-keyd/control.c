@@ -30,6 +30,8 @@ static cm_err put_status(struct keyd *k, cm_buf *answer)
     cm_kd_vault_expire(k->vault);
     if (k->devices)
         CM_TRY(cm_kd_devices_show(&devices, k->devices));
+    else if (k->device && k->unseal.last.provider[0])
+        CM_TRY(cm_kd_device_show(&devices, &k->unseal.last));
     s.devices = cm_buf_view(&devices);
     cm_kd_vault_facts(k->vault, &s, &facts);
     return cm_keyctl_put_status(answer, &s);

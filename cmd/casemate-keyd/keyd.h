@@ -84,6 +84,8 @@ void cm_kd_devices_stop(struct devices *d);
 struct slow *cm_kd_devices_queue(struct devices *d, unsigned device);
 /* JSON: an array, an object each. */
 cm_err cm_kd_devices_show(cm_buf *out, struct devices *d);
+/* The same of one that was asked when the root was opened, and is not asked afterwards. */
+cm_err cm_kd_device_show(cm_buf *out, const cm_hsm_status *s);
 
 /* ---- control ---- */
 

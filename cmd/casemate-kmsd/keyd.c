@@ -57,6 +57,7 @@ static void start(kmsd *d)
         return;
     }
     cm_metric_add(d->reactor[0].shard, KM_KEYD_STARTS, 0, 0, 1);
+    d->keyd_starts++;
     CM_LOG(d->log, INFO, "keyd_started", cm_log_number("pid", (uint64_t)pid));
     for (unsigned i = 0; i < d->reactors; i++)
         hand_out(&d->reactor[i].keys_fd, fds[i]);
@@ -80,8 +81,10 @@ static void open_service(cm_timer *t)
 
     if (atomic_load(&d->keyd) == KEYD_OPEN && !atomic_load(&d->draining))
         e = cm_kmsd_service_open(d);
-    if (cm_ok(e))
+    if (cm_ok(e)) {
+        cm_kmsd_modules_log(d);
         return;
+    }
     CM_LOG(d->log, ERROR, "service_failed", cm_log_err(e));
     if (cm_err_class(e) == CM_CLASS_IO || cm_is(e, CM_STORE_CONFLICT))
         cm_loop_after(d->reactor[0].loop, &d->service_timer, KMSD_RETRY_MS);
@@ -281,8 +284,10 @@ static void seen(cm_keyctl *c)
     if (cm_ok(e))
         cm_kmsd_note_devices(d, &s);
     cm_buf_free(&c->answer);
-    if (cm_ok(e) && atomic_load(&d->keyd) == KEYD_SEALED && !d->sealed_by_hand &&
-        d->v->unseal.method == CM_CONFIG_UNSEAL_HSM && cm_kmsd_now_ms(NULL) >= d->unseal_again_ms) {
+    cm_kmsd_modules_log(d);
+    if (cm_ok(e) && d->v->hsm.providers_n && atomic_load(&d->keyd) == KEYD_SEALED &&
+        !d->sealed_by_hand && d->v->unseal.method == CM_CONFIG_UNSEAL_HSM &&
+        cm_kmsd_now_ms(NULL) >= d->unseal_again_ms) {
         d->unseal_again_ms = cm_kmsd_now_ms(NULL) + AWAY_MS;
         unseal_by_itself(d);
     }
@@ -312,7 +317,7 @@ void cm_kmsd_keyd_begin(kmsd *d)
     d->keyd_timer.fire = start_timer;
     d->keyd_pause_ms = PAUSE_FIRST_MS;
     d->devices_timer.fire = look;
-    if (d->v->hsm.providers_n)
+    if (d->v->hsm.providers_n || d->v->hsm.module || d->v->hsm.cloud)
         cm_loop_after(d->reactor[0].loop, &d->devices_timer, DEVICES_MS);
     start(d);
 }

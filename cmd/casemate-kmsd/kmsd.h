@@ -107,6 +107,9 @@ struct kmsd {
     cm_err fatal;             /* what the server ends with */
     uint64_t unseal_again_ms; /* by devices that were away: not before */
     cm_buf devices;           /* what keyd said of them last: JSON */
+    uint64_t keyd_starts;
+    uint8_t seen[CM_CONFIG_PROVIDERS + 1][32]; /* devices that the log has an entry of */
+    cm_err seen_last;
     const char *device_names[CM_CONFIG_PROVIDERS];
     struct {
         cm_buf boot;       /* not stored yet */
@@ -184,6 +187,8 @@ void cm_kmsd_keyd_ask(kmsd *d, cm_keymsg_kind kind, void (*done)(cm_keyctl *c));
 void cm_kmsd_keyd_unsealed(cm_keyctl *c);
 void cm_kmsd_note_devices(kmsd *d, const cm_keyctl_status *s);
 kmsd *cm_kmsd_of_control(cm_keyctl *c);
+/* ---- modules.c: devices that the log has no entry of yet get one ---- */
+void cm_kmsd_modules_log(kmsd *d);
 /* ---- root.c ---- A new generation of the root, or the end of those before the one in force. with:
  * what opens the boot record, all shares at once; boot is filled in. What comes of it shows in
  * unseal_tries and unseal_result. KMSD_KEYD_BUSY, KMSD_SEALED, KMSD_ROOT_SHARED, KMSD_ROOT_IN_USE.

@@ -65,6 +65,7 @@ static const char usage[] =
     "  --module FILE         the vendor's module\n"
     "  --cloud FILE          the configuration of a key service\n"
     "  --connection FD       a connected socket; may be repeated\n"
+    "  --module-sha256 HEX   what the module's file has to be\n"
     "  --token LABEL         the token; default: the only one there is\n"
     "  --pin-file FILE       the user's PIN: the first line of FILE\n"
     "  --pin-fd N            read it from descriptor N\n"
@@ -127,9 +128,13 @@ static bool option(struct arguments *a, const char *name, const char *value)
 {
     const struct {
         const char *name, **at;
-    } texts[] = {{"--module", &a->o.module},   {"--cloud", &a->cloud},
-                 {"--token", &a->o.token},     {"--init", &a->o.init},
-                 {"--pin-file", &a->pin_file}, {"--pin-credential", &a->pin_credential}};
+    } texts[] = {{"--module", &a->o.module},
+                 {"--cloud", &a->cloud},
+                 {"--token", &a->o.token},
+                 {"--init", &a->o.init},
+                 {"--module-sha256", &a->o.sha256},
+                 {"--pin-file", &a->pin_file},
+                 {"--pin-credential", &a->pin_credential}};
 
     for (size_t i = 0; i < CM_COUNT(texts); i++)
         if (strcmp(name, texts[i].name) == 0) {

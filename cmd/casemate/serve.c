@@ -248,12 +248,13 @@ static void unseal_config(cm_cli *cli, char *text, size_t room)
     const char *token = cm_cli_text(cli, "hsm-token");
     size_t at;
 
-    if (!cm_cli_has(cli, "hsm-module")) {
+    if (!cm_cli_has(cli, "hsm-module") && !cm_cli_has(cli, "hsm-cloud")) {
         snprintf(text, room, "unseal:\n  method: passphrase-file\n  file: passphrase\n");
         return;
     }
     snprintf(text, room, "unseal:\n  method: hsm\nhsm:\n");
     put_path(text, room, "module", cm_cli_text(cli, "hsm-module"));
+    put_path(text, room, "cloud", cm_cli_text(cli, "hsm-cloud"));
     put_path(text, room, "pin_file", cm_cli_text(cli, "hsm-pin-file"));
     put_path(text, room, "files", cm_cli_text(cli, "hsm-files"));
     at = strlen(text);
@@ -404,7 +405,7 @@ static cm_err make_files(cm_cli *cli, struct place *p)
                                 "or move the database away");
         cm_cli_note(cli, "making keys, certificates and the root in %s\n", p->dir);
         CM_TRY(make_identities(cli, p));
-        if (!cm_cli_has(cli, "hsm-module"))
+        if (!cm_cli_has(cli, "hsm-module") && !cm_cli_has(cli, "hsm-cloud"))
             CM_TRY(new_passphrase(cli, p));
     }
     CM_TRY(write_profile(cli, p));

@@ -549,11 +549,12 @@ _casemate_words() {
         --shares) : && return ;;
         --shares-file) compgen -f -- "$cur" && return ;;
         --hsm-module) compgen -f -- "$cur" && return ;;
+        --hsm-cloud) compgen -f -- "$cur" && return ;;
         --hsm-token) : && return ;;
         --hsm-pin-file) compgen -f -- "$cur" && return ;;
         --hsm-files) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--dir --listen --host --tenant --shares --shares-file --hsm-module --hsm-token --hsm-pin-file --hsm-files --prepare --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--dir --listen --host --tenant --shares --shares-file --hsm-module --hsm-cloud --hsm-token --hsm-pin-file --hsm-files --prepare --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'unseal')
         case $prev in

@@ -727,6 +727,7 @@ complete -c casemate -n 'test (__casemate_verb) = serve' -l tenant -x -d 'first 
 complete -c casemate -n 'test (__casemate_verb) = serve' -l shares -x -d 'first run: recovery shares, of which any M open the root key'
 complete -c casemate -n 'test (__casemate_verb) = serve' -l shares-file -r -F -d 'first run: write them to FILE instead of showing them'
 complete -c casemate -n 'test (__casemate_verb) = serve' -l hsm-module -r -F -d 'first run: keep the root under a key in a token, through this PKCS#11 module'
+complete -c casemate -n 'test (__casemate_verb) = serve' -l hsm-cloud -r -F -d 'first run: or the configuration of a cloud\'s key service'
 complete -c casemate -n 'test (__casemate_verb) = serve' -l hsm-token -x -d 'first run: the token'
 complete -c casemate -n 'test (__casemate_verb) = serve' -l hsm-pin-file -r -F -d 'first run: where its PIN is, from then on'
 complete -c casemate -n 'test (__casemate_verb) = serve' -l hsm-files -r -F -d 'first run: where the module keeps its files'

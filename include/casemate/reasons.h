@@ -274,6 +274,7 @@
     X(HSM_SPAWN, IO, 0x0c1a, "casemate-p11d could not be started", "check that it is installed beside this program and can be run") \
     X(HSM_NO_PIN, INVALID, 0x0c1b, "the token asks for a PIN and none was given", "give --pin-file, --pin-fd or a credential; never write a PIN on the command line") \
     X(HSM_PIN_RANGE, INVALID, 0x0c50, "the token does not take this as a PIN", "see its vendor's papers for length and characters; SoftHSM2: 4 to 255") \
+    X(HSM_MODULE_OTHER, DENIED, 0x0c30, "the PKCS#11 module is not the one that was configured: its SHA-256 differs", "put the file back that was there; after an update, change hsm.module_sha256") \
     X(CLOUD_CONFIG, INVALID, 0x0c60, "the configuration of a key service can't be used", "see docs/hsm.md for what it has to say") \
     X(CLOUD_SECRETS, INVALID, 0x0c61, "the file of secrets lacks what this key service asks for", "see docs/hsm.md for what it has to say") \
     X(CLOUD_DENIED, DENIED, 0x0c62, "the key service refused who asked, or what for", "check the secrets, their rights and this machine's clock") \

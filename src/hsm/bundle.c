@@ -42,7 +42,7 @@ static cm_err take_one(cm_hsm_bundle *b, cm_view *v)
     CM_TRY(take(&token, v, CM_HSM_SET_TOKEN));
     CM_TRY(take(&size, v, 2));
     CM_TRY(take(&blob, v, cm_get_be16(size.p)));
-    if (known(b, token) || blob.n <= BLOB_MORE || blob.n > CM_HSM_SEED_MAX + BLOB_MORE)
+    if (known(b, token) || blob.n <= BLOB_MORE || blob.n > CM_HSM_SEED_MAX + CM_HSM_BLOB_MORE)
         return CM_FAIL(HSM_BLOB);
     b->of[b->n].token = token;
     b->of[b->n++].blob = blob;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/os.h"
+#include "codec/text.h"
 #include "hsm/p11_int.h"
 
 enum { MODULE_MAX = 256 << 20, PART = 1 << 16 };
@@ -120,12 +121,27 @@ static cm_err initialize(struct module *m, const char *init)
     return CM_OKAY;
 }
 
-cm_err cm_p11_module_load(struct module *m, const cm_crypt *c, const char *path, const char *init)
+/* H-8 */
+static cm_err is_expected(const uint8_t hash[32], const char *hex)
+{
+    CM_AUTO(cm_buf_free) cm_buf want = {.max = 32};
+
+    if (!hex)
+        return CM_OKAY;
+    if (cm_failed(cm_hex_decode(&want, cm_view_str(hex))) ||
+        !cm_view_eq(cm_buf_view(&want), cm_view_of(hash, 32)))
+        return CM_FAIL(HSM_MODULE_OTHER);
+    return CM_OKAY;
+}
+
+cm_err cm_p11_module_load(struct module *m, const cm_crypt *c, const char *path, const char *sha256,
+                          const char *init)
 {
     if (strlen(path) >= sizeof m->path)
         return CM_FAIL(TOO_BIG);
     memcpy(m->path, path, strlen(path) + 1);
     CM_TRY(hash_file(m->hash, c, path));
+    CM_TRY(is_expected(m->hash, sha256));
     m->lib = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!m->lib)
         return CM_FAIL(HSM_MODULE);

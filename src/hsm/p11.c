@@ -316,7 +316,7 @@ static cm_err set_up(cm_p11 *p, const cm_p11_options *o)
         memcpy(p->pin, o->pin.p, o->pin.n);
     p->pin_n = o->pin.n;
     p->pin_retry = o->pin_retry;
-    CM_TRY(cm_p11_module_load(&p->m, p->c, o->module, o->init));
+    CM_TRY(cm_p11_module_load(&p->m, p->c, o->module, o->sha256, o->init));
     CM_TRY(find_token(p, &p->slot, &p->token));
     p->q = quirks_of(&p->token);
     most = p->m.serial ? 1 : CM_P11_SESSIONS;

@@ -10,6 +10,7 @@ enum { CM_P11_SESSIONS = 16, CM_P11_PIN_MAX = 256 };
 
 typedef struct {
     const char *module; /* path */
+    const char *sha256; /* of its file, in hexadecimal: HSM_MODULE_OTHER; NULL: any */
     const char *init;   /* softokn: its configuration string; NULL for others */
     const char *token;  /* its label; NULL: the only one there is */
     cm_view pin;        /* copied to locked memory; empty: the token asks for none */

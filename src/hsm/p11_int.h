@@ -33,7 +33,7 @@ struct module {
     uint8_t hash[32];
 };
 CM_MUST cm_err cm_p11_module_load(struct module *m, const cm_crypt *c, const char *path,
-                                  const char *init);
+                                  const char *sha256, const char *init);
 void cm_p11_module_unload(struct module *m);
 /* Nothing of what a module says is taken for more than it is: HSM_DEVICE for what is not known. */
 cm_err cm_p11_err(CK_RV rv);

@@ -116,7 +116,8 @@ static bool costs_the_connection(cm_err e)
 /* H-38: many a module lists its tokens once, at its start. */
 static bool wants_a_new_process(const cm_hsm_remote *r, cm_err result)
 {
-    return r->o.connect && (cm_is(result, CM_HSM_NO_TOKEN) || cm_is(result, CM_HSM_INIT));
+    return r->o.connect && (cm_is(result, CM_HSM_NO_TOKEN) || cm_is(result, CM_HSM_INIT) ||
+                            cm_is(result, CM_HSM_MODULE_OTHER));
 }
 
 static cm_err locked_call(cm_hsm_remote *r, const cm_hsm_request *q, cm_hsm_answer *a)

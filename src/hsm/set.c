@@ -122,6 +122,7 @@ static cm_err meet(cm_hsm_set *s, size_t i, const cm_hsm_status *now)
     if (same) {
         s->status[i] = *now;
         s->met[i] = true;
+        s->stale[i] = false;
     }
     pthread_mutex_unlock(&s->lock);
     return same ? CM_OKAY : CM_FAIL(HSM_OTHER_TOKEN);
@@ -146,7 +147,7 @@ cm_err cm_set_identify(cm_hsm_set *s, size_t i, uint8_t token[CM_HSM_SET_TOKEN])
 /* What the key wraps opens again: to say "status" proves little. */
 static cm_err round_trip(cm_hsm_set *s, size_t i)
 {
-    CM_AUTO(cm_buf_free) cm_buf blob = {.max = PROBE + BLOB_MORE};
+    CM_AUTO(cm_buf_free) cm_buf blob = {.max = PROBE + CM_HSM_BLOB_MORE};
     CM_AUTO(cm_buf_free) cm_buf back = {.max = PROBE};
     cm_view purpose = CM_LIT("casemate-hsm-check-v1");
     uint8_t probe[PROBE];
@@ -268,6 +269,25 @@ bool cm_hsm_set_status(cm_hsm_set *s, size_t i, cm_hsm_status *out)
         *out = s->status[i];
     pthread_mutex_unlock(&s->lock);
     return met;
+}
+
+void cm_hsm_set_renewed(cm_hsm_set *s, size_t i)
+{
+    pthread_mutex_lock(&s->lock);
+    s->stale[i] = true;
+    s->fleet.m[i].due = 0;
+    pthread_cond_broadcast(&s->wake);
+    pthread_mutex_unlock(&s->lock);
+}
+
+bool cm_hsm_set_is_stale(cm_hsm_set *s, size_t i)
+{
+    bool is;
+
+    pthread_mutex_lock(&s->lock);
+    is = s->stale[i];
+    pthread_mutex_unlock(&s->lock);
+    return is;
 }
 
 void cm_hsm_set_forget(cm_hsm_set *s)

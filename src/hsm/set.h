@@ -37,7 +37,8 @@ enum {
     CM_HSM_SET_CHECK = 16,
     CM_HSM_SET_SEED_MIN = 32,
     CM_HSM_SET_BLOB_MAX =
-        2 + CM_HSM_SET_CHECK + CM_FLEET_MAX * (CM_HSM_SET_TOKEN + 2 + CM_HSM_SEED_MAX + 64),
+        2 + CM_HSM_SET_CHECK +
+        CM_FLEET_MAX * (CM_HSM_SET_TOKEN + 2 + CM_HSM_SEED_MAX + CM_HSM_BLOB_MORE),
 };
 
 typedef struct cm_hsm_set cm_hsm_set;
@@ -56,6 +57,10 @@ CM_MUST cm_err cm_hsm_set_watch(cm_hsm_set *s);
 void cm_hsm_set_fleet(cm_hsm_set *s, cm_fleet *out);
 /** What a member said of itself when it was last asked; false: it never answered. */
 bool cm_hsm_set_status(cm_hsm_set *s, size_t i, cm_hsm_status *out);
+/** A member's process is another one: it is asked who it is at once, by who watches. */
+void cm_hsm_set_renewed(cm_hsm_set *s, size_t i);
+/** Whether what a member said of itself is older than that. */
+bool cm_hsm_set_is_stale(cm_hsm_set *s, size_t i);
 /** Which tokens they were: from now on it is those that are there next. For what names its token
  * itself, as H-36 does. */
 void cm_hsm_set_forget(cm_hsm_set *s);

@@ -15,7 +15,7 @@ struct cm_hsm_set {
     pthread_cond_t wake;
     cm_fleet fleet;
     cm_hsm_status status[CM_FLEET_MAX];
-    bool met[CM_FLEET_MAX];
+    bool met[CM_FLEET_MAX], stale[CM_FLEET_MAX];
     cm_hsm_key pub[SET_PUBS]; /* of keys that signed, oldest overwritten */
     size_t pubs;
     bool watched, stop;

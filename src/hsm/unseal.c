@@ -6,7 +6,7 @@
 
 /* By one device, or by each of several. */
 enum {
-    ROOT_BLOB_MAX = 2 + CM_HSM_SET_CHECK + CM_FLEET_MAX * (CM_HSM_SET_TOKEN + 2 + 32 + BLOB_MORE)
+    ROOT_BLOB_MAX = 8000 /* of the 8192 bytes that a slot has for it */
 };
 
 /* H-13: what a slot keeps: which key of which token, and what it made of the secret. */

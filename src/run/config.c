@@ -549,6 +549,24 @@ static void check_listener(struct binding *b, size_t i)
         contradict(b, "listeners[].client_certificates", i, "needs client_ca", false);
 }
 
+static void check_devices(struct binding *b)
+{
+    const cm_config_values *v = &b->c->v;
+
+    if (v->hsm.module && v->hsm.cloud)
+        contradict(b, "hsm.cloud", 0, "and module can't both be used", false);
+    for (size_t i = 0; i < v->hsm.providers_n; i++) {
+        const cm_config_provider *p = &v->hsm.providers[i];
+
+        if (!p->module == !p->cloud)
+            contradict(b, "hsm.providers[].name", i, "has to have a module or a cloud", false);
+        for (size_t k = 0; k < i; k++)
+            if (p->name && v->hsm.providers[k].name &&
+                strcmp(p->name, v->hsm.providers[k].name) == 0)
+                contradict(b, "hsm.providers[].name", i, "is there twice", false);
+    }
+}
+
 static void check(struct binding *b)
 {
     const cm_config_values *v = &b->c->v;
@@ -563,6 +581,7 @@ static void check(struct binding *b)
         contradict(b, "limits.handshakes", 0, "is more than limits.connections", false);
     for (size_t i = 0; i < v->listeners_n; i++)
         check_listener(b, i);
+    check_devices(b);
 }
 
 /* ---- all of it ----------------------------------------------------------------------------- */

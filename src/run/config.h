@@ -46,7 +46,8 @@ enum { CM_CONFIG_HSM_ROOT, CM_CONFIG_HSM_TENANTS };
 enum { CM_CONFIG_HSM_WEIGHTED, CM_CONFIG_HSM_TURNS, CM_CONFIG_HSM_LATENCY };
 
 typedef struct {
-    const char *name, *module, *token, *pin_file, *pin_credential, *init, *files, *region;
+    const char *name, *module, *cloud, *module_sha256, *token, *pin_file, *pin_credential, *init,
+        *files, *region;
     uint64_t weight, use;
     bool network;
 } cm_config_provider;
@@ -69,7 +70,8 @@ typedef struct {
         const char *file, *credential;
     } unseal;
     struct {
-        const char *module, *token, *pin_file, *pin_credential, *init, *files, *program;
+        const char *module, *cloud, *module_sha256, *token, *pin_file, *pin_credential, *init,
+            *files, *program;
         bool network;
         cm_config_provider providers[CM_CONFIG_PROVIDERS];
         size_t providers_n;
