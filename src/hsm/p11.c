@@ -2,6 +2,7 @@
 #include "hsm/p11_int.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 enum { SESSIONS_STANDARD = 4 };
 
@@ -14,6 +15,10 @@ static const struct quirks known[] = {
     {.name = "luna", .maker = "Thales", .model = "", .token_iv = true},
     {.name = "cloudhsm", .maker = "Marvell", .model = "", .token_iv = true},
     {.name = "cloudhsm", .maker = "Cavium", .model = "", .token_iv = true},
+    {.name = "fortanix", .maker = "Fortanix", .model = ""},
+    {.name = "nitrokey", .maker = "Nitrokey", .model = ""},
+    {.name = "yubihsm", .maker = "Yubico", .model = "YubiHSM"},
+    {.name = "zymbit", .maker = "Zymbit", .model = ""},
     {.name = "standard", .maker = "", .model = ""},
 };
 
@@ -158,8 +163,19 @@ static cm_err open_session(cm_p11 *p, struct session *s)
     return e;
 }
 
+static unsigned open_sessions(const cm_p11 *p)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < p->sessions; i++)
+        n += p->session[i].open;
+    return n;
+}
+
 static struct session *idle(cm_p11 *p)
 {
+    bool room = open_sessions(p) < p->room;
+
     struct session *closed = NULL;
 
     for (unsigned i = 0; i < p->sessions; i++) {
@@ -167,24 +183,36 @@ static struct session *idle(cm_p11 *p)
 
         if (!s->busy && s->open)
             return s;
-        if (!s->busy && !closed)
+        if (!s->busy && !closed && room)
             closed = s;
     }
     return closed;
 }
 
+/* A token that has no more sessions has those it gave us: their turn is waited for. */
+static bool fewer(cm_p11 *p, cm_err e)
+{
+    unsigned n = open_sessions(p);
+
+    if (!cm_is(e, CM_HSM_SESSIONS) || n == 0)
+        return false;
+    p->room = n;
+    return true;
+}
+
 static cm_err take(cm_p11 *p, struct session **out)
 {
     struct session *s;
-    cm_err e = CM_OKAY;
+    cm_err e;
 
     pthread_mutex_lock(&p->lock);
-    while (!(s = idle(p)))
-        pthread_cond_wait(&p->freed, &p->lock);
-    if (cm_failed(p->refused))
+    do {
+        while (!(s = idle(p)))
+            pthread_cond_wait(&p->freed, &p->lock);
         e = p->refused;
-    else if (!s->open)
-        e = open_session(p, s);
+        if (cm_ok(e) && !s->open)
+            e = open_session(p, s);
+    } while (fewer(p, e));
     s->busy = cm_ok(e);
     pthread_mutex_unlock(&p->lock);
     *out = s;
@@ -199,15 +227,17 @@ static void give_back(cm_p11 *p, struct session *s, cm_err e)
 
     pthread_mutex_lock(&p->lock);
     s->busy = false;
-    if (gone || cm_err_class(e) == CM_CLASS_IO || cm_err_class(e) == CM_CLASS_UNSUPPORTED)
+    if (gone || cm_err_class(e) == CM_CLASS_IO || cm_err_class(e) == CM_CLASS_UNSUPPORTED ||
+        cm_is(e, CM_HSM_SESSIONS))
         close_session(p, s);
     if (gone) {
+        p->room = p->sessions;
         forget_handles(p);
         for (unsigned i = 0; i < p->sessions; i++)
             if (!p->session[i].busy)
                 close_session(p, &p->session[i]);
     }
-    pthread_cond_signal(&p->freed);
+    pthread_cond_broadcast(&p->freed);
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -282,6 +312,8 @@ static cm_err call(void *self, const cm_hsm_request *r, cm_hsm_answer *a)
     cm_err e;
 
     CM_TRY(cm_hsm_request_check(r));
+    if (p->pid != getpid()) /* H-45 */
+        return CM_FAIL(HSM_LOST);
     if (r->op == CM_HSM_STATUS)
         return status(p, a);
     if (atomic_load(&p->quarantined))
@@ -321,6 +353,7 @@ static cm_err set_up(cm_p11 *p, const cm_p11_options *o)
     p->q = quirks_of(&p->token);
     most = p->m.serial ? 1 : CM_P11_SESSIONS;
     p->sessions = CM_MIN(o->sessions ? o->sessions : SESSIONS_STANDARD, most);
+    p->room = p->sessions;
     return CM_OKAY;
 }
 
@@ -340,6 +373,7 @@ cm_err cm_p11_new(cm_p11 **out, const cm_crypt *c, const cm_p11_options *o)
     CM_TRY(cm_alloc(&p, sizeof *p));
     p->c = c;
     p->generation = 1;
+    p->pid = getpid();
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->freed, NULL);
     CM_TRY(set_up(p, o));
@@ -351,7 +385,7 @@ cm_err cm_p11_new(cm_p11 **out, const cm_crypt *c, const cm_p11_options *o)
 
 void cm_p11_free(cm_p11 *p)
 {
-    if (!p)
+    if (!p || p->pid != getpid()) /* a fork has neither the module nor the locked arena */
         return;
     for (unsigned i = 0; i < p->sessions; i++)
         close_session(p, &p->session[i]);

@@ -10,6 +10,7 @@
  */
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/types.h>
 
 #include "codec/pkcs11.h"
 #include "hsm/hsm_int.h"
@@ -66,12 +67,14 @@ struct cm_p11 {
     uint8_t *pin; /* locked; CM_P11_PIN_MAX bytes */
     size_t pin_n;
     unsigned sessions;
+    pid_t pid; /* a fork has this and no module */
     atomic_bool quarantined;
 
     pthread_mutex_t lock; /* all below */
     pthread_cond_t freed;
     cm_err refused; /* the PIN: never tried again */
     struct session session[CM_P11_SESSIONS];
+    unsigned room;       /* sessions that the token has for us, as far as is known */
     uint64_t generation; /* grows when handles may have changed */
     uint64_t opened;
     struct cached cache[CACHE];

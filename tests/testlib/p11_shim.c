@@ -7,6 +7,11 @@
  *   general   CKR_GENERAL_ERROR
  *   session   the session is closed behind the caller's back
  *   removed   CKR_TOKEN_NOT_PRESENT, and no slot has a token while it lasts
+ *   sessions  CKR_SESSION_COUNT
+ *   memory    CKR_DEVICE_MEMORY
+ *   pin       CKR_PIN_INCORRECT
+ *   final     the token's flags say: one try of the PIN is left
+ *   locked    they say: locked
  *   empty     lists are cut to nothing
  *   double    lists name the same object twice
  *   handles   from here on handles mean other objects
@@ -16,6 +21,10 @@
  *   delay     three seconds late
  *   hang      never
  *   crash     the process dies
+ *
+ * $CASEMATE_SHIM_PERSONA makes it a token of another maker, as its papers say: "MAKER,WAY...",
+ * ways: iv        it chooses the IV of AES-GCM, and takes no other than zeros one, two  has so many
+ * sessions unlocked  can't lock
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -34,6 +43,8 @@ static CK_INTERFACE interface_3_2;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static char line[128], function[32], fault[16];
 static unsigned skip, times, seen;
+static char persona[64];
+static unsigned opened, most;
 static CK_ULONG offset; /* what our handles are above the real ones */
 
 static void look(void)
@@ -96,6 +107,12 @@ static CK_RV broken(const char *f, CK_SESSION_HANDLE s)
         return CKR_GENERAL_ERROR;
     if (is(f, "removed"))
         return CKR_TOKEN_NOT_PRESENT;
+    if (is(f, "sessions"))
+        return CKR_SESSION_COUNT;
+    if (is(f, "memory"))
+        return CKR_DEVICE_MEMORY;
+    if (is(f, "pin"))
+        return CKR_PIN_INCORRECT;
     if (is(f, "session")) {
         if (s)
             real.C_CloseSession(s);
@@ -128,6 +145,28 @@ static CK_RV get_slot_list(CK_BBOOL present, CK_SLOT_ID *out, CK_ULONG *n)
     return real.C_GetSlotList(present, out, n);
 }
 
+static int way(const char *name)
+{
+    const char *at = strstr(persona, name);
+
+    return at && at > persona && at[-1] == ',';
+}
+
+static void as_persona(CK_TOKEN_INFO *t)
+{
+    size_t n = strcspn(persona, ",");
+
+    memset(t->manufacturerID, ' ', sizeof t->manufacturerID);
+    memcpy(t->manufacturerID, persona, n);
+    memset(t->model, ' ', sizeof t->model);
+    memcpy(t->model, "YubiHSM", 7);
+}
+
+static CK_RV initialize(void *args)
+{
+    return args && way("unlocked") ? CKR_CANT_LOCK : real.C_Initialize(args);
+}
+
 static CK_RV get_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO *t)
 {
     CK_RV rv;
@@ -136,14 +175,39 @@ static CK_RV get_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO *t)
     rv = real.C_GetTokenInfo(slot, t);
     if (is(f, "swapped"))
         t->serialNumber[0] ^= 1;
+    if (is(f, "final"))
+        t->flags |= CKF_USER_PIN_FINAL_TRY;
+    if (is(f, "locked"))
+        t->flags |= CKF_USER_PIN_LOCKED;
+    if (*persona)
+        as_persona(t);
     return rv;
 }
 
 static CK_RV open_session(CK_SLOT_ID slot, CK_FLAGS flags, void *a, CK_NOTIFY b,
                           CK_SESSION_HANDLE *s)
 {
+    CK_RV rv;
+
     BREAK("C_OpenSession", 0);
-    return removed() ? CKR_TOKEN_NOT_PRESENT : real.C_OpenSession(slot, flags, a, b, s);
+    if (removed())
+        return CKR_TOKEN_NOT_PRESENT;
+    pthread_mutex_lock(&lock);
+    rv = opened >= most ? CKR_SESSION_COUNT : real.C_OpenSession(slot, flags, a, b, s);
+    opened += rv == CKR_OK;
+    pthread_mutex_unlock(&lock);
+    return rv;
+}
+
+static CK_RV close_session(CK_SESSION_HANDLE s)
+{
+    CK_RV rv;
+
+    pthread_mutex_lock(&lock);
+    rv = real.C_CloseSession(s);
+    opened -= rv == CKR_OK && opened > 0;
+    pthread_mutex_unlock(&lock);
+    return rv;
 }
 
 static CK_RV login(CK_SESSION_HANDLE s, CK_ULONG user, CK_BYTE *pin, CK_ULONG n)
@@ -209,6 +273,14 @@ static CK_RV sign(CK_SESSION_HANDLE s, CK_BYTE *in, CK_ULONG in_n, CK_BYTE *out,
 static CK_RV encrypt_init(CK_SESSION_HANDLE s, CK_MECHANISM *m, CK_OBJECT_HANDLE h)
 {
     BREAK("C_EncryptInit", s);
+    if (m->mechanism == CKM_AES_GCM && way("iv")) {
+        const CK_GCM_PARAMS *p = m->pParameter;
+
+        for (CK_ULONG i = 0; i < p->ulIvLen; i++)
+            if (p->pIv[i])
+                return CKR_MECHANISM_PARAM_INVALID;
+        real.C_GenerateRandom(s, p->pIv, p->ulIvLen);
+    }
     return real.C_EncryptInit(s, m, h - offset);
 }
 
@@ -268,7 +340,14 @@ static CK_RV random_bytes(CK_SESSION_HANDLE s, CK_BYTE *out, CK_ULONG n)
 
 static void hook(void)
 {
+    const char *other = getenv("CASEMATE_SHIM_PERSONA");
+
+    snprintf(persona, sizeof persona, "%s", other ? other : "");
+    most = way("one") ? 1 : way("two") ? 2 : 1000000;
+    opened = 0;
     list = real;
+    list.C_Initialize = initialize;
+    list.C_CloseSession = close_session;
     list.version = (CK_VERSION){2, 40};
     list.C_GetSlotList = get_slot_list;
     list.C_GetTokenInfo = get_token_info;

@@ -1,11 +1,14 @@
 /* Providers of keys: the conformance suite on software and on SoftHSM2; each fault of the shim in
  * each operation; PINs; keys after a reconnect. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -32,6 +35,16 @@ const char *__lsan_default_suppressions(void)
 {
     return "leak:libcrypto.so.3\nleak:libsofthsm2.so\n";
 }
+#endif
+
+/* OpenSSL's atomics in SoftHSM2, which is not built for it, are races to ThreadSanitizer. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define RACES true
+#endif
+#endif
+#ifndef RACES
+#define RACES false
 #endif
 
 static cm_crypt *crypt_;
@@ -288,8 +301,8 @@ static const char *const functions[] = {
     "C_FindObjectsInit", "C_FindObjects",  "C_SignInit",    "C_Sign",        "C_EncryptInit",
     "C_Encrypt",         "C_DecryptInit",  "C_Decrypt",     "C_GenerateKey", "C_DestroyObject",
     "C_GenerateRandom"};
-static const char *const faults[] = {"device", "general", "session", "removed", "empty",
-                                     "double", "handles", "wrong",   "short"};
+static const char *const faults[] = {"device",  "general", "session", "removed",  "empty", "double",
+                                     "handles", "wrong",   "short",   "sessions", "memory"};
 
 /* ---- lists: H-15 ---------------------------------------------------------------------------- */
 
@@ -415,6 +428,8 @@ static bool honest(cm_err e, const char *fault)
         return cm_is(e, CM_HSM_NO_KEY) || cm_is(e, CM_HSM_GONE);
     if (strcmp(fault, "double") == 0)
         return cm_is(e, CM_HSM_KEYS);
+    if (strcmp(fault, "sessions") == 0 || strcmp(fault, "memory") == 0)
+        return cm_is(e, CM_HSM_SESSIONS);
     return cm_err_class(e) == CM_CLASS_IO;
 }
 
@@ -521,6 +536,146 @@ static void another_token_with_the_label_is_refused(void **state)
     OK(op_sign(&w));
 }
 
+/* H-5: the token has a key of this id, and it is not the one that was named. */
+static void a_foreign_key_of_the_id_is_refused(void **state)
+{
+    CM_AUTO(cm_p11_free_ptr) cm_p11 *p = NULL;
+    const char *module = t_shim(dir);
+    struct place w;
+    cm_hsm_key foreign;
+
+    (void)state;
+    need_token();
+    if (!module)
+        skip();
+    p = open_token(module);
+    place_init(&w, p);
+    OK(op_sign(&w));
+    OK(cm_hsm_destroy(&w.h, CM_HSM_P256, CM_VIEW(key_id)));
+    IS(op_sign(&w), HSM_NO_KEY);
+    OK(cm_hsm_generate(&w.h, &foreign, CM_HSM_P256, CM_VIEW(key_id), CM_LIT("f"), false));
+    t_shim_fault(dir, "C_SignInit removed 0 1");
+    IS(op_sign(&w), HSM_KEY_CHANGED);
+    IS(op_find(&w), HSM_KEY_CHANGED);
+}
+
+/* H-10: no try of the PIN when the token says so, nor after it was refused. */
+static void a_pin_is_not_tried_into_the_lock(void **state)
+{
+    const char *module = t_shim(dir);
+    cm_p11_options o = options(module);
+    CM_AUTO(cm_p11_free_ptr) cm_p11 *p = NULL;
+    struct place w;
+
+    (void)state;
+    need_token();
+    if (!module)
+        skip();
+    t_shim_fault(dir, "C_GetTokenInfo final 0 99");
+    IS(cm_p11_new(&p, crypt_, &o), HSM_PIN_LOW);
+    t_shim_fault(dir, "C_GetTokenInfo locked 0 99");
+    IS(cm_p11_new(&p, crypt_, &o), HSM_PIN_LOCKED);
+    t_shim_fault(dir, "");
+    p = open_token(module);
+    place_init(&w, p);
+    t_shim_fault(dir, "C_FindObjectsInit removed 0 2"); /* its sessions are closed */
+    IS(op_find(&w), HSM_GONE);
+    t_shim_fault(dir, "C_Login pin 0 1");
+    IS(op_find(&w), HSM_PIN_WRONG);
+    t_shim_fault(dir, "");
+    IS(op_find(&w), HSM_PIN_WRONG);
+}
+
+/* H-45 */
+static void a_fork_has_no_device(void **state)
+{
+    CM_AUTO(cm_p11_free_ptr) cm_p11 *p = NULL;
+    struct place w;
+    int status = 1;
+    uint8_t b[8];
+    pid_t child;
+
+    (void)state;
+    need_token();
+    p = open_token(t_softhsm_module());
+    place_init(&w, p);
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        cm_err e = cm_hsm_random(&w.h, b, sizeof b);
+
+        cm_p11_free(p);
+        _exit(cm_is(e, CM_HSM_LOST) ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    OK(op_sign(&w));
+    OK(op_unwrap(&w));
+}
+
+/* ---- tokens that are otherwise: H-9 ---------------------------------------------------------- */
+
+static void *signs_often(void *arg)
+{
+    cm_err e = CM_OKAY;
+
+    for (unsigned i = 0; i < 10 && cm_ok(e); i++)
+        e = op_sign(arg);
+    return cm_ok(e) ? NULL : arg;
+}
+
+static void four_at_once(struct place *w)
+{
+    pthread_t t[4];
+    void *bad;
+
+    for (size_t i = 0; i < CM_COUNT(t); i++)
+        assert_int_equal(pthread_create(&t[i], NULL, signs_often, w), 0);
+    for (size_t i = 0; i < CM_COUNT(t); i++) {
+        assert_int_equal(pthread_join(t[i], &bad), 0);
+        assert_null(bad);
+    }
+}
+
+static void as_another(const char *persona, const char *profile, unsigned sessions)
+{
+    static const uint8_t zero[12];
+    CM_AUTO(cm_p11_free_ptr) cm_p11 *p = NULL;
+    struct place w;
+    cm_hsm_status s;
+
+    (void)setenv("CASEMATE_SHIM_PERSONA", persona, 1);
+    p = open_token(t_shim(dir));
+    place_init(&w, p);
+    for (size_t i = 0; i < CM_COUNT(ops); i++)
+        OK(ops[i](&w));
+    clean(&w);
+    assert_memory_not_equal(w.blob + 2, zero, sizeof zero);
+    if (sessions < 4 && !RACES)
+        four_at_once(&w);
+    OK(cm_hsm_status_of(&w.h, &s));
+    assert_string_equal(s.quirks, profile);
+    assert_true(s.sessions <= sessions);
+    (void)unsetenv("CASEMATE_SHIM_PERSONA");
+}
+
+/* The profiles, simulated: what their papers say of IVs, sessions and locks. */
+static void other_makers_tokens(void **state)
+{
+    (void)state;
+    need_token();
+    if (!t_shim(dir))
+        skip();
+    as_another("SafeNet,iv", "luna", 4);
+    as_another("Thales,iv", "luna", 4);
+    as_another("Marvell,iv,two", "cloudhsm", 2);
+    as_another("Cavium,iv", "cloudhsm", 4);
+    as_another("Fortanix", "fortanix", 4);
+    as_another("Nitrokey,one", "nitrokey", 1);
+    as_another("Yubico (www.yubico.com),two", "yubihsm", 2);
+    as_another("Zymbit,unlocked", "zymbit", 1);
+}
+
 /* ---- the root under a device: H-13 ----------------------------------------------------------- */
 
 static void with_root_key(cm_hsm_soft **s, cm_hsm *h, cm_hsm_unseal *u)
@@ -578,6 +733,10 @@ int main(void)
         cmocka_unit_test(each_fault_in_each_operation),
         cmocka_unit_test(a_wrong_signature_never_leaves),
         cmocka_unit_test(another_token_with_the_label_is_refused),
+        cmocka_unit_test(a_foreign_key_of_the_id_is_refused),
+        cmocka_unit_test(a_pin_is_not_tried_into_the_lock),
+        cmocka_unit_test(a_fork_has_no_device),
+        cmocka_unit_test(other_makers_tokens),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
