@@ -1,0 +1,108 @@
+#!/usr/bin/env bash
+# The ten calls of LP-325's client, and Verify, one by one on a server whose root is under a key in
+# a token (SoftHSM2): each by the operation that stands for it, with what it gave.
+# shellcheck source=tests/e2e/lib.sh
+. "$CASEMATE_SOURCE/tests/e2e/lib.sh"
+module=/usr/lib/softhsm/libsofthsm2.so
+{ [ -r "$module" ] && command -v softhsm2-util >/dev/null; } || {
+    echo 'SKIP: no SoftHSM2 (package softhsm2)'
+    exit 77
+}
+command -v curl >/dev/null || {
+    echo 'SKIP: no curl'
+    exit 77
+}
+dir=$WORK/kms
+port=$((20000 + RANDOM % 12000))
+server=
+trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true; wait 2>/dev/null || true' EXIT
+export SOFTHSM2_CONF=$WORK/softhsm2.conf
+printf 'directories.tokendir = %s\n' "$WORK/tokens" >"$SOFTHSM2_CONF"
+echo 482916 >"$WORK/pin"
+mkdir -p "$WORK/tokens"
+softhsm2-util --init-token --free --label kms --pin 482916 --so-pin 73519264 >/dev/null
+casemate hsm init --module "$module" --token kms --pin-file "$WORK/pin" --write "$WORK/tokens" \
+    >/dev/null 2>>"$WORK/p11d.log" || die 'no key'
+admin() { curl -s --max-time 5 --unix-socket "$dir/admin.sock" "http://localhost$1" || true; }
+casemate serve --dir "$dir" --listen "127.0.0.1:$port" --shares-file "$WORK/shares" \
+    --hsm-module "$module" --hsm-token kms --hsm-pin-file "$WORK/pin" \
+    --hsm-files "$WORK/tokens" >>"$WORK/log" 2>&1 &
+server=$!
+for _ in $(seq 600); do
+    ! admin /readyz | grep -q '"ready":true' || break
+    kill -0 "$server" 2>/dev/null || break
+    sleep 0.1
+done
+admin /readyz | grep -q '"ready":true' || die "not ready: $(tail -20 "$WORK/log")"
+export CASEMATE_SERVER=$dir/admin.json
+
+# shown CALL OPERATION RESULT
+shown() { printf '%-14s -> %-34s %s\n' "$1" "$2" "$3"; }
+member() { python3 -c 'import base64, json, sys; open(sys.argv[3], "wb").write(base64.b64decode(json.load(open(sys.argv[1]))[sys.argv[2]]))' "$@"; }
+
+# ---- GenerateKey, Sign, Verify: every algorithm of the client's list but BLS12-381
+for type in secp256k1 P-256 Ed25519 ML-DSA-65 RSA-2048 RSA-4096; do
+    ok casemate key create "k-$type" --type "$type" --exportable
+    casemate key info "k-$type" --json >info
+    json info 'e[0]["versions"][0]["custody"] == "hsm-wrapped"'
+    ok casemate key sign "k-$type" --data hello -o "sig-$type"
+    expect 0 'valid                yes' casemate key verify "k-$type" --data hello --signature "@sig-$type"
+    expect 0 'valid                no' casemate key verify "k-$type" --data hullo --signature "@sig-$type"
+    shown GenerateKey CreateKey "$type: hsm-wrapped"
+    shown Sign Sign "$type: $(stat -c %s "sig-$type") bytes"
+    shown Verify Verify "$type: yes; another message: no"
+done
+
+# ---- SignBLS: the algorithm is declared, and refused
+rc=0
+casemate key create bls --type BLS12-381 >bls 2>&1 || rc=$?
+[ "$rc" != 0 ] && grep -q UNSUPPORTED bls || die "BLS12-381: $rc, $(cat bls)"
+shown SignBLS 'CreateKey BLS12-381' 'KEY_UNSUPPORTED: no library for it'
+
+# ---- SignThreshold
+casemate key deal treasury --type FROST-Ed25519 --threshold 2 --participants 3 --json >dealt
+for i in 1 3; do
+    casemate key sign-share $i --keyspace treasury --json >one.$i
+    member one.$i share c.$i
+    member one.$i nonces n.$i
+done
+cat c.1 c.3 >commitments
+for i in 1 3; do
+    ok casemate key sign-share $i --keyspace treasury --data hello --commitments @commitments --nonces @n.$i -o p.$i
+done
+cat p.1 p.3 >parts
+ok casemate key aggregate 1 --keyspace treasury --data hello --commitments @commitments --shares @parts -o frost.sig
+[ "$(stat -c %s frost.sig)" = 64 ] || die 'no Ed25519 signature'
+shown SignThreshold 'SignThreshold, AggregateThreshold' '2 of 3: 64 bytes'
+
+# ---- ExportWrapped, ImportWrapped: out of one key and into another, sealed to a KEM key
+ok casemate key create door --type X-Wing
+casemate key public-key door -o door.raw
+ok casemate key export k-Ed25519 --recipient @door.raw -o wrapped
+shown ExportWrapped ExportWrapped "$(stat -c %s wrapped) bytes to X-Wing"
+ok casemate key import-wrapped copy --type Ed25519 --import-key door --wrapped @wrapped
+expect 0 'valid                yes' casemate key verify copy --data hello --signature @sig-Ed25519
+shown ImportWrapped ImportWrapped 'the same key under another name'
+
+# ---- ImportKey
+head -c 32 /dev/urandom >secret
+ok casemate key import mine --type Ed25519 --secret @secret
+ok casemate key sign mine --data hello -o mine.sig
+shown ImportKey ImportKey "Ed25519: signs $(stat -c %s mine.sig) bytes"
+
+# ---- DeleteKey: after a destruction that takes 7 days at least
+expect 6 '' casemate key delete mine
+ok casemate key destroy mine --delay-days 7
+expect 6 'KEY_STATE' casemate key sign mine --data hello
+shown DeleteKey 'ScheduleDestruction, DeleteKey' 'stopped now, gone after 7 days; refused before'
+
+# ---- HealthCheck, GetMetrics
+expect 0 '"status":"serving"' admin /v1/health
+shown HealthCheck 'GET /v1/health' serving
+admin /metrics >metrics
+grep -q '^casemate_requests_total{op="Sign",result="ok"} [1-9]' metrics || die 'no count of signatures'
+shown GetMetrics 'GET /metrics' "$(grep -c '^casemate' metrics) series"
+kill -TERM "$server"
+wait "$server" || die "the server failed at the end: $(tail -3 "$WORK/log")"
+server=
+echo 'ok'
