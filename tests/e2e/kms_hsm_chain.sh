@@ -7,7 +7,7 @@
 # shellcheck source=tests/e2e/soft_tokens.sh
 . "$CASEMATE_SOURCE/tests/e2e/soft_tokens.sh"
 other=two
-if [ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null && [ -x /usr/sbin/pkcsslotd ] &&
+if [ "$(id -u)" = 0 ] && unshare -m -i true 2>/dev/null && [ -x /usr/sbin/pkcsslotd ] &&
     module_in '' libopencryptoki.so.0 >/dev/null; then
     tokens_alone
     other=ock

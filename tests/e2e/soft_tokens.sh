@@ -14,14 +14,15 @@
 so_pin=73519264
 echo 482916 >"$WORK/pin"
 
-# A mount here is nobody else's, and is gone with the last process.
+# A mount here is nobody else's, nor is the memory that openCryptoki's processes share: two tests
+# with its daemon run side by side. All is gone with the last process.
 tokens_alone() {
     [ -z "${CASEMATE_ALONE:-}" ] || return 0
-    if [ "$(id -u)" != 0 ] || ! unshare -m true 2>/dev/null; then
+    if [ "$(id -u)" != 0 ] || ! unshare -m -i true 2>/dev/null; then
         echo 'SKIP: tokens with folders of the system need root and a mount namespace'
         exit 77
     fi
-    CASEMATE_ALONE=1 exec unshare -m bash -euo pipefail "$0"
+    CASEMATE_ALONE=1 exec unshare -m -i bash -euo pipefail "$0"
 }
 
 in_root() {
