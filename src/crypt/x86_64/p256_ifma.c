@@ -48,7 +48,7 @@ INLINE void carry(fe8 *x)
 
 /* p is 2^96 - 1 + 2^192 + (2^256 - 2^224), and -1 modulo 2^52: each step adds the multiple of p
  * that clears the lowest limb, which is that limb times p. */
-INLINE void mul(fe8 *out, const fe8 *x, const fe8 *y)
+static __attribute__((noinline)) void mul(fe8 *out, const fe8 *x, const fe8 *y)
 {
     const __m512i top = _mm512_set1_epi64(0xffffffff0000ll), p3 = _mm512_set1_epi64(1ll << 36);
     __m512i t[LIMBS + 1];
@@ -95,7 +95,7 @@ INLINE void sub(fe8 *out, const fe8 *x, const fe8 *y, const uint64_t multiple[LI
 }
 
 /* What is above 2^256 comes back by 2^256 = 2^224 - 2^192 - 2^96 + 1: below 1.01 p then. */
-INLINE void fold(fe8 *x)
+static __attribute__((noinline)) void fold(fe8 *x)
 {
     __m512i above;
 
