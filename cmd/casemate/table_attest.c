@@ -7,8 +7,8 @@ static const cm_cli_option verify_options[] = {
           "a certificate, revocation list, vendor's statement or event log, or a folder of them; "
           "may be repeated", NULL),
     MANY(0, "part", "NAME=FILE",
-         "what came with a TPM's evidence: quote, signature, ak, pcrs, activation, td-quote; may be "
-         "repeated",
+         "what came with a TPM's evidence: quote, signature, ak, pcrs, activation, td-quote; may "
+         "be repeated",
          NULL),
     FLAG(0, "alone", "do not look for such files beside the evidence"),
     ARG(0, "at", "TIME", "judge as of this time (UTC)", "now"),

@@ -6,7 +6,7 @@
 
 enum { SESSIONS_STANDARD = 4 };
 
-/* H-9. What is not `real` follows the vendors' papers and was never run. */
+/* H-9. What is not `real` follows what the makers are known to say, and was never run. */
 static const struct quirks known[] = {
     {.name = "softhsm", .maker = "SoftHSM project", .model = "SoftHSM v2", .real = true},
     {.name = "opencryptoki", .maker = "IBM", .model = "", .real = true},
