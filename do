@@ -32,7 +32,7 @@ usage() {
 ./do bench         the figures of docs/, measured on this machine
 ./do bench kms     the key server's: docs/bench-kms.md, below five minutes
 ./do bench market  receipts: docs/bench-market.md, below four minutes
-./do bench hsm     keys in a token: docs/bench-hsm.md, below one minute
+./do bench hsm     keys in a token: docs/bench-hsm.md, below 90 seconds
 ./do fuzz [SECS]   every fuzzer for SECS seconds each (default 30)
 ./do docs          man pages and shell completions, from the program's own tables
 ./do clean [all]   remove build/; with all, the private OpenSSL below .deps/ too
@@ -235,11 +235,12 @@ do_up() {
     [ ! -x tools/tour.sh ] || PATH=$(dirname "$CLI"):$PATH tools/tour.sh
 }
 
-# Clients and tokens that no one here wrote; the tests that want them say so when they are not to
-# be had.
+# Clients, tokens and an EVM that no one here wrote; the tests that want them say so when they are
+# not to be had.
 need_clients() {
     quiet clients tools/get-clients.sh .deps/clients || true
     quiet tokens tools/get-tokens.sh .deps/tokens || true
+    quiet contracts tools/get-contracts.sh .deps/npm || true
 }
 
 do_test() {
@@ -293,7 +294,7 @@ do_bench() {
     if [ "${1-}" = hsm ]; then
         need_clients
         command -v softhsm2-util >/dev/null || die 'bench hsm needs SoftHSM2 (package softhsm2)'
-        ninja -C build/main bench/bench_token >/dev/null || return 1
+        ninja -C build/main bench/bench_token bench/bench_failover >/dev/null || return 1
         exec python3 bench/hsm.py build/main "${CASEMATE_CLIENTS:-.deps/clients/bin}" docs
     fi
     exec bench/run.sh "$@"

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """hsm.py BUILD CLIENTS DOCS: keys of a token (SoftHSM2) through our processes beside the same
 token asked directly, and our PKCS#11 module beside the key server's API, each pair in one run.
-Writes DOCS/bench-hsm.md and DOCS/bench/hsm.json; below one minute with the defaults.
+One of two tokens is lost under load and comes back. Writes DOCS/bench-hsm.md, DOCS/bench/hsm.json
+and DOCS/bench/hsm-failover.svg; below 90 seconds with the defaults.
 
 KMS_SECONDS  of each measurement (4)"""
 import json
@@ -21,10 +22,11 @@ THREADS = 8  # the module keeps so many connections
 def token(folder, name):
     """Arguments that name a fresh token: module, label, PIN file, folder."""
     files, pin = folder / "tokens", folder / "pin"
-    files.mkdir(exist_ok=True)
+    files.mkdir(parents=True, exist_ok=True)
     pin.write_text(PIN + "\n")
-    (folder / "conf").write_text(f"directories.tokendir = {files}\n")
-    os.environ["SOFTHSM2_CONF"] = str(folder / "conf")
+    conf = folder / "softhsm2.conf"
+    conf.write_text(f"directories.tokendir = {files}\n")
+    os.environ["SOFTHSM2_CONF"] = str(conf)
     kms.run("softhsm2-util", "--init-token", "--free", "--label", name, "--pin", PIN, "--so-pin",
             "73519264")
     return MODULE, name, pin, files
@@ -86,6 +88,81 @@ def served(folder):
         server.stop()
 
 
+# ---- failover --------------------------------------------------------------------------------
+
+
+def failover(folder):
+    """A quarter of a second a line, and at the end what was done when."""
+    for name in ("first", "second"):
+        _, _, pin, _ = token(folder / name, "bench")
+    text = kms.run(kms.BUILD / "bench/bench_failover",
+                   kms.BUILD / "cmd/casemate-p11d/casemate-p11d", MODULE, pin, folder / "first",
+                   folder / "second")
+    *slices, plan = map(json.loads, text.splitlines())
+    return {"failover": {"slices": slices, **plan, **judged(slices, plan)}}
+
+
+def judged(slices, plan):
+    """Normal is what the slices before had, but for the first two: the threads' start. Normal
+    again: the first of four slices in a row."""
+    kill = plan["kill_ms"]
+    before = max(s["p99_us"] for s in slices[2:] if s["ms"] < kill)
+    after = [s for s in slices if s["ms"] >= kill]
+    again = next((after[i]["ms"] - kill for i in range(len(after) - 3)
+                  if all(s["p99_us"] <= before for s in after[i:i + 4])), None)
+    return {"lost": sum(s["lost"] for s in slices),
+            "answered": sum(s["answered"] for s in slices), "before_us": before,
+            "worst_us": max(s["p99_us"] for s in after if s["ms"] < plan["back_ms"]),
+            "again_ms": again}
+
+
+def failover_text(f):
+    again = f["again_ms"]
+    periods = None if again is None else again / f["period_ms"]
+    met = "met" if f["lost"] == 0 and periods is not None and periods <= 2 else "**missed**"
+    return ["## One of two devices is lost", "",
+            f"100 clients unwrap a seed every 20 ms, through two tokens of equal weight. After "
+            f"{f['kill_ms'] / 1000:.0f} s the first's process is killed and cannot be started; "
+            f"after {f['back_ms'] / 1000:.0f} s it can. Health is checked every "
+            f"{f['period_ms'] / 1000:.0f} s here (30 s by default), and a device that came back "
+            f"takes its share within {f['ramp_ms'] / 1000:.0f} s (60 s).", "",
+            "| acknowledged and lost | answered | p99 before, at most | worst p99 after | normal "
+            "again | target | |", "|---|---|---|---|---|---|---|",
+            f"| {f['lost']} | {f['answered']:,} | {f['before_us'] / 1000:.1f} ms | "
+            f"{f['worst_us'] / 1000:.1f} ms | "
+            + ("never |" if again is None else f"within {again + 250} ms, {periods:.2f} periods |")
+            + f" none lost; ≤ 2 periods | {met} |", "",
+            "![who answered, and how fast](bench/hsm-failover.svg)"]
+
+
+def failover_plot(f):
+    slices, width, height = f["slices"], 760, 180
+    most = 4 * max(max(s["first"], s["second"]) for s in slices)
+    slow = max(s["p99_us"] for s in slices[2:])
+
+    def line(field, top, color, scale=1):
+        points = " ".join(f"{60 + width * i / (len(slices) - 1):.1f},"
+                          f"{40 + height - height * min(1, scale * s[field] / top):.1f}"
+                          for i, s in enumerate(slices))
+        return f'<polyline points="{points}" fill="none" stroke="{color}" stroke-width="2"/>'
+
+    def mark(ms, text):
+        x = 60 + width * ms / slices[-1]["ms"]
+        return (f'<path d="M{x:.1f},40V{40 + height}" stroke="#bbb" stroke-dasharray="4"/>'
+                f'<text x="{x + 4:.1f}" y="{52 + height}" fill="#666">{text}</text>')
+
+    names = [("#06c", f"first, up to {most:,} answers/s"), ("#c60", "second"),
+             ("#999", f"p99, up to {slow / 1000:.1f} ms")]
+    legend = "".join(f'<text x="{60 + 250 * i}" y="24" fill="{c}">{n}</text>'
+                     for i, (c, n) in enumerate(names))
+    return ('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 860 250" font-family="sans-serif" '
+            f'font-size="12">\n<rect width="860" height="250" fill="#fff"/>\n{legend}\n'
+            f'<path d="M60,40V{40 + height}H{60 + width}" fill="none" stroke="#888"/>\n'
+            + mark(f["kill_ms"], "killed") + mark(f["back_ms"], "back") + "\n"
+            + line("p99_us", slow, "#999") + line("second", most, "#c60", 4)
+            + line("first", most, "#06c", 4) + "\n</svg>\n")
+
+
 # ---- the page --------------------------------------------------------------------------------
 
 
@@ -123,6 +200,7 @@ def page(r):
                 "beside C_Sign", "secp256k1, served", "secp256k1, direct", 5),
             row(got, f"ML-DSA-65 sign by libcasemate-pkcs11.so, {THREADS} threads, beside "
                 f"{THREADS} connections to the API", "ML-DSA-65, module", "ML-DSA-65, API", 0.8)]
+    out += [""] + failover_text(got["failover"])
     return "\n".join(out) + "\n"
 
 
@@ -130,12 +208,14 @@ def main():
     with tempfile.TemporaryDirectory() as tmp:
         results = {"machine": kms_report.machine(kms.OPENSSL), "seconds": kms.SECONDS,
                    "results": {}}
-        for work in (device, served):
+        for work in (device, served, failover):
             folder = pathlib.Path(tmp) / work.__name__
             folder.mkdir()
             results["results"].update(work(folder))
     (kms.DOCS / "bench").mkdir(parents=True, exist_ok=True)
     (kms.DOCS / "bench/hsm.json").write_text(json.dumps(results, indent=1) + "\n")
+    (kms.DOCS / "bench/hsm-failover.svg").write_text(
+        failover_plot(results["results"]["failover"]))
     text, notes = page(results), kms.DOCS / "bench/hsm-notes.md"
     if notes.exists():
         text += "\n" + notes.read_text()

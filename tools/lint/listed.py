@@ -1,8 +1,10 @@
 """What the builds of the tests are told: a test that is in no list passes by never running."""
 import re
+from collections import Counter
 
 LIST = re.compile(r"^(\w+) (\+?=) \[(.*?)\]", re.M | re.S)
 LOOP = re.compile(r"^\s*foreach t : ((?:\[[^\]]*\]|[^\n\[])*)", re.M)
+NAMED = re.compile(r"^\s*test\('(\w+)',", re.M)
 STRING = re.compile(r"'([^'\n]*)'")
 HELPERS = (
     "tests/e2e/run.sh",
@@ -42,6 +44,8 @@ def listed(tree):
         folder = build.split("/")[-2]
         text = re.sub(r"#.*", "", tree.text(build))
         names = run_by(text, lists_of(build, text, found))
+        found += [f"{build}: {name} is {n} tests" for name, n in Counter(NAMED.findall(text)).items()
+                  if n > 1]
         prefix, end = OTHERS.get(folder, ("test_", ".c"))
         for name in tree.under(build.rsplit("/", 1)[0], ext=(end,)):
             above, base = name.rsplit("/", 1)

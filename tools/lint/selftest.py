@@ -116,6 +116,7 @@ PLANTED = [
     ("listed", "tests/unit/meson.build", "unit_base = ['a']\n", "unit_base is set twice"),
     ("listed", "tests/unit/meson.build", "foreach t : ['a']\n", "test_a.c: listed twice"),
     ("listed", "tests/unit/meson.build", "unit_base = []\n", "test_a.c: in no list"),
+    ("listed", "tests/unit/meson.build", "test('a', x)\ntest('a', y)\n", "a is 2 tests"),
     ("faults", "tools/mutants.txt", "[x]\nfile src/crypt/c.c\nfrom gone\nto 1\ntests a\n", "occurs 0"),
     ("faults", "tools/mutants.txt", "[x]\nfile src/c.c\nfrom gone\nto 1\ntests a\n", "occurs 0"),
 ]
