@@ -43,6 +43,7 @@ struct slice {
 
 struct run {
     struct device d[2];
+    atomic_uint started;
     cm_hsm_set *set;
     cm_hsm h;
     cm_buf blob;
@@ -113,6 +114,8 @@ static void *client(void *arg)
 {
     struct run *x = arg;
 
+    /* Spread over the time between two calls: clients are not in step. */
+    (void)usleep(atomic_fetch_add(&x->started, 1) * (EVERY_US / CLIENTS));
     while (!atomic_load(&x->stop)) {
         uint64_t due = cm_os_monotonic_ns() + 1000ull * EVERY_US, t;
 

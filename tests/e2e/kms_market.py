@@ -100,7 +100,7 @@ def race(token, rounds, claimants, *sockets):
 
 # ---- each once, whatever happens ----
 
-THREADS, EACH, SAMPLE = 8, 100, 16
+THREADS, EACH, SAMPLE = int(os.environ.get("CASEMATE_SETTLERS", "8")), 100, 16
 
 
 class Worker(threading.Thread):

@@ -2,7 +2,7 @@
 # Nodes of one key server on a PostgreSQL of their own: for scripts that source it behind lib.sh.
 # Each node is a folder $WORK/NAME; its API is on a Unix socket there, in cleartext, besides TLS.
 declare -A pid=()
-pg='' pg_pid='' pg_bin='' pg_netns='' pg_listen='' nodes_trap=''
+pg='' pg_pid='' pg_bin='' pg_netns='' pg_listen='' pg_connections=60 nodes_trap=''
 
 skip() {
     echo "SKIP: $*"
@@ -50,10 +50,10 @@ pg_start() {
     if [ -n "$pg_netns" ]; then
         (cd "$pg" && exec ip netns exec "$pg_netns" setpriv --reuid postgres --regid postgres \
             --clear-groups -- "$pg_bin/postgres" -D "$pg/data" -k "$pg" -c listen_addresses="$pg_listen" \
-            -c shared_buffers=16MB -c max_connections=60) >>"$WORK/pg.log" 2>&1 &
+            -c shared_buffers=16MB -c max_connections="$pg_connections") >>"$WORK/pg.log" 2>&1 &
     else
         (cd "$pg" && as_postgres "$pg_bin/postgres" -D "$pg/data" -k "$pg" -c listen_addresses= \
-            -c shared_buffers=16MB -c max_connections=60) >>"$WORK/pg.log" 2>&1 &
+            -c shared_buffers=16MB -c max_connections="$pg_connections") >>"$WORK/pg.log" 2>&1 &
     fi
     for _ in $(seq 300); do
         ! pg_sql postgres 'SELECT 1' >/dev/null 2>&1 || break
