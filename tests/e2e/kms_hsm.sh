@@ -13,7 +13,7 @@ device() {
 }
 
 serve() {
-    launch --hsm-module "$module" --hsm-token kms --hsm-pin-file "$WORK/pin" --hsm-files "$WORK/tokens"
+    launch_on kms
 }
 
 # count TEXT: lines of the log with it

@@ -87,7 +87,7 @@ else
 fi
 casemate hsm init --module "$module" --token one --pin-file "$WORK/pin" --write "$WORK/tokens" \
     >/dev/null 2>>"$WORK/p11d.log" || die 'no key'
-launch --hsm-module "$module" --hsm-token one --hsm-pin-file "$WORK/pin" --hsm-files "$WORK/tokens"
+launch_on one
 ready
 make_all
 ok casemate policy put migrate --tenant system --principals admin --actions MigrateDevice

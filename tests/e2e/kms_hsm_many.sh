@@ -11,7 +11,7 @@
 # ---- one token, as ever
 token one
 token two
-launch --hsm-module "$module" --hsm-token one --hsm-pin-file "$WORK/pin" --hsm-files "$WORK/tokens"
+launch_on one
 ready
 make_things
 finish

@@ -36,7 +36,7 @@ until_step() {
 
 token one
 new_token two # it has no key: the migration makes it
-launch --hsm-module "$module" --hsm-token one --hsm-pin-file "$WORK/pin" --hsm-files "$WORK/tokens"
+launch_on one
 ready
 make_things
 finish

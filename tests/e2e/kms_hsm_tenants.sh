@@ -4,56 +4,9 @@
 # else's; keys stay usable through restarts, rotation, and the way from one token to the other.
 # shellcheck source=tests/e2e/lib.sh
 . "$CASEMATE_SOURCE/tests/e2e/lib.sh"
-module=/usr/lib/softhsm/libsofthsm2.so
-{ [ -r "$module" ] && command -v softhsm2-util >/dev/null; } || {
-    echo 'SKIP: no SoftHSM2 (package softhsm2)'
-    exit 77
-}
-command -v curl >/dev/null || {
-    echo 'SKIP: no curl'
-    exit 77
-}
-
-dir=$WORK/kms
-port=$((20000 + RANDOM % 12000))
-server=
-trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true; wait 2>/dev/null || true' EXIT
-export SOFTHSM2_CONF=$WORK/softhsm2.conf
-printf 'directories.tokendir = %s\n' "$WORK/tokens" >"$SOFTHSM2_CONF"
-echo 482916 >"$WORK/pin"
-mkdir -p "$WORK/tokens" "$WORK/away"
-
-# token LABEL: an empty one; its folder's name is in $WORK/at.LABEL
-token() {
-    local before
-    before=$(ls "$WORK/tokens")
-    softhsm2-util --init-token --free --label "$1" --pin 482916 --so-pin 73519264 >/dev/null
-    comm -13 <(echo "$before") <(ls "$WORK/tokens") >"$WORK/at.$1"
-}
-take() { mv "$WORK/tokens/$(cat "$WORK/at.$1")" "$WORK/away/"; }
-give() { mv "$WORK/away/$(cat "$WORK/at.$1")" "$WORK/tokens/"; }
-
-admin() { curl -s --max-time 5 --unix-socket "$dir/admin.sock" "http://localhost$1" || true; }
-
-launch() {
-    casemate serve --dir "$dir" --listen "127.0.0.1:$port" --shares-file "$WORK/shares" \
-        >>"$WORK/log" 2>&1 &
-    server=$!
-    for _ in $(seq 600); do
-        if admin /readyz | grep -q '"ready":true'; then
-            return
-        fi
-        kill -0 "$server" 2>/dev/null || break
-        sleep 0.1
-    done
-    die "not ready: $(tail -20 "$WORK/log")"
-}
-
-finish() {
-    kill -TERM "$server"
-    wait "$server" || die "the server failed at the end: $(tail -3 "$WORK/log")"
-    server=
-}
+# shellcheck source=tests/e2e/tokens.sh
+. "$CASEMATE_SOURCE/tests/e2e/tokens.sh"
+: "${module:?}" "${dir:?}" "${port:?}" "${server?}"
 
 provider() {
     printf '    - {name: %s, use: tenants, module: "%s", token: %s, pin_file: "%s", files: "%s"}\n' \
@@ -105,11 +58,12 @@ until_says() {
 }
 
 # ---- two tokens, three tenants
-token one
-token two
+new_token one
+new_token two
 ok casemate serve --dir "$dir" --listen "127.0.0.1:$port" --shares-file "$WORK/shares" --prepare
 configure 1h
 launch
+ready
 export CASEMATE_SERVER=$dir/admin.json
 expect 4 KEY_DEVICE_NONE casemate tenant create --name acme --hsm gamma
 expect 2 hsm_label casemate tenant create --name acme --hsm-label x
@@ -149,6 +103,7 @@ finish
 give one
 configure 1s
 launch
+ready
 signs acme
 take one
 p11d=$(pgrep -P "$(pgrep -P "$server" | head -1)" -x casemate-p11d || true)
@@ -160,12 +115,13 @@ expect 1 KEY_DEVICE_AWAY casemate tenant create --name late --hsm alpha
 finish
 # nor after a restart, and the others do not wait for it
 launch
+ready
 until_says acme KEY_DEVICE_AWAY
 signs globex
 signs plain
 # another token of that label opens nothing
 mv "$WORK/at.one" "$WORK/at.one.old"
-token one
+new_token one
 until_says acme KEY_DEVICE_
 signs globex
 take one

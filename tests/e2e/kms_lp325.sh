@@ -3,37 +3,12 @@
 # a token (SoftHSM2): each by the operation that stands for it, with what it gave.
 # shellcheck source=tests/e2e/lib.sh
 . "$CASEMATE_SOURCE/tests/e2e/lib.sh"
-module=/usr/lib/softhsm/libsofthsm2.so
-{ [ -r "$module" ] && command -v softhsm2-util >/dev/null; } || {
-    echo 'SKIP: no SoftHSM2 (package softhsm2)'
-    exit 77
-}
-command -v curl >/dev/null || {
-    echo 'SKIP: no curl'
-    exit 77
-}
-dir=$WORK/kms
-port=$((20000 + RANDOM % 12000))
-server=
-trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true; wait 2>/dev/null || true' EXIT
-export SOFTHSM2_CONF=$WORK/softhsm2.conf
-printf 'directories.tokendir = %s\n' "$WORK/tokens" >"$SOFTHSM2_CONF"
-echo 482916 >"$WORK/pin"
-mkdir -p "$WORK/tokens"
-softhsm2-util --init-token --free --label kms --pin 482916 --so-pin 73519264 >/dev/null
-casemate hsm init --module "$module" --token kms --pin-file "$WORK/pin" --write "$WORK/tokens" \
-    >/dev/null 2>>"$WORK/p11d.log" || die 'no key'
-admin() { curl -s --max-time 5 --unix-socket "$dir/admin.sock" "http://localhost$1" || true; }
-casemate serve --dir "$dir" --listen "127.0.0.1:$port" --shares-file "$WORK/shares" \
-    --hsm-module "$module" --hsm-token kms --hsm-pin-file "$WORK/pin" \
-    --hsm-files "$WORK/tokens" >>"$WORK/log" 2>&1 &
-server=$!
-for _ in $(seq 600); do
-    ! admin /readyz | grep -q '"ready":true' || break
-    kill -0 "$server" 2>/dev/null || break
-    sleep 0.1
-done
-admin /readyz | grep -q '"ready":true' || die "not ready: $(tail -20 "$WORK/log")"
+# shellcheck source=tests/e2e/tokens.sh
+. "$CASEMATE_SOURCE/tests/e2e/tokens.sh"
+: "${dir:?}"
+token kms
+launch_on kms
+ready
 export CASEMATE_SERVER=$dir/admin.json
 
 # shown CALL OPERATION RESULT

@@ -37,6 +37,12 @@ launch() {
     server=$!
 }
 
+# launch_on LABEL: its root is under that token's key
+launch_on() {
+    launch --hsm-module "$module" --hsm-token "$1" --hsm-pin-file "$WORK/pin" \
+        --hsm-files "$WORK/tokens"
+}
+
 ready() {
     for _ in $(seq 600); do
         if admin /readyz | grep -q '"ready":true'; then
