@@ -58,7 +58,7 @@ static const cm_cli_option sign_options[] = {
 };
 
 static const cm_cli_example sign_examples[] = {
-    {"casemate poai sign -k node.pem --model $(casemate digest -q m.gguf) --node-name n1 "
+    {"casemate poai sign -k node.pem --model $(casemate digest m.gguf) --node-name n1 "
      "--input prompt --output answer -o r.poai",
      "a receipt over two files, valid for an hour"},
     {"casemate poai sign -k secp.pem -k mldsa.pem --model-name llama --node-name n1 "
