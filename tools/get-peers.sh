@@ -24,10 +24,11 @@ usable() { "$PREFIX/bin/age" --version >/dev/null 2>&1 && "$PREFIX/bin/age-keyge
 
 ! usable || exit 0
 : >"$LOG"
-if apt_ready && fetch_debs "$PREFIX/root" age; then
+ROOT=$PREFIX/root
+if apt_ready && fetch_debs "$ROOT" age; then
     mkdir -p "$PREFIX/bin"
     for program in age age-keygen; do
-        ln -sfn "../root/usr/bin/$program" "$PREFIX/bin/$program"
+        ln -srfn "$ROOT/usr/bin/$program" "$PREFIX/bin/$program"
     done
 fi
 rm -rf "$APT"

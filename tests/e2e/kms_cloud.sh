@@ -9,14 +9,11 @@ openssl=$CASEMATE_OPENSSL
     echo 'SKIP: no openssl with ML-DSA'
     exit 77
 }
-command -v curl >/dev/null || {
-    echo 'SKIP: no curl'
-    exit 77
-}
+# shellcheck source=tests/e2e/server.sh
+. "$CASEMATE_SOURCE/tests/e2e/server.sh"
+: "${dir:?}" "${server?}"
 export CASEMATE_OPENSSL=$openssl
-dir=$WORK/kms
-port=$((20000 + RANDOM % 12000))
-server='' emulator=''
+emulator=
 trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true
     [ -z "$emulator" ] || kill -9 "$emulator" 2>/dev/null || true
     wait 2>/dev/null || true' EXIT
@@ -45,30 +42,8 @@ cat >aws.json <<END
  "timeout_ms": 20000}
 END
 
-admin() { curl -s --max-time 5 --unix-socket "$dir/admin.sock" "http://localhost$1" || true; }
-launch() {
-    casemate serve --dir "$dir" --listen "127.0.0.1:$port" --shares-file "$WORK/shares" \
-        --hsm-cloud aws.json >>"$WORK/log" 2>&1 &
-    server=$!
-}
-ready() {
-    for _ in $(seq 600); do
-        if admin /readyz | grep -q '"ready":true'; then
-            return
-        fi
-        kill -0 "$server" 2>/dev/null || break
-        sleep 0.1
-    done
-    die "not ready: $(tail -20 "$WORK/log")"
-}
-finish() {
-    kill -TERM "$server"
-    wait "$server" || die "the server failed at the end: $(tail -3 "$WORK/log")"
-    server=
-}
-
 casemate hsm init --cloud aws.json >/dev/null 2>>p11d.log || die "no key: $(tail -3 p11d.log)"
-launch
+launch --hsm-cloud aws.json
 ready
 absent "$dir/passphrase"
 export CASEMATE_SERVER=$dir/admin.json
@@ -80,12 +55,12 @@ casemate audit tail --tenant system -n 50 | grep -q 'DeviceSeen.*root.*AWS' || d
 finish
 
 # ---- opened by itself at the next start; not while the service is away; again when it is back
-launch
+launch --hsm-cloud aws.json
 ready
 ok casemate key sign k --data x
 finish
 kill -STOP "$emulator"
-launch
+launch --hsm-cloud aws.json
 for _ in $(seq 600); do
     grep -q unseal_failed "$WORK/log" && break
     sleep 0.1
@@ -94,7 +69,7 @@ grep -q unseal_failed "$WORK/log" || die 'opened without the service'
 admin /readyz | grep -q '"ready":true' && die 'ready without the service'
 finish
 kill -CONT "$emulator"
-launch
+launch --hsm-cloud aws.json
 ready
 ok casemate key sign k --data x
 finish
@@ -105,7 +80,7 @@ printf 'unseal: {method: hsm}\nhsm:\n  check: 500ms\n  providers:\n    - {name: 
 cp new.yaml "$dir/kmsd.yaml"
 expect 0 fine casemate config check "$dir/kmsd.yaml"
 "$CASEMATE_KMSD" --config "$dir/kmsd.yaml" --rewrap >>"$WORK/log" 2>&1 || die "not rewrapped: $(tail -3 "$WORK/log")"
-launch
+launch --hsm-cloud aws.json
 ready
 ok casemate key sign k --data x
 admin /admin/devices | grep -q '"name":"aws","region":"","state":"serves"' || die "$(admin /admin/devices)"

@@ -5,15 +5,10 @@ module=/usr/lib/softhsm/libsofthsm2.so
     echo 'SKIP: no SoftHSM2 (package softhsm2)'
     exit 77
 }
-command -v curl >/dev/null || {
-    echo 'SKIP: no curl'
-    exit 77
-}
+# shellcheck source=tests/e2e/server.sh
+. "$CASEMATE_SOURCE/tests/e2e/server.sh"
+: "${dir:?}"
 
-dir=$WORK/kms
-port=$((20000 + RANDOM % 12000))
-server=
-trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true; wait 2>/dev/null || true' EXIT
 export SOFTHSM2_CONF=$WORK/softhsm2.conf
 printf 'directories.tokendir = %s\n' "$WORK/tokens" >"$SOFTHSM2_CONF"
 echo 482916 >"$WORK/pin"
@@ -27,37 +22,10 @@ new_token() {
     comm -13 <(echo "$before") <(ls "$WORK/tokens") >"$WORK/at.$1"
 }
 
-# admin PATH [option of curl]...
-admin() { curl -s --max-time 5 --unix-socket "$dir/admin.sock" "http://localhost$1" "${@:2}" || true; }
-
-# launch [option of casemate serve]...
-launch() {
-    casemate serve --dir "$dir" --listen "127.0.0.1:$port" --shares-file "$WORK/shares" "$@" \
-        >>"$WORK/log" 2>&1 &
-    server=$!
-}
-
 # launch_on LABEL: its root is under that token's key
 launch_on() {
     launch --hsm-module "$module" --hsm-token "$1" --hsm-pin-file "$WORK/pin" \
         --hsm-files "$WORK/tokens"
-}
-
-ready() {
-    for _ in $(seq 600); do
-        if admin /readyz | grep -q '"ready":true'; then
-            return
-        fi
-        kill -0 "$server" 2>/dev/null || break
-        sleep 0.1
-    done
-    die "not ready: $(tail -20 "$WORK/log")"
-}
-
-finish() {
-    kill -TERM "$server"
-    wait "$server" || die "the server failed at the end: $(tail -3 "$WORK/log")"
-    server=
 }
 
 # token LABEL: one with a root key
