@@ -7,15 +7,25 @@
 #include "mint_int.h"
 
 static const mint_row rows[] = {
-    {"snp-v2-milan", CM_ATTEST_SNP, mint_snp, 0x002},
-    {"snp-v3-milan", CM_ATTEST_SNP, mint_snp, 0x003},
-    {"snp-v3-milan-vlek", CM_ATTEST_SNP, mint_snp, 0x103},
-    {"snp-v3-genoa", CM_ATTEST_SNP, mint_snp, 0x013},
-    {"snp-v4-genoa", CM_ATTEST_SNP, mint_snp, 0x014},
-    {"snp-v5-genoa-vlek", CM_ATTEST_SNP, mint_snp, 0x115},
-    {"snp-v4-turin", CM_ATTEST_SNP, mint_snp, 0x024},
-    {"snp-v5-turin", CM_ATTEST_SNP, mint_snp, 0x025},
-    {"snp-v5-turin-vlek", CM_ATTEST_SNP, mint_snp, 0x125},
+    {"snp-v2-milan", CM_ATTEST_SNP, mint_snp, 0x002, 48, 32},
+    {"snp-v3-milan", CM_ATTEST_SNP, mint_snp, 0x003, 48, 32},
+    {"snp-v3-milan-vlek", CM_ATTEST_SNP, mint_snp, 0x103, 48, 32},
+    {"snp-v3-genoa", CM_ATTEST_SNP, mint_snp, 0x013, 48, 32},
+    {"snp-v4-genoa", CM_ATTEST_SNP, mint_snp, 0x014, 48, 32},
+    {"snp-v5-genoa-vlek", CM_ATTEST_SNP, mint_snp, 0x115, 48, 32},
+    {"snp-v4-turin", CM_ATTEST_SNP, mint_snp, 0x024, 48, 32},
+    {"snp-v5-turin", CM_ATTEST_SNP, mint_snp, 0x025, 48, 32},
+    {"snp-v5-turin-vlek", CM_ATTEST_SNP, mint_snp, 0x125, 48, 32},
+    {"tdx-v4", CM_ATTEST_TDX, mint_intel, 0x14, 48, 48},
+    {"tdx-v4-first-module", CM_ATTEST_TDX, mint_intel, 0x54, 48, 48},
+    {"tdx-v5", CM_ATTEST_TDX, mint_intel, 0x15, 48, 48},
+    {"tdx-v5-td15", CM_ATTEST_TDX, mint_intel, 0x35, 48, 48},
+    {"sgx-v3", CM_ATTEST_SGX, mint_intel, 0x03, 32, 64},
+    {"sgx-v4", CM_ATTEST_SGX, mint_intel, 0x04, 32, 64},
+    {"sgx-v5", CM_ATTEST_SGX, mint_intel, 0x05, 32, 64},
+    {"nitro", CM_ATTEST_NITRO, mint_nitro, 0, 48, 0},
+    {"nitro-tagged", CM_ATTEST_NITRO, mint_nitro, 2, 48, 0},
+    {"nitro-indefinite", CM_ATTEST_NITRO, mint_nitro, 1, 48, 0},
 };
 
 /* The roots in the order of the vendors: roots.c has the public halves (casemate-mint roots). */
@@ -51,37 +61,73 @@ bool mint_root_at(size_t i, cm_vendor *vendor, const char **product, const char 
 /* ---- defects ------------------------------------------------------------------------------- */
 
 static const mint_defect defects[] = {
-    {"wrong-root", "", CM_CHECK_CHAIN},
-    {"expired", "", CM_CHECK_CHAIN},
-    {"not-yet", "", CM_CHECK_CHAIN},
-    {"bad-signature", "", CM_CHECK_SIGNATURE},
-    {"replayed", "", CM_CHECK_FRESH},
-    {"another-code", "", CM_CHECK_MEASUREMENT},
-    {"another-config", "snp", CM_CHECK_CONFIG},
-    {"trailing", "snp", CM_CHECK_FORM},
-    {"truncated", "snp", CM_CHECK_FORM},
-    {"revoked", "snp", CM_CHECK_REVOCATION},
-    {"stale-list", "snp", CM_CHECK_REVOCATION},
-    {"debug", "snp", CM_CHECK_DEBUG},
-    {"migratable", "snp", CM_CHECK_GUEST_POLICY},
-    {"policy-bit", "snp", CM_CHECK_GUEST_POLICY},
-    {"unknown-version", "snp", CM_CHECK_FORM},
-    {"padded-signature", "snp", CM_CHECK_FORM},
-    {"old-tcb", "snp", CM_CHECK_TCB},
-    {"old-launch", "snp", CM_CHECK_TCB},
-    {"committed-above", "snp", CM_CHECK_TCB},
-    {"tcb-claimed", "snp", CM_CHECK_TCB_BOUND},
-    {"missing-oid", "snp", CM_CHECK_TCB_BOUND},
-    {"long-integer", "snp", CM_CHECK_TCB_BOUND},
-    {"wrong-product", "snp", CM_CHECK_IDENTITY},
-    {"wrong-hwid", "snp-v2-milan snp-v3-genoa snp-v4 snp-v5-turin$", CM_CHECK_IDENTITY},
-    {"no-hwid", "snp-v2-milan snp-v3-genoa snp-v4 snp-v5-turin$", CM_CHECK_IDENTITY},
-    {"masked-chip", "snp-v2-milan snp-v3-genoa snp-v4 snp-v5-turin$", CM_CHECK_IDENTITY},
-    {"no-provider", "snp-v3-milan-vlek snp-v5-genoa-vlek snp-v5-turin-vlek", CM_CHECK_IDENTITY},
-    {"wrong-cpuid", "snp-v3 snp-v4 snp-v5", CM_CHECK_IDENTITY},
-    {"wrong-level", "snp", CM_CHECK_PRIVILEGE},
-    {"no-alias-check", "snp", CM_CHECK_PLATFORM},
-    {"unmitigated", "snp-v5", CM_CHECK_PLATFORM},
+    {"wrong-root", "", CM_CHECK_CHAIN, CM_CHECK_BIT(COLLATERAL)},
+    {"expired", "", CM_CHECK_CHAIN, 0},
+    {"not-yet", "", CM_CHECK_CHAIN, 0},
+    {"bad-signature", "", CM_CHECK_SIGNATURE, 0},
+    {"replayed", "", CM_CHECK_FRESH, 0},
+    {"another-code", "", CM_CHECK_MEASUREMENT, 0},
+    {"another-config", "", CM_CHECK_CONFIG, 0},
+    {"trailing", "snp nitro", CM_CHECK_FORM, 0},
+    {"truncated", "snp nitro tdx sgx", CM_CHECK_FORM, 0},
+    {"revoked", "snp nitro tdx sgx", CM_CHECK_REVOCATION, 0},
+    {"stale-list", "snp nitro tdx sgx", CM_CHECK_REVOCATION, 0},
+    {"debug", "snp tdx sgx", CM_CHECK_DEBUG, 0},
+    {"debug", "nitro", CM_CHECK_DEBUG, CM_CHECK_BIT(MEASUREMENT)},
+    {"migratable", "snp", CM_CHECK_GUEST_POLICY, 0},
+    {"policy-bit", "snp", CM_CHECK_GUEST_POLICY, 0},
+    {"unknown-version", "snp tdx sgx", CM_CHECK_FORM, 0},
+    {"padded-signature", "snp", CM_CHECK_FORM, 0},
+    {"old-tcb", "snp tdx sgx", CM_CHECK_TCB, 0},
+    {"old-launch", "snp", CM_CHECK_TCB, 0},
+    {"committed-above", "snp", CM_CHECK_TCB, 0},
+    {"tcb-claimed", "snp", CM_CHECK_TCB_BOUND, 0},
+    {"missing-oid", "snp", CM_CHECK_TCB_BOUND, 0},
+    {"missing-oid", "tdx sgx", CM_CHECK_IDENTITY, CM_CHECK_BIT(COLLATERAL)},
+    {"long-integer", "snp", CM_CHECK_TCB_BOUND, 0},
+    {"wrong-product", "snp", CM_CHECK_IDENTITY, 0},
+    {"wrong-hwid", "snp-v2-milan snp-v3-genoa snp-v4 snp-v5-turin$", CM_CHECK_IDENTITY, 0},
+    {"no-hwid", "snp-v2-milan snp-v3-genoa snp-v4 snp-v5-turin$", CM_CHECK_IDENTITY, 0},
+    {"masked-chip", "snp-v2-milan snp-v3-genoa snp-v4 snp-v5-turin$", CM_CHECK_IDENTITY, 0},
+    {"no-provider", "snp-v3-milan-vlek snp-v5-genoa-vlek snp-v5-turin-vlek", CM_CHECK_IDENTITY, 0},
+    {"wrong-cpuid", "snp-v3 snp-v4 snp-v5", CM_CHECK_IDENTITY, 0},
+    {"wrong-level", "snp", CM_CHECK_PRIVILEGE, 0},
+    {"no-alias-check", "snp", CM_CHECK_PLATFORM, 0},
+    {"unmitigated", "snp-v5", CM_CHECK_PLATFORM, 0},
+    {"old", "nitro", CM_CHECK_FRESH, 0},
+    {"future", "nitro", CM_CHECK_FRESH, 0},
+    {"p256-leaf", "nitro", CM_CHECK_SIGNATURE, 0},
+    {"p521-leaf", "nitro", CM_CHECK_SIGNATURE, 0},
+    {"no-ca", "nitro", CM_CHECK_CHAIN, 0},
+    {"long-key", "nitro", CM_CHECK_FORM, 0},
+    {"long-nonce", "nitro", CM_CHECK_FORM, 0},
+    {"key-twice", "nitro", CM_CHECK_FORM, 0},
+    {"wrong-digest", "nitro", CM_CHECK_FORM, 0},
+    {"wrong-algorithm", "nitro tdx sgx", CM_CHECK_FORM, 0},
+    {"service-td", "tdx-v5-td15", CM_CHECK_GUEST_POLICY, 0},
+    {"seam-attributes", "tdx", CM_CHECK_GUEST_POLICY, CM_CHECK_BIT(TCB)},
+    {"no-sept-ve", "tdx", CM_CHECK_GUEST_POLICY, 0},
+    {"other-events", "tdx", CM_CHECK_EVENTS, 0},
+    {"old-module", "tdx", CM_CHECK_TCB, 0},
+    {"unknown-module", "tdx", CM_CHECK_TCB, 0},
+    {"old-loader", "tdx", CM_CHECK_TCB, 0},
+    {"old-pce", "tdx sgx", CM_CHECK_TCB, 0},
+    {"old-qe", "tdx sgx", CM_CHECK_TCB, 0},
+    {"strange-qe", "tdx sgx", CM_CHECK_QUOTING, 0},
+    {"other-product-qe", "tdx sgx", CM_CHECK_QUOTING, 0},
+    {"debug-qe", "tdx sgx", CM_CHECK_QUOTING, 0},
+    {"unsigned-identity", "tdx sgx", CM_CHECK_QUOTING, 0},
+    {"stale-identity", "tdx sgx", CM_CHECK_QUOTING, 0},
+    {"bad-qe-signature", "tdx sgx", CM_CHECK_SIGNATURE, 0},
+    {"unbound-key", "tdx sgx", CM_CHECK_SIGNATURE, 0},
+    {"bound-more", "tdx sgx", CM_CHECK_SIGNATURE, 0},
+    {"wrong-platform", "tdx sgx", CM_CHECK_COLLATERAL, 0},
+    {"stale-statement", "tdx sgx", CM_CHECK_COLLATERAL, 0},
+    {"edited-statement", "tdx sgx", CM_CHECK_COLLATERAL, 0},
+    {"other-statement", "tdx sgx", CM_CHECK_COLLATERAL, CM_CHECK_BIT(QUOTING)},
+    {"old-evaluation", "tdx sgx", CM_CHECK_COLLATERAL, CM_CHECK_BIT(QUOTING)},
+    {"revoked-ca", "tdx sgx", CM_CHECK_REVOCATION, 0},
+    {"revoked-signer", "tdx sgx", CM_CHECK_REVOCATION, 0},
 };
 
 const mint_defect *mint_defect_at(size_t i)
@@ -129,13 +175,13 @@ cm_view mint_keep(mint *m, const char *name, cm_buf *b)
     return cm_buf_view(&f->bytes);
 }
 
+/* What was asked for, in n bytes when n is not 0; else something of one's own. */
 static void own(cm_buf *b, cm_view asked, const char *label, uint64_t serial, size_t n)
 {
-    b->max = MINT_MAX;
     if (asked.n)
-        mint_put(b, asked);
+        mint_field(b, asked, n ? n : asked.n);
     else
-        mint_label(b, label, serial, n);
+        mint_label(b, label, serial, n ? n : 32);
 }
 
 static void known_defect(const char *defect, const char *kind)
@@ -177,29 +223,34 @@ static void spoil(mint *m)
     m->in.evidence = cm_buf_view(b);
 }
 
+static const mint_row *row_of(const char *kind)
+{
+    size_t i = 0;
+
+    while (i < CM_COUNT(rows) && strcmp(rows[i].name, kind) != 0)
+        i++;
+    mint_must(i < CM_COUNT(rows), "no such kind");
+    return &rows[i];
+}
+
 mint *mint_new(const char *kind, const mint_spec *spec)
 {
+    const mint_row *row = row_of(kind);
     mint *m = NULL;
 
     mint_must(cm_ok(cm_alloc(&m, sizeof *m)), "no memory");
     m->spec = *spec;
-    m->kind = kind;
+    m->kind = row->name;
+    m->in.kind = row->kind;
     if (spec->defect)
         known_defect(spec->defect, kind);
-    own(&m->nonce, spec->nonce, "nonce", spec->serial, 32);
-    own(&m->measurement, spec->measurement, "measurement", 0, 48);
-    own(&m->config, spec->config, "config", 0, 32);
+    own(&m->nonce, spec->nonce, "nonce", spec->serial, 0);
+    own(&m->measurement, spec->measurement, "measurement", 0, row->measurement);
+    own(&m->config, spec->config, "config", 0, row->config);
     own(&m->chip, cm_view_of(NULL, 0), "chip", spec->serial, 64);
     expect(m);
-    for (size_t i = 0; i < CM_COUNT(rows); i++) {
-        if (strcmp(rows[i].name, kind) != 0)
-            continue;
-        m->in.kind = rows[i].kind;
-        rows[i].make(m, rows[i].variant);
-        spoil(m);
-        return m;
-    }
-    mint_must(false, "no such kind");
+    row->make(m, row->variant);
+    spoil(m);
     return m;
 }
 

@@ -53,6 +53,7 @@ typedef struct {
     const char *name;
     const char *kinds; /* beginnings of their names, whole ones end in $; empty: all */
     cm_attest_check check;
+    uint32_t also; /* bits of checks that can't pass either */
 } mint_defect;
 
 /** NULL at the end. */

@@ -81,6 +81,7 @@ typedef struct {
     cm_attest_kind kind;
     void (*make)(mint *m, unsigned variant);
     unsigned variant;
+    size_t measurement, config; /* their sizes in this kind; 0: any */
 } mint_row;
 
 void mint_snp(mint *m, unsigned variant);

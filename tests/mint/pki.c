@@ -74,6 +74,8 @@ EVP_PKEY *mint_key(const char *name)
         return rsa_of(rsa);
     if (strncmp(name, "p256:", 5) == 0)
         return ec_of("prime256v1", 32, name);
+    if (strncmp(name, "p521:", 5) == 0)
+        return ec_of("secp521r1", 65, name);
     mint_must(strncmp(name, "p384:", 5) == 0, name);
     return ec_of("secp384r1", 48, name);
 }

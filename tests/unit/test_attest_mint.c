@@ -1,5 +1,5 @@
 /* Every kind of evidence, minted: it is accepted with nothing skipped, and with each defect that
- * the kind can have it is refused by the check that is there for it. */
+ * the kind can have it is refused by the check that is there for it and by no other. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -96,6 +96,9 @@ static void refuses_one(judge *j, const char *kind, const mint_defect *d)
 
     expect(cm_is(verdict(j, m, UINT32_MAX), CM_ATTEST_REFUSED), j, m);
     expect(j->r.check[d->check].verdict == CM_VERDICT_FAIL, j, m);
+    for (unsigned i = 0; i < CM_CHECK_COUNT; i++)
+        expect(j->r.check[i].verdict != CM_VERDICT_FAIL || i == d->check || (d->also & 1u << i), j,
+               m);
     mint_free(m);
 }
 
