@@ -470,6 +470,13 @@
     X(ATTEST_INCOMPLETE, DENIED, 0x0e04, "nothing failed, but not every check could be made", "give what the skipped checks need, or let the policy skip them by name") \
     X(ATTEST_BUNDLE, LIMIT, 0x0e05, "more certificates, lists and statements than are looked at for one piece of evidence", "name those that belong to it with --collateral, and say --alone") \
     X(ATTEST_TPM_KEY, UNSUPPORTED, 0x0e40, "a credential can't be made for this TPM's keys", "give the certificate of an RSA or NIST-curve endorsement key and the TPM2B_PUBLIC of a restricted signing key") \
+    X(RELEASE_MESSAGE, MALFORMED, 0x0e60, "the message is not one of the key broker protocol", "send Request, Attestation or Response as spec/release.md has them") \
+    X(RELEASE_VERSION, UNSUPPORTED, 0x0e61, "the client speaks another version of the key broker protocol", "use a client of version 0.4.0") \
+    X(RELEASE_TEE, UNSUPPORTED, 0x0e62, "no evidence of this kind of environment is verified here", "the kinds are listed in spec/release.md; `sample` is none") \
+    X(RELEASE_CLASSICAL, UNSUPPORTED, 0x0e63, "the requester's key is RSA or of an elliptic curve, to which nothing is released", "make an ML-KEM-768 key: kty AKP, alg ML-KEM-768+A192KW") \
+    X(RELEASE_KEY, MALFORMED, 0x0e64, "the requester's key is not an ML-KEM-768 public key", "send kty AKP, alg ML-KEM-768+A192KW and the 1184 bytes as pub in base64url") \
+    X(RELEASE_EVIDENCE, UNSUPPORTED, 0x0e65, "the evidence is in a form that is not read", "send it as a pack: casemate attest evidence --pack") \
+    X(RELEASE_JWE, MALFORMED, 0x0e66, "the answer is not a JWE of ML-KEM-768+A192KW and A256GCM", "ask the key broker for the post-quantum form") \
     X(POLICY_SYNTAX, MALFORMED, 0x0e10, "the policy file can't be read", "mend the line that is named") \
     X(POLICY_FORM, INVALID, 0x0e11, "the policy file says something that means nothing", "mend the line that is named: docs/attest-policy.schema.json has what may stand where") \
     X(POLICY_REFUSED, DENIED, 0x0e12, "the policy refuses the evidence", "the sentence says why; casemate attest policy explain says what would be accepted") \

@@ -132,8 +132,8 @@ cm_err cm_gcm_open(cm_gcm *g, uint8_t *out, const uint8_t tag[CM_GCM_TAG],
 }
 
 /* Wraps or unwraps into room the caller has reserved; *n is what was written. */
-static cm_err kwp(const cm_crypt *c, uint8_t *out, int *n, const cm_key32 *kek, cm_view in,
-                  int encrypt)
+static cm_err key_wrap(EVP_CIPHER *method, uint8_t *out, int *n, const uint8_t *kek, cm_view in,
+                       int encrypt)
 {
     CM_AUTO(cm_evp_cipher_ctx_done) EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
     int tail = 0;
@@ -141,23 +141,23 @@ static cm_err kwp(const cm_crypt *c, uint8_t *out, int *n, const cm_key32 *kek, 
     if (!ctx)
         return cm_crypt_fail(CM_NO_MEMORY);
     EVP_CIPHER_CTX_set_flags(ctx, EVP_CIPHER_CTX_FLAG_WRAP_ALLOW);
-    CM_TRY_SSL(EVP_CipherInit_ex2(ctx, c->kwp, kek->b, NULL, encrypt, NULL));
+    CM_TRY_SSL(EVP_CipherInit_ex2(ctx, method, kek, NULL, encrypt, NULL));
     if (EVP_CipherUpdate(ctx, out, n, in.p, (int)in.n) != 1 || *n <= 0)
         return cm_crypt_fail(encrypt ? CM_CRYPT_PROVIDER : CM_CRYPT_TAG);
     CM_TRY_SSL(EVP_CipherFinal_ex(ctx, out + *n, &tail));
     return CM_OKAY;
 }
 
-static cm_err kwp_into(const cm_crypt *c, cm_buf *out, const cm_key32 *kek, cm_view in, size_t room,
-                       int encrypt)
+static cm_err wrap_into(EVP_CIPHER *method, cm_buf *out, const uint8_t *kek, cm_view in,
+                        size_t room, int encrypt)
 {
     int n = 0;
     cm_err e;
 
-    if (!c->kwp)
+    if (!method)
         return CM_FAIL(CRYPT_PROFILE);
     CM_TRY(cm_buf_reserve(out, room));
-    e = kwp(c, out->p + out->n, &n, kek, in, encrypt);
+    e = key_wrap(method, out->p + out->n, &n, kek, in, encrypt);
     if (cm_failed(e)) {
         cm_wipe(out->p + out->n, room);
         return e;
@@ -172,8 +172,8 @@ cm_err cm_kwp_wrap(const cm_crypt *c, cm_buf *out, const cm_key32 *kek, cm_view 
         return CM_FAIL(BAD_ARGUMENT);
     if (key.n > KWP_KEY_MAX)
         return CM_FAIL(TOO_BIG);
-    return kwp_into(c, out, kek, key, (key.n + KWP_BLOCK - 1) / KWP_BLOCK * KWP_BLOCK + KWP_BLOCK,
-                    1);
+    return wrap_into(c->kwp, out, kek->b, key,
+                     (key.n + KWP_BLOCK - 1) / KWP_BLOCK * KWP_BLOCK + KWP_BLOCK, 1);
 }
 
 /* Length is public, so a wrong one and a wrong key need not look alike; they do all the same. */
@@ -183,5 +183,23 @@ cm_err cm_kwp_unwrap(const cm_crypt *c, cm_buf *out, const cm_key32 *kek, cm_vie
         return CM_FAIL(TOO_BIG);
     if (wrapped.n < 2 * KWP_BLOCK || wrapped.n % KWP_BLOCK)
         return CM_FAIL(CRYPT_TAG);
-    return kwp_into(c, out, kek, wrapped, wrapped.n, 0);
+    return wrap_into(c->kwp, out, kek->b, wrapped, wrapped.n, 0);
+}
+
+cm_err cm_kw192_wrap(const cm_crypt *c, cm_buf *out, const uint8_t kek[CM_KW192_KEK], cm_view key)
+{
+    if (key.n < 2 * KWP_BLOCK || key.n % KWP_BLOCK)
+        return CM_FAIL(BAD_ARGUMENT);
+    if (key.n > KWP_KEY_MAX)
+        return CM_FAIL(TOO_BIG);
+    return wrap_into(c->kw192, out, kek, key, key.n + CM_KW192_ADDED, 1);
+}
+
+cm_err cm_kw192_unwrap(const cm_crypt *c, cm_buf *out, const uint8_t kek[CM_KW192_KEK],
+                       cm_view wrapped)
+{
+    if (wrapped.n < 3 * KWP_BLOCK || wrapped.n % KWP_BLOCK ||
+        wrapped.n > KWP_KEY_MAX + CM_KW192_ADDED)
+        return CM_FAIL(CRYPT_TAG);
+    return wrap_into(c->kw192, out, kek, wrapped, wrapped.n, 0);
 }

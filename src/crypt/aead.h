@@ -24,4 +24,14 @@ CM_MUST cm_err cm_gcm_open(cm_gcm *g, uint8_t *out, const uint8_t tag[CM_GCM_TAG
 CM_MUST cm_err cm_kwp_wrap(const cm_crypt *c, cm_buf *out, const cm_key32 *kek, cm_view key);
 CM_MUST cm_err cm_kwp_unwrap(const cm_crypt *c, cm_buf *out, const cm_key32 *kek, cm_view wrapped);
 
+enum { CM_KW192_KEK = 24, CM_KW192_ADDED = 8 };
+
+/** AES-192-KW (RFC 3394), for JWE alone. Appends key.n + CM_KW192_ADDED bytes. BAD_ARGUMENT for a
+ * key that is no whole number of 8 bytes, or below 16. */
+CM_MUST cm_err cm_kw192_wrap(const cm_crypt *c, cm_buf *out, const uint8_t kek[CM_KW192_KEK],
+                             cm_view key);
+/** CRYPT_TAG for whatever is wrong. */
+CM_MUST cm_err cm_kw192_unwrap(const cm_crypt *c, cm_buf *out, const uint8_t kek[CM_KW192_KEK],
+                               cm_view wrapped);
+
 #endif

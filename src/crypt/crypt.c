@@ -102,7 +102,9 @@ static cm_err fetch_ciphers(cm_crypt *c, const char *q)
         CM_TRY(got(c, c->aead[i]));
     }
     c->kwp = EVP_CIPHER_fetch(c->lib, "AES-256-WRAP-PAD", q);
-    return got(c, c->kwp);
+    CM_TRY(got(c, c->kwp));
+    c->kw192 = EVP_CIPHER_fetch(c->lib, "AES-192-WRAP", q);
+    return got(c, c->kw192);
 }
 
 static cm_err fetch_macs(cm_crypt *c, const char *q)
@@ -289,6 +291,7 @@ static void free_methods(cm_crypt *c)
     for (size_t i = 0; i < CM_AEAD_COUNT; i++)
         EVP_CIPHER_free(c->aead[i]);
     EVP_CIPHER_free(c->kwp);
+    EVP_CIPHER_free(c->kw192);
     EVP_MAC_free(c->mac_hmac);
     EVP_MAC_free(c->mac_kmac256);
     EVP_KDF_free(c->kdf_hkdf);

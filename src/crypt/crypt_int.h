@@ -23,7 +23,7 @@ struct cm_crypt {
     EVP_MD *shake[2];                /* SHAKE128, SHAKE256 */
     EVP_CIPHER *aead[CM_AEAD_COUNT]; /* by HPKE's number less one: AES-128-GCM, AES-256-GCM,
                                         ChaCha20-Poly1305 */
-    EVP_CIPHER *kwp;
+    EVP_CIPHER *kwp, *kw192;
     EVP_MAC *mac_hmac, *mac_kmac256;
     EVP_KDF *kdf_hkdf, *kdf_argon2id, *kdf_pbkdf2;
     EVP_MAC_CTX *hmac[CM_HASH_COUNT];      /* templates with the digest set */

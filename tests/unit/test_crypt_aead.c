@@ -158,12 +158,46 @@ static int teardown(void **state)
     return 0;
 }
 
+/* RFC 3394, section 4.4; the longer one by another implementation. */
+static void kw192_is_the_published_one(void **state)
+{
+    cm_view kek = t_hex("000102030405060708090a0b0c0d0e0f1011121314151617");
+    cm_view data = t_hex("00112233445566778899aabbccddeeff000102030405060708090a0b0c0d0e0f");
+    cm_view wrapped[] = {
+        t_hex("031d33264e15d33268f24ec260743edce1c6c7ddee725a936ba814915c6762d2"),
+        t_hex("08861e000aabfa4479c7191f9dc51cca37c50f16cc14441c6ea4980cfce0f41d9285758c6f74ac6d"),
+    };
+
+    (void)state;
+    for (size_t i = 0; i < CM_COUNT(wrapped); i++) {
+        CM_AUTO(cm_buf_free) cm_buf w = {.max = 64};
+        CM_AUTO(cm_buf_free) cm_buf u = {.max = 64};
+        cm_view key = cm_view_sub(data, 0, 24 + 8 * i);
+
+        assert_true(cm_ok(cm_kw192_wrap(crypt_, &w, kek.p, key)));
+        assert_true(cm_view_eq(cm_buf_view(&w), wrapped[i]));
+        for (size_t b = 0; b < w.n; b++) {
+            w.p[b] ^= 1;
+            assert_true(cm_is(cm_kw192_unwrap(crypt_, &u, kek.p, cm_buf_view(&w)), CM_CRYPT_TAG));
+            w.p[b] ^= 1;
+        }
+        for (size_t n = 0; n < w.n; n++)
+            assert_true(
+                cm_is(cm_kw192_unwrap(crypt_, &u, kek.p, cm_view_of(w.p, n)), CM_CRYPT_TAG));
+        assert_int_equal(u.n, 0);
+        assert_true(cm_ok(cm_kw192_unwrap(crypt_, &u, kek.p, cm_buf_view(&w))));
+        assert_true(cm_view_eq(cm_buf_view(&u), key));
+        assert_true(cm_is(cm_kw192_wrap(crypt_, &w, kek.p, cm_view_sub(data, 0, 8 + 7 * i)),
+                          CM_BAD_ARGUMENT));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gcm_known),   cmocka_unit_test(gcm_refuses_and_wipes),
         cmocka_unit_test(gcm_rekeys),  cmocka_unit_test(kwp_round_trips),
-        cmocka_unit_test(kwp_refuses),
+        cmocka_unit_test(kwp_refuses), cmocka_unit_test(kw192_is_the_published_one),
     };
 
     return cmocka_run_group_tests_name("crypt aead", tests, setup, teardown);
