@@ -27,8 +27,11 @@ void mint_text(cm_buf *b, const char *text)
 
 void mint_field(cm_buf *b, cm_view v, size_t n)
 {
-    mint_put(b, cm_view_sub(v, 0, CM_MIN(v.n, n)));
-    mint_zeros(b, n - CM_MIN(v.n, n));
+    size_t have = CM_MIN(v.n, n);
+
+    if (have)
+        mint_put(b, cm_view_sub(v, 0, have));
+    mint_zeros(b, n - have);
 }
 
 void mint_zeros(cm_buf *b, size_t n)
@@ -77,14 +80,19 @@ void mint_label(cm_buf *b, const char *label, uint64_t number, size_t n)
     mint_put(b, cm_view_sub(cm_buf_view(&digest), 0, n));
 }
 
-void mint_wrap(cm_buf *b, size_t at, uint8_t tag)
+uint32_t mint_context(unsigned number)
+{
+    return number < 0x1f ? 0xa0u | number : 0xbf8000u | (number >> 7) << 8 | (number & 0x7f);
+}
+
+void mint_wrap(cm_buf *b, size_t at, uint32_t tag)
 {
     CM_AUTO(cm_buf_free) cm_buf content = {.max = MINT_MAX};
     size_t n = b->n - at;
 
     mint_put(&content, cm_view_of(b->p + at, n));
     b->n = at;
-    mint_be(b, tag, 1);
+    mint_be(b, tag, tag > 0xff ? 3 : 1);
     if (n < LONG_FORM) {
         mint_be(b, n, 1);
     } else {

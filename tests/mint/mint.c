@@ -26,6 +26,17 @@ static const mint_row rows[] = {
     {"nitro", CM_ATTEST_NITRO, mint_nitro, 0, 48, 0},
     {"nitro-tagged", CM_ATTEST_NITRO, mint_nitro, 2, 48, 0},
     {"nitro-indefinite", CM_ATTEST_NITRO, mint_nitro, 1, 48, 0},
+    {"nvidia", CM_ATTEST_NVIDIA, mint_nvidia, 0, 48, 0},
+    {"nvidia-old-form", CM_ATTEST_NVIDIA, mint_nvidia, 1, 48, 0},
+    {"android-rsa", CM_ATTEST_ANDROID, mint_android, 0, 32, 0},
+    {"android-ec", CM_ATTEST_ANDROID, mint_android, 1, 32, 0},
+    {"android-strongbox", CM_ATTEST_ANDROID, mint_android, 3, 32, 0},
+    {"android-rkp", CM_ATTEST_ANDROID, mint_android, 5, 32, 0},
+    {"android-mldsa", CM_ATTEST_ANDROID, mint_android, 15, 32, 0},
+    {"android-long-over", CM_ATTEST_ANDROID, mint_android, 16, 32, 0},
+    {"app-attest", CM_ATTEST_APPLE, mint_apple, 0, 0, 0},
+    {"app-attest-development", CM_ATTEST_APPLE, mint_apple, 1, 0, 0},
+    {"app-assertion", CM_ATTEST_ASSERTION, mint_assertion, 0, 0, 0},
 };
 
 /* The roots in the order of the vendors: roots.c has the public halves (casemate-mint roots). */
@@ -61,29 +72,35 @@ bool mint_root_at(size_t i, cm_vendor *vendor, const char **product, const char 
 /* ---- defects ------------------------------------------------------------------------------- */
 
 static const mint_defect defects[] = {
-    {"wrong-root", "", CM_CHECK_CHAIN, CM_CHECK_BIT(COLLATERAL)},
-    {"expired", "", CM_CHECK_CHAIN, 0},
-    {"not-yet", "", CM_CHECK_CHAIN, 0},
-    {"bad-signature", "", CM_CHECK_SIGNATURE, 0},
-    {"replayed", "", CM_CHECK_FRESH, 0},
-    {"another-code", "", CM_CHECK_MEASUREMENT, 0},
-    {"another-config", "", CM_CHECK_CONFIG, 0},
-    {"trailing", "snp nitro", CM_CHECK_FORM, 0},
-    {"truncated", "snp nitro tdx sgx", CM_CHECK_FORM, 0},
-    {"revoked", "snp nitro tdx sgx", CM_CHECK_REVOCATION, 0},
-    {"stale-list", "snp nitro tdx sgx", CM_CHECK_REVOCATION, 0},
-    {"debug", "snp tdx sgx", CM_CHECK_DEBUG, 0},
+    {"wrong-root", "tdx sgx", CM_CHECK_CHAIN, CM_CHECK_BIT(COLLATERAL)},
+    {"wrong-root", "snp nitro nvidia android app-attest", CM_CHECK_CHAIN, 0},
+    {"expired", "snp nitro tdx sgx nvidia android-rkp app-attest", CM_CHECK_CHAIN, 0},
+    {"not-yet", "snp nitro tdx sgx nvidia android-rkp app-attest", CM_CHECK_CHAIN, 0},
+    {"bad-signature", "snp nitro tdx sgx nvidia", CM_CHECK_SIGNATURE, 0},
+    {"bad-signature", "app", CM_CHECK_SIGNATURE, CM_CHECK_BIT(FRESH)},
+    {"bad-signature", "android", CM_CHECK_CHAIN, 0},
+    {"replayed", "snp nitro tdx sgx nvidia android", CM_CHECK_FRESH, 0},
+    {"replayed", "app", CM_CHECK_FRESH, CM_CHECK_BIT(SIGNATURE)},
+    {"another-code", "snp nitro tdx sgx nvidia android", CM_CHECK_MEASUREMENT, 0},
+    {"another-config", "snp nitro tdx sgx android app", CM_CHECK_CONFIG, 0},
+    {"trailing", "snp nitro nvidia android app", CM_CHECK_FORM, 0},
+    {"truncated", "snp nitro tdx sgx nvidia android app", CM_CHECK_FORM, 0},
+    {"revoked", "snp nitro tdx sgx android app-attest", CM_CHECK_REVOCATION, 0},
+    {"stale-list", "snp nitro tdx sgx app-attest", CM_CHECK_REVOCATION, 0},
+    {"debug", "snp tdx sgx android app-attest$", CM_CHECK_DEBUG, 0},
     {"debug", "nitro", CM_CHECK_DEBUG, CM_CHECK_BIT(MEASUREMENT)},
     {"migratable", "snp", CM_CHECK_GUEST_POLICY, 0},
     {"policy-bit", "snp", CM_CHECK_GUEST_POLICY, 0},
-    {"unknown-version", "snp tdx sgx", CM_CHECK_FORM, 0},
+    {"unknown-version", "snp tdx sgx nvidia android", CM_CHECK_FORM, 0},
     {"padded-signature", "snp", CM_CHECK_FORM, 0},
-    {"old-tcb", "snp tdx sgx", CM_CHECK_TCB, 0},
+    {"old-tcb", "snp tdx sgx android", CM_CHECK_TCB, 0},
     {"old-launch", "snp", CM_CHECK_TCB, 0},
     {"committed-above", "snp", CM_CHECK_TCB, 0},
     {"tcb-claimed", "snp", CM_CHECK_TCB_BOUND, 0},
     {"missing-oid", "snp", CM_CHECK_TCB_BOUND, 0},
     {"missing-oid", "tdx sgx", CM_CHECK_IDENTITY, CM_CHECK_BIT(COLLATERAL)},
+    {"missing-oid", "nvidia", CM_CHECK_IDENTITY, 0},
+    {"missing-oid", "app-attest", CM_CHECK_SIGNATURE, CM_CHECK_BIT(FRESH)},
     {"long-integer", "snp", CM_CHECK_TCB_BOUND, 0},
     {"wrong-product", "snp", CM_CHECK_IDENTITY, 0},
     {"wrong-hwid", "snp-v2-milan snp-v3-genoa snp-v4 snp-v5-turin$", CM_CHECK_IDENTITY, 0},
@@ -128,6 +145,27 @@ static const mint_defect defects[] = {
     {"old-evaluation", "tdx sgx", CM_CHECK_COLLATERAL, CM_CHECK_BIT(QUOTING)},
     {"revoked-ca", "tdx sgx", CM_CHECK_REVOCATION, 0},
     {"revoked-signer", "tdx sgx", CM_CHECK_REVOCATION, 0},
+    {"index-twice", "nvidia", CM_CHECK_FORM, 0},
+    {"short-block", "nvidia", CM_CHECK_FORM, 0},
+    {"driver-twice", "nvidia", CM_CHECK_FORM, 0},
+    {"other-firmware", "nvidia", CM_CHECK_IDENTITY, 0},
+    {"unverified", "android", CM_CHECK_DEBUG, 0},
+    {"software-says", "android", CM_CHECK_DEBUG, CM_CHECK_BIT(MEASUREMENT)},
+    {"odd-boolean", "android", CM_CHECK_FORM, 0},
+    {"tag-twice", "android", CM_CHECK_FORM, 0},
+    {"unordered", "android", CM_CHECK_FORM, 0},
+    {"software", "android", CM_CHECK_IDENTITY, 0},
+    {"mixed-levels", "android", CM_CHECK_IDENTITY, 0},
+    {"only-tee", "android-strongbox android-mldsa", CM_CHECK_IDENTITY, 0},
+    {"imported", "android", CM_CHECK_GUEST_POLICY, 0},
+    {"other-purpose", "android", CM_CHECK_GUEST_POLICY, 0},
+    {"old-vendor", "android", CM_CHECK_TCB, 0},
+    {"old-boot", "android", CM_CHECK_TCB, 0},
+    {"extended", "android-rsa android-ec android-rkp android-long", CM_CHECK_CHAIN, 0},
+    {"used", "app-attest", CM_CHECK_IDENTITY, 0},
+    {"used", "app-assertion", CM_CHECK_FRESH, 0},
+    {"other-key", "app-attest", CM_CHECK_IDENTITY, CM_CHECK_BIT(CHIP)},
+    {"other-key", "app-assertion", CM_CHECK_SIGNATURE, CM_CHECK_BIT(FRESH)},
 };
 
 const mint_defect *mint_defect_at(size_t i)
@@ -216,6 +254,8 @@ static void spoil(mint *m)
 {
     cm_buf *b = &m->file[0].bytes;
 
+    if (m->in.kind == CM_ATTEST_ANDROID)
+        return; /* the attested extension is spoilt instead: PEM has no end of its own */
     if (mint_bad(m, "trailing"))
         mint_zeros(b, 1);
     if (mint_bad(m, "truncated"))
@@ -244,7 +284,7 @@ mint *mint_new(const char *kind, const mint_spec *spec)
     m->in.kind = row->kind;
     if (spec->defect)
         known_defect(spec->defect, kind);
-    own(&m->nonce, spec->nonce, "nonce", spec->serial, 0);
+    own(&m->nonce, spec->nonce, "nonce", spec->serial, row->kind == CM_ATTEST_NVIDIA ? 32 : 0);
     own(&m->measurement, spec->measurement, "measurement", 0, row->measurement);
     own(&m->config, spec->config, "config", 0, row->config);
     own(&m->chip, cm_view_of(NULL, 0), "chip", spec->serial, 64);

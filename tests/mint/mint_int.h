@@ -22,8 +22,11 @@ void mint_le(cm_buf *b, uint64_t v, size_t n);
 void mint_be(cm_buf *b, uint64_t v, size_t n);
 /** n <= 64 bytes that depend on label and number. */
 void mint_label(cm_buf *b, const char *label, uint64_t number, size_t n);
-/** What stands in b from at becomes the content of a value of that tag (one byte). */
-void mint_wrap(cm_buf *b, size_t at, uint8_t tag);
+/** What stands in b from at becomes the content of a value of that tag: its one byte, or its three.
+ */
+void mint_wrap(cm_buf *b, size_t at, uint32_t tag);
+/** The constructed context tag of a number below 16384 that fits mint_wrap(). */
+uint32_t mint_context(unsigned number);
 void mint_int(cm_buf *b, uint8_t tag, uint64_t v);
 void mint_oid(cm_buf *b, const char *dotted);
 void mint_hash(cm_buf *b, const char *name, cm_view v);
@@ -87,5 +90,9 @@ typedef struct {
 void mint_snp(mint *m, unsigned variant);
 void mint_nitro(mint *m, unsigned variant);
 void mint_intel(mint *m, unsigned variant);
+void mint_android(mint *m, unsigned variant);
+void mint_nvidia(mint *m, unsigned variant);
+void mint_apple(mint *m, unsigned variant);
+void mint_assertion(mint *m, unsigned variant);
 
 #endif

@@ -11,7 +11,7 @@
 
 #include "mint.h"
 
-enum { AT = 1800000000 };
+enum { AT = 1800000000, CASES = 600 };
 
 typedef struct {
     cm_crypt *c;
@@ -83,6 +83,10 @@ static void release_refuses(void **state)
     for (size_t i = 0; (kind = mint_kind(i)) != NULL; i++) {
         mint *m = mint_new(kind, &(mint_spec){.at = AT});
 
+        if (m->in.kind == CM_ATTEST_ASSERTION) { /* the policy names its key */
+            mint_free(m);
+            continue;
+        }
         assert_true(cm_ok(cm_attest_verify(&j->r, j->c, &m->in, &m->p)));
         expect(cm_is(cm_attest_decide(&j->r, UINT32_MAX), CM_ATTEST_REFUSED), j, m);
         expect(j->r.check[CM_CHECK_CHAIN].verdict == CM_VERDICT_FAIL, j, m);
@@ -106,11 +110,17 @@ static void refuses(void **state)
 {
     const mint_defect *d;
     const char *kind;
+    size_t n = 0;
 
     for (size_t k = 0; (kind = mint_kind(k)) != NULL; k++)
-        for (size_t i = 0; (d = mint_defect_at(i)) != NULL; i++)
-            if (mint_defect_of(d, kind))
-                refuses_one(*state, kind, d);
+        for (size_t i = 0; (d = mint_defect_at(i)) != NULL; i++) {
+            if (!mint_defect_of(d, kind))
+                continue;
+            refuses_one(*state, kind, d);
+            n++;
+        }
+    assert_true(n >= CASES);
+    print_message("%zu cases\n", n);
 }
 
 int main(void)
