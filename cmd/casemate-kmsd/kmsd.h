@@ -78,6 +78,8 @@ struct kmsd {
     cm_trace *trace;
     cm_grpc_table grpc;
     cm_grpc_method *grpc_methods;
+    cm_attest_bundle *collateral;
+    cm_svc_verifier verifier;
     cm_store *store;
     cm_rowseal *rows;
     struct cm_anchor *anchor;
@@ -154,6 +156,9 @@ CM_MUST cm_err cm_kmsd_chores_start(kmsd *d, cm_svc *svc);
 void cm_kmsd_chores_stop(kmsd *d);
 /* The socket to a new keyd that waits in a slot (atomic_int), for a keeper. KEEPER_DOWN. */
 CM_MUST cm_err cm_kmsd_next_socket(void *slot, int *fd);
+
+/* ---- attest.c ---- before the sandbox: what files refuse with, ATTEST_BUNDLE. */
+CM_MUST cm_err cm_kmsd_collateral_load(kmsd *d);
 
 /* ---- anchor.c ---- */
 /* STORE_ROLLBACK, STORE_ANCHOR: what stands outside the store does not fit it. */

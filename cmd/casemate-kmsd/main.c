@@ -310,6 +310,7 @@ static cm_err prepare(kmsd *d)
 {
     raise_file_limit(d);
     CM_TRY(cm_crypt_new(&d->crypt, CM_PROFILE_DEFAULT));
+    CM_TRY(cm_kmsd_collateral_load(d));
     CM_TRY(cm_kmsd_metrics_new(d));
     CM_TRY(cm_kmsd_grpc_table(d));
     CM_TRY(start_gate(d));
@@ -354,6 +355,7 @@ static void stop(kmsd *d)
     cm_buf_free(&d->boot);
     cm_kmsd_keyd_done(d);
     CM_LOG(d->log, INFO, "stopped", cm_log_number("signals", d->signals));
+    cm_attest_bundle_free(d->collateral);
     cm_crypt_free(d->crypt);
     cm_log_free_ptr(&d->log);
     cm_config_free_ptr(&d->config);

@@ -246,6 +246,8 @@ cm_err cm_kmsd_service_make(kmsd *d, cm_svc **svc)
     for (size_t i = 0; i < d->v->hsm.providers_n; i++)
         if (d->v->hsm.providers[i].use == CM_CONFIG_HSM_ROOT)
             d->device_names[o.devices_n++] = d->v->hsm.providers[i].name;
+    if (d->verifier.crypt)
+        o.attestor = cm_svc_attestor(&d->verifier);
     o.address_rate = d->v->limits.address_calls;
     o.model_days = d->v->rotation.model / DAY_MS;
     if (d->v->rotation.api)

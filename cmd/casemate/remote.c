@@ -37,11 +37,17 @@ static cm_err fault_said(cm_cli *cli, const cm_msg_fault *fault, const cm_field 
 static cm_err put_bytes(cm_cli *cli, cm_msg *m, cm_arena *a, size_t i, const char *name)
 {
     const cm_field *f = &m->type->fields[i];
+    size_t n = cm_cli_count(cli, name);
+    cm_view *list;
 
-    if (f->flags & CM_FF_REPEATED)
-        return cm_cli_usage(cli, "--%s: give this one as --json-request", name);
-    CM_TRY(bytes_of(cli, &m->v[i].view, a, f, cm_cli_text(cli, name)));
     m->v[i].set = true;
+    m->v[i].n = n;
+    if (!(f->flags & CM_FF_REPEATED))
+        return bytes_of(cli, &m->v[i].view, a, f, cm_cli_text(cli, name));
+    CM_TRY(cm_arena_get(a, &list, n * sizeof *list));
+    for (size_t k = 0; k < n; k++)
+        CM_TRY(bytes_of(cli, &list[k], a, f, cm_cli_nth(cli, name, k)));
+    m->v[i].views = list;
     return CM_OKAY;
 }
 

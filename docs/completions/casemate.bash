@@ -4,7 +4,7 @@ _casemate_words() {
     local cur=$1 prev=$2 verb=$3 IFS=$' \t\n'
     case $verb in
     '') compgen -W 'seal open cat exec inspect verify rewrap sign upgrade digest doctor proxy top serve unseal seal-server rotate-root init version help key cert config tenant principal policy approval model audit system attest hsm poai settle store' -- "$cur" ;;
-    key) compgen -W 'new show public passwd fingerprint create deal import import-wrapped info list update rotate state destroy restore delete public-key attest sign verify sign-share aggregate sign-poai sign-poai-batch sign-poai-root verify-poai sign-settlement verify-settlement encrypt decrypt encapsulate decapsulate data-key wrap unwrap rewrap mac verify-mac random export' -- "$cur" ;;
+    key) compgen -W 'new show public passwd fingerprint create deal import import-wrapped info list update rotate state destroy restore delete public-key attest sign verify sign-share aggregate sign-poai sign-poai-batch sign-poai-root verify-poai sign-settlement verify-settlement encrypt decrypt encapsulate decapsulate data-key wrap unwrap rewrap mac verify-mac random export release' -- "$cur" ;;
     cert) compgen -W 'root intermediate server client request sign show verify' -- "$cur" ;;
     config) compgen -W 'check explain schema reference' -- "$cur" ;;
     tenant) compgen -W 'create list show update rotate erase' -- "$cur" ;;
@@ -14,7 +14,7 @@ _casemate_words() {
     model) compgen -W 'keyspace wrap unwrap' -- "$cur" ;;
     audit) compgen -W 'verify prove export tail witness key checkpoint receipt list' -- "$cur" ;;
     system) compgen -W 'rotate-root status' -- "$cur" ;;
-    attest) compgen -W 'verify policy' -- "$cur" ;;
+    attest) compgen -W 'verify policy put-policy get-policy list-policies challenge' -- "$cur" ;;
     hsm) compgen -W 'status test bench rotate-pin init set-weight migrate migration' -- "$cur" ;;
     poai) compgen -W 'sign verify batch extract' -- "$cur" ;;
     settle) compgen -W 'sign verify quote' -- "$cur" ;;
@@ -974,6 +974,45 @@ _casemate_words() {
         esac
         [[ $cur != -* ]] || compgen -W '--tenant --key --keyspace --principal --action --address --time-ms --post-quantum --measurement --tier --for-purpose --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
+    'attest put-policy')
+        case $prev in
+        --tenant) : && return ;;
+        --file) : && return ;;
+        --signatures) : && return ;;
+        --keys) : && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --file --signatures --keys --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'attest get-policy')
+        case $prev in
+        --tenant) : && return ;;
+        --version) : && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --version --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'attest list-policies')
+        case $prev in
+        --tenant) : && return ;;
+        --page-size) : && return ;;
+        --page-token) : && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --page-size --page-token --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'attest challenge')
+        case $prev in
+        --tenant) : && return ;;
+        --ek-certificate) : && return ;;
+        --ak) : && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --ek-certificate --ak --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
     'key create')
         case $prev in
         --tenant) : && return ;;
@@ -985,9 +1024,10 @@ _casemate_words() {
         --daily-budget) : && return ;;
         --rate) : && return ;;
         --cosigner) : && return ;;
+        --release-policy) : && return ;;
         --server) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --type --tags --exportable --rotation-days --activate-at-ms --daily-budget --rate --cosigner --server --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --type --tags --exportable --rotation-days --activate-at-ms --daily-budget --rate --cosigner --release-policy --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'key deal')
         case $prev in
@@ -1012,10 +1052,11 @@ _casemate_words() {
         --daily-budget) : && return ;;
         --rate) : && return ;;
         --cosigner) : && return ;;
+        --release-policy) : && return ;;
         --secret) : && return ;;
         --server) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --type --tags --exportable --rotation-days --activate-at-ms --daily-budget --rate --cosigner --secret --server --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --type --tags --exportable --rotation-days --activate-at-ms --daily-budget --rate --cosigner --release-policy --secret --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'key import-wrapped')
         case $prev in
@@ -1028,11 +1069,12 @@ _casemate_words() {
         --daily-budget) : && return ;;
         --rate) : && return ;;
         --cosigner) : && return ;;
+        --release-policy) : && return ;;
         --wrapped) : && return ;;
         --import-key) : && return ;;
         --server) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --type --tags --exportable --rotation-days --activate-at-ms --daily-budget --rate --cosigner --wrapped --import-key --server --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --type --tags --exportable --rotation-days --activate-at-ms --daily-budget --rate --cosigner --release-policy --wrapped --import-key --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'key info')
         case $prev in
@@ -1140,10 +1182,12 @@ _casemate_words() {
         --purpose) : && return ;;
         --approval) : && return ;;
         --evidence) : && return ;;
+        --challenge) : && return ;;
+        --device-evidence) : && return ;;
         --out | -o) compgen -f -- "$cur" && return ;;
         --server) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --data --form --context --purpose --approval --evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --data --form --context --purpose --approval --evidence --challenge --device-evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'key verify')
         case $prev in
@@ -1156,10 +1200,12 @@ _casemate_words() {
         --purpose) : && return ;;
         --approval) : && return ;;
         --evidence) : && return ;;
+        --challenge) : && return ;;
+        --device-evidence) : && return ;;
         --signature) : && return ;;
         --server) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --data --form --context --purpose --approval --evidence --signature --server --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --data --form --context --purpose --approval --evidence --challenge --device-evidence --signature --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'key sign-share')
         case $prev in
@@ -1172,10 +1218,12 @@ _casemate_words() {
         --purpose) : && return ;;
         --approval) : && return ;;
         --evidence) : && return ;;
+        --challenge) : && return ;;
+        --device-evidence) : && return ;;
         --out | -o) compgen -f -- "$cur" && return ;;
         --server) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --data --commitments --nonces --purpose --approval --evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --data --commitments --nonces --purpose --approval --evidence --challenge --device-evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'key aggregate')
         case $prev in
@@ -1188,10 +1236,12 @@ _casemate_words() {
         --purpose) : && return ;;
         --approval) : && return ;;
         --evidence) : && return ;;
+        --challenge) : && return ;;
+        --device-evidence) : && return ;;
         --out | -o) compgen -f -- "$cur" && return ;;
         --server) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --data --commitments --shares --purpose --approval --evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --data --commitments --shares --purpose --approval --evidence --challenge --device-evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'key sign-poai')
         case $prev in
@@ -1213,10 +1263,12 @@ _casemate_words() {
         --purpose) : && return ;;
         --approval) : && return ;;
         --evidence) : && return ;;
+        --challenge) : && return ;;
+        --device-evidence) : && return ;;
         --out | -o) compgen -f -- "$cur" && return ;;
         --server) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --model --input --output --node --compute-ms --attestation --proof --model-root --nonce --realm --ttl-ms --second-key --second-version --purpose --approval --evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --model --input --output --node --compute-ms --attestation --proof --model-root --nonce --realm --ttl-ms --second-key --second-version --purpose --approval --evidence --challenge --device-evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'key sign-poai-batch')
         case $prev in
@@ -1232,10 +1284,12 @@ _casemate_words() {
         --purpose) : && return ;;
         --approval) : && return ;;
         --evidence) : && return ;;
+        --challenge) : && return ;;
+        --device-evidence) : && return ;;
         --out | -o) compgen -f -- "$cur" && return ;;
         --server) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --receipts --realm --ttl-ms --nonce --second-key --second-version --purpose --approval --evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --receipts --realm --ttl-ms --nonce --second-key --second-version --purpose --approval --evidence --challenge --device-evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'key sign-poai-root')
         case $prev in
@@ -1252,10 +1306,12 @@ _casemate_words() {
         --purpose) : && return ;;
         --approval) : && return ;;
         --evidence) : && return ;;
+        --challenge) : && return ;;
+        --device-evidence) : && return ;;
         --out | -o) compgen -f -- "$cur" && return ;;
         --server) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --root --count --realm --ttl-ms --nonce --second-key --second-version --purpose --approval --evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --root --count --realm --ttl-ms --nonce --second-key --second-version --purpose --approval --evidence --challenge --device-evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'key verify-poai')
         case $prev in
@@ -1271,9 +1327,11 @@ _casemate_words() {
         --purpose) : && return ;;
         --approval) : && return ;;
         --evidence) : && return ;;
+        --challenge) : && return ;;
+        --device-evidence) : && return ;;
         --server) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --record --accept --realm --receipt --signed-by --second-key --second-version --purpose --approval --evidence --server --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --record --accept --realm --receipt --signed-by --second-key --second-version --purpose --approval --evidence --challenge --device-evidence --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'key sign-settlement')
         case $prev in
@@ -1297,10 +1355,12 @@ _casemate_words() {
         --purpose) : && return ;;
         --approval) : && return ;;
         --evidence) : && return ;;
+        --challenge) : && return ;;
+        --device-evidence) : && return ;;
         --out | -o) compgen -f -- "$cur" && return ;;
         --server) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --job --provider --consumer --asset --realm --nonce --ttl-ms --amount --unit --receipt --receipt-public-key --receipt-second-public-key --second-key --second-version --purpose --approval --evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --job --provider --consumer --asset --realm --nonce --ttl-ms --amount --unit --receipt --receipt-public-key --receipt-second-public-key --second-key --second-version --purpose --approval --evidence --challenge --device-evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'key verify-settlement')
         case $prev in
@@ -1316,9 +1376,11 @@ _casemate_words() {
         --purpose) : && return ;;
         --approval) : && return ;;
         --evidence) : && return ;;
+        --challenge) : && return ;;
+        --device-evidence) : && return ;;
         --server) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --record --accept --realm --receipt --signed-by --second-key --second-version --purpose --approval --evidence --server --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --record --accept --realm --receipt --signed-by --second-key --second-version --purpose --approval --evidence --challenge --device-evidence --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'key encrypt')
         case $prev in
@@ -1329,10 +1391,12 @@ _casemate_words() {
         --purpose) : && return ;;
         --approval) : && return ;;
         --evidence) : && return ;;
+        --challenge) : && return ;;
+        --device-evidence) : && return ;;
         --out | -o) compgen -f -- "$cur" && return ;;
         --server) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --plaintext --aad --purpose --approval --evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --plaintext --aad --purpose --approval --evidence --challenge --device-evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'key decrypt')
         case $prev in
@@ -1343,10 +1407,12 @@ _casemate_words() {
         --purpose) : && return ;;
         --approval) : && return ;;
         --evidence) : && return ;;
+        --challenge) : && return ;;
+        --device-evidence) : && return ;;
         --out | -o) compgen -f -- "$cur" && return ;;
         --server) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --ciphertext --aad --purpose --approval --evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --ciphertext --aad --purpose --approval --evidence --challenge --device-evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'key encapsulate')
         case $prev in
@@ -1367,10 +1433,12 @@ _casemate_words() {
         --purpose) : && return ;;
         --approval) : && return ;;
         --evidence) : && return ;;
+        --challenge) : && return ;;
+        --device-evidence) : && return ;;
         --out | -o) compgen -f -- "$cur" && return ;;
         --server) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --ciphertext --purpose --approval --evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --ciphertext --purpose --approval --evidence --challenge --device-evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'key data-key')
         case $prev in
@@ -1381,10 +1449,12 @@ _casemate_words() {
         --purpose) : && return ;;
         --approval) : && return ;;
         --evidence) : && return ;;
+        --challenge) : && return ;;
+        --device-evidence) : && return ;;
         --out | -o) compgen -f -- "$cur" && return ;;
         --server) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --bytes --sealed-only --aad --purpose --approval --evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --bytes --sealed-only --aad --purpose --approval --evidence --challenge --device-evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'key wrap')
         case $prev in
@@ -1395,10 +1465,12 @@ _casemate_words() {
         --purpose) : && return ;;
         --approval) : && return ;;
         --evidence) : && return ;;
+        --challenge) : && return ;;
+        --device-evidence) : && return ;;
         --out | -o) compgen -f -- "$cur" && return ;;
         --server) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --plain --aad --purpose --approval --evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --plain --aad --purpose --approval --evidence --challenge --device-evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'key unwrap')
         case $prev in
@@ -1409,10 +1481,12 @@ _casemate_words() {
         --purpose) : && return ;;
         --approval) : && return ;;
         --evidence) : && return ;;
+        --challenge) : && return ;;
+        --device-evidence) : && return ;;
         --out | -o) compgen -f -- "$cur" && return ;;
         --server) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --wrapped --aad --purpose --approval --evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --wrapped --aad --purpose --approval --evidence --challenge --device-evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'key rewrap')
         case $prev in
@@ -1423,10 +1497,12 @@ _casemate_words() {
         --purpose) : && return ;;
         --approval) : && return ;;
         --evidence) : && return ;;
+        --challenge) : && return ;;
+        --device-evidence) : && return ;;
         --out | -o) compgen -f -- "$cur" && return ;;
         --server) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --wrapped --aad --purpose --approval --evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --wrapped --aad --purpose --approval --evidence --challenge --device-evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'key mac')
         case $prev in
@@ -1437,10 +1513,12 @@ _casemate_words() {
         --purpose) : && return ;;
         --approval) : && return ;;
         --evidence) : && return ;;
+        --challenge) : && return ;;
+        --device-evidence) : && return ;;
         --out | -o) compgen -f -- "$cur" && return ;;
         --server) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --data --purpose --approval --evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --data --purpose --approval --evidence --challenge --device-evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'key verify-mac')
         case $prev in
@@ -1451,10 +1529,12 @@ _casemate_words() {
         --purpose) : && return ;;
         --approval) : && return ;;
         --evidence) : && return ;;
+        --challenge) : && return ;;
+        --device-evidence) : && return ;;
         --mac) : && return ;;
         --server) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --data --purpose --approval --evidence --mac --server --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --data --purpose --approval --evidence --challenge --device-evidence --mac --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'key random')
         case $prev in
@@ -1474,10 +1554,30 @@ _casemate_words() {
         --purpose) : && return ;;
         --approval) : && return ;;
         --evidence) : && return ;;
+        --challenge) : && return ;;
+        --device-evidence) : && return ;;
         --out | -o) compgen -f -- "$cur" && return ;;
         --server) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --recipient --purpose --approval --evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --recipient --purpose --approval --evidence --challenge --device-evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'key release')
+        case $prev in
+        --tenant) : && return ;;
+        --keyspace) : && return ;;
+        --version) : && return ;;
+        --wrapped) : && return ;;
+        --aad) : && return ;;
+        --attested-key) : && return ;;
+        --purpose) : && return ;;
+        --approval) : && return ;;
+        --evidence) : && return ;;
+        --challenge) : && return ;;
+        --device-evidence) : && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --wrapped --aad --attested-key --purpose --approval --evidence --challenge --device-evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'model keyspace')
         case $prev in
@@ -1498,10 +1598,12 @@ _casemate_words() {
         --purpose) : && return ;;
         --approval) : && return ;;
         --evidence) : && return ;;
+        --challenge) : && return ;;
+        --device-evidence) : && return ;;
         --out | -o) compgen -f -- "$cur" && return ;;
         --server) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--tenant --content-key --digest --purpose --approval --evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--tenant --content-key --digest --purpose --approval --evidence --challenge --device-evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'model unwrap')
         case $prev in
@@ -1511,10 +1613,12 @@ _casemate_words() {
         --purpose) : && return ;;
         --approval) : && return ;;
         --evidence) : && return ;;
+        --challenge) : && return ;;
+        --device-evidence) : && return ;;
         --out | -o) compgen -f -- "$cur" && return ;;
         --server) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--tenant --wrapped --digest --purpose --approval --evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--tenant --wrapped --digest --purpose --approval --evidence --challenge --device-evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'approval request')
         case $prev in

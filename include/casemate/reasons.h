@@ -462,6 +462,12 @@
     X(SVC_NO_VERIFIER, UNSUPPORTED, 0x0b22, "this server has no verifier for attestation evidence", "leave the evidence out; no grant that demands a measurement can hold here") \
     X(SVC_FORGOTTEN, UNAUTHENTIC, 0x0b23, "the request was signed at a time whose nonces are no longer kept", "sign again, by a clock that is right; the server's own was ahead, or the request is old") \
     X(SVC_BATCH, INVALID, 0x0b24, "the batch costs more than its rates ever let through at once", "send fewer items in one batch, or raise the rate") \
+    X(SVC_CHALLENGE, UNAUTHENTIC, 0x0b25, "the challenge is missing, over or none of this server's", "ask for one with AttestChallenge and collect evidence for it anew") \
+    X(SVC_CHALLENGE_USED, UNAUTHENTIC, 0x0b26, "the challenge has been used", "ask for one with AttestChallenge and collect evidence for it anew") \
+    X(SVC_NO_POLICY, NOTFOUND, 0x0b27, "there is no such attestation policy", "check its name; casemate attest list-policies") \
+    X(SVC_NOT_RELEASABLE, DENIED, 0x0b28, "the key names no attestation policy, so it is not released to evidence", "make a new one with release_policy set: it can't be changed later") \
+    X(SVC_RELEASE_ONLY, DENIED, 0x0b29, "what this key opens leaves by ReleaseKey alone", "show evidence that meets the key's attestation policy: ReleaseKey") \
+    X(SVC_RELEASE_REFUSED, DENIED, 0x0b2a, "the key's attestation policy does not accept the evidence", "the detail says which check failed; casemate attest get-policy shows what is asked") \
     X(SVC_API_KEY_OVER, UNAUTHENTIC, 0x0b21, "this API key's time is over", "make a new one: casemate principal api-key") \
     /* attest: 0x0e01 */ \
     X(ATTEST_KIND, UNSUPPORTED, 0x0e01, "the bytes are no evidence of a kind that is known", "check the file: the kinds are listed in spec/attest.md") \

@@ -51,6 +51,13 @@ static const cm_policy_measurement *which(const cm_policy_rule *rule, const cm_a
 cm_err cm_policy_appraise(cm_appraised *out, const cm_crypt *c, const cm_policy *p,
                           const cm_attest_input *in, uint64_t now, cm_view fresh)
 {
+    return cm_policy_appraise_opened(out, c, p, in, now, fresh, NULL);
+}
+
+cm_err cm_policy_appraise_opened(cm_appraised *out, const cm_crypt *c, const cm_policy *p,
+                                 const cm_attest_input *in, uint64_t now, cm_view fresh,
+                                 const cm_tpm_activation *activation)
+{
     cm_attest_kind kind = in->kind ? in->kind : cm_attest_detect(in->evidence);
     const cm_policy_rule *rule = cm_policy_rule_of(p, kind);
     cm_attest_policy demand = rule ? rule->demand : (cm_attest_policy){0};
@@ -59,6 +66,7 @@ cm_err cm_policy_appraise(cm_appraised *out, const cm_crypt *c, const cm_policy 
 
     demand.now = now;
     demand.fresh = fresh;
+    demand.tpm.activation = activation;
     if (rule) {
         demand.measurements = list;
         demand.n_measurements = accepted(rule, now, list);

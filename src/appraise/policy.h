@@ -90,6 +90,10 @@ void cm_appraised_done(cm_appraised *a);
  * rule is verified with an empty demand and refused by cm_policy_judge(). */
 CM_MUST cm_err cm_policy_appraise(cm_appraised *out, const cm_crypt *c, const cm_policy *p,
                                   const cm_attest_input *in, uint64_t now, cm_view fresh);
+/** The same of a TPM that was given a credential to open; activation may be NULL. */
+CM_MUST cm_err cm_policy_appraise_opened(cm_appraised *out, const cm_crypt *c, const cm_policy *p,
+                                         const cm_attest_input *in, uint64_t now, cm_view fresh,
+                                         const cm_tpm_activation *activation);
 
 typedef struct {
     bool accepted;

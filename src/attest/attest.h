@@ -92,6 +92,10 @@ typedef struct {
     cm_tcb_status tcb;
     cm_attest_claim claim[CM_ATTEST_CLAIMS_MAX];
     size_t n_claims;
+    struct {
+        uint8_t v[64];
+        size_t n; /* 0: the evidence has none */
+    } measured;   /* what the check measurement looks at */
     cm_buf data;
 } cm_attest_result;
 
@@ -230,6 +234,12 @@ CM_MUST cm_err cm_attest_pack_put(cm_buf *out, const cm_attest_input *in);
  * it. ATTEST_CERTIFICATE, ATTEST_TPM_KEY; out is void on failure. */
 CM_MUST cm_err cm_tpm_credential_make(cm_buf *blob, cm_tpm_activation *out, const cm_crypt *c,
                                       cm_view ek_cert, cm_view ak);
+/** The same in two steps, for whoever derives the secret and need not keep it: first whose
+ * credential it is (the secret is zero), then, with the secret filled in, the credential. */
+CM_MUST cm_err cm_tpm_credential_whose(cm_tpm_activation *out, const cm_crypt *c, cm_view ek_cert,
+                                       cm_view ak);
+CM_MUST cm_err cm_tpm_credential_put(cm_buf *blob, const cm_tpm_activation *a, const cm_crypt *c,
+                                     cm_view ek_cert);
 
 /** Which kind the bytes look like; UNKNOWN when none. */
 cm_attest_kind cm_attest_detect(cm_view evidence);

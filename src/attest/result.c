@@ -187,6 +187,11 @@ bool cm_all_zero(cm_view v)
 
 void cm_check_measurement(cm_run *run, cm_view have)
 {
+    if (have.n <= sizeof run->r->measured.v) {
+        if (have.n)
+            memcpy(run->r->measured.v, have.p, have.n);
+        run->r->measured.n = have.n;
+    }
     if (run->p->n_measurements == 0) {
         cm_note_skip(run, CM_CHECK_MEASUREMENT, "the policy names no measurement");
         return;

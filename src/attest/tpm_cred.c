@@ -231,9 +231,8 @@ static cm_err make(cm_buf *blob, const cm_tpm_activation *a, const cm_crypt *c, 
     return cm_buf_append(blob, cm_buf_view(&secret));
 }
 
-/* AT-54 */
-cm_err cm_tpm_credential_make(cm_buf *blob, cm_tpm_activation *out, const cm_crypt *c,
-                              cm_view ek_cert, cm_view ak)
+cm_err cm_tpm_credential_whose(cm_tpm_activation *out, const cm_crypt *c, cm_view ek_cert,
+                               cm_view ak)
 {
     CM_AUTO(cm_pool_done) cm_pool pool = {0};
     cm_tpm_activation a = {0};
@@ -244,8 +243,30 @@ cm_err cm_tpm_credential_make(cm_buf *blob, cm_tpm_activation *out, const cm_cry
         return CM_FAIL(ATTEST_TPM_KEY);
     CM_TRY(cm_tpm_name(a.name, &a.name_n, c, &pub));
     CM_TRY(cm_x509_key_digest(a.ek, c, pool.v[0]));
+    *out = a;
+    return CM_OKAY;
+}
+
+cm_err cm_tpm_credential_put(cm_buf *blob, const cm_tpm_activation *a, const cm_crypt *c,
+                             cm_view ek_cert)
+{
+    CM_AUTO(cm_pool_done) cm_pool pool = {0};
+
+    CM_TRY(cm_pool_add(&pool, c, ek_cert));
+    if (pool.n != 1)
+        return CM_FAIL(ATTEST_TPM_KEY);
+    return make(blob, a, c, X509_get0_pubkey(pool.v[0]));
+}
+
+/* AT-54 */
+cm_err cm_tpm_credential_make(cm_buf *blob, cm_tpm_activation *out, const cm_crypt *c,
+                              cm_view ek_cert, cm_view ak)
+{
+    cm_tpm_activation a;
+
+    CM_TRY(cm_tpm_credential_whose(&a, c, ek_cert, ak));
     CM_TRY(cm_random(c, a.secret, sizeof a.secret));
-    CM_TRY(make(blob, &a, c, X509_get0_pubkey(pool.v[0])));
+    CM_TRY(cm_tpm_credential_put(blob, &a, c, ek_cert));
     *out = a;
     return CM_OKAY;
 }

@@ -99,6 +99,9 @@ typedef struct {
     struct {
         uint64_t kek, model, api, api_grace;
     } rotation;
+    struct {
+        const char *collateral;
+    } attest;
     bool sandbox;
 } cm_config_values;
 

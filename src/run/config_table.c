@@ -151,6 +151,10 @@ const struct key cm_config_keys[] = {
      .doc = "`root`: it opens the root. `tenants`: tenants that name it have their keys under keys "
             "of their own in it, and the root does not need it."},
 
+    {"attest.collateral", FILE_AT(NULL), AT(attest.collateral),
+     .doc = "Folder of revocation lists and vendors' statements for judging evidence, read at the "
+            "start: files are known by what they hold. Evidence never brings its own."},
+
     {"keyd.program", FILE_AT(NULL), AT(keyd.program),
      .doc = "casemate-keyd. Without it: beside casemate-kmsd, then where it was installed."},
     {"keyd.threads", NUMBER(0, 256, "0"), AT(keyd.threads),

@@ -19,6 +19,7 @@ static void conditions_of(cm_grant *g, const cm_msg *m)
     g->measurements = views_of(m, M_Conditions_measurements);
     g->purposes = views_of(m, M_Conditions_purposes);
     g->approvers = views_of(m, M_Conditions_approvers);
+    g->attested = views_of(m, M_Conditions_attested);
     g->networks = views_of(m, M_Conditions_networks);
     g->not_before_ms = cm_msg_number(m, M_Conditions_not_before_ms, 0);
     g->not_after_ms = cm_msg_number(m, M_Conditions_not_after_ms, 0);
@@ -134,25 +135,6 @@ cm_err cm_svc_grants(cm_call *c, cm_view tenant, const cm_grant **grants, size_t
 
 /* ---- facts ---- */
 
-static cm_err evidence(cm_call *c, cm_ask *ask, uint8_t measurement[64])
-{
-    const cm_msg_value *v = cm_field_by_number(c->request, CM_FIELD_EVIDENCE);
-    uint8_t hash[32];
-    size_t n = 0;
-
-    if (!v || v->view.n == 0)
-        return CM_OKAY;
-    if (!c->svc->o.attestor.verify) /* V-28 */
-        return CM_FAIL(SVC_NO_VERIFIER);
-    CM_TRY(c->svc->o.attestor.verify(c->svc->o.attestor.self, v->view, c->state->now, measurement,
-                                     &n, &ask->tier));
-    if (n == 0 || n > 64) /* it shows nothing */
-        return CM_FAIL(SVC_EVIDENCE);
-    ask->measurement = cm_view_of(measurement, n);
-    CM_TRY(cm_hash_once(c->svc->o.crypt, CM_SHA256, hash, v->view));
-    return cm_arena_copy(c->arena, &c->state->evidence, CM_VIEW(hash));
-}
-
 /* Who approved, if the request brings an approval of just this by just this principal. */
 static cm_err approval(cm_call *c, cm_ask *ask)
 {
@@ -255,7 +237,8 @@ cm_err cm_svc_decide(cm_call *c)
     CM_TRY(cm_svc_grants(c, st->who.tenant, &grants, &n));
     if (!st->no_tenant)
         CM_TRY(subject(c, &ask));
-    CM_TRY(evidence(c, &ask, measurement));
+    CM_TRY(cm_svc_evidence(c));
+    CM_TRY(cm_svc_evidence_facts(c, &ask, grants, n, measurement));
     CM_TRY(approval(c, &ask));
     cm_policy_decide(&d, grants, n, &ask);
     if (!d.allowed) {

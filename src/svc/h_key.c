@@ -48,6 +48,25 @@ static cm_err check_cosigner(cm_call *c, cm_key_type type, cm_view name)
     return cm_svc_name_check(name);
 }
 
+/* V-86 */
+static cm_err check_release(cm_call *c, const cm_key_type_info *t)
+{
+    cm_view name = cm_msg_view(c->request, M_CreateKeyRequest_release_policy), path;
+    const cm_svc_row *row;
+    cm_err e;
+
+    if (name.n == 0)
+        return CM_OKAY;
+    if (!(t->can & (CAN_ENCRYPT | CAN_KEM)))
+        return CM_FAIL(SVC_KEY_KIND);
+    if (number(c->request, M_CreateKeyRequest_exportable))
+        return cm_svc_wrong(c, CM_FAIL(SVC_REQUEST), "release_policy: not of an exportable key");
+    CM_TRY(cm_svc_name_check(name));
+    CM_TRY(CM_PATH(c, &path, c->state->tenant, CM_LIT("attest-policy"), name));
+    e = cm_svc_read(c, &row, path, &cm_message_AttestPolicyRecord);
+    return cm_is(e, CM_STORE_NO_ROW) ? CM_FAIL(SVC_NO_POLICY) : e;
+}
+
 /* A key of the type asked for is about to be made under a name that is free. */
 static cm_err new_key(cm_call *c, cm_keyop_code code)
 {
@@ -63,6 +82,7 @@ static cm_err new_key(cm_call *c, cm_keyop_code code)
     if (st->key_record)
         return CM_FAIL(SVC_EXISTS);
     CM_TRY(check_cosigner(c, t->type, cm_msg_view(c->request, M_CreateKeyRequest_cosigner)));
+    CM_TRY(check_release(c, t));
     CM_TRY(CM_PATH(c, &keyspace, st->tenant, CM_LIT("model"), st->keyspace));
     e = cm_svc_read(c, &row, keyspace, &cm_message_ModelRecord);
     if (!cm_is(e, CM_STORE_NO_ROW))
@@ -110,6 +130,8 @@ cm_err cm_do_import_wrapped(cm_call *c)
     if (cm_key_type_of((uint32_t)number(row->msg, M_KeyRecord_type)) == NULL ||
         !(cm_key_type_of((uint32_t)number(row->msg, M_KeyRecord_type))->can & CAN_KEM))
         return CM_FAIL(SVC_KEY_KIND);
+    if (cm_msg_view(row->msg, M_KeyRecord_release_policy).n)
+        return CM_FAIL(SVC_RELEASE_ONLY);
     v = cm_keyrec_version(row->msg, 0, st->now);
     if (!v)
         return CM_FAIL(SVC_NO_VERSION);
@@ -173,6 +195,7 @@ cm_err cm_do_create_key_made(cm_call *c)
     cm_set_same(r, M_KeyRecord_daily_budget, c->request, M_CreateKeyRequest_daily_budget);
     cm_set_same(r, M_KeyRecord_rate, c->request, M_CreateKeyRequest_rate);
     cm_set_same(r, M_KeyRecord_cosigner, c->request, M_CreateKeyRequest_cosigner);
+    cm_set_same(r, M_KeyRecord_release_policy, c->request, M_CreateKeyRequest_release_policy);
     cm_set_number(r, M_KeyRecord_rotation_days, days);
     cm_set_number(r, M_KeyRecord_next_rotation_ms, days ? st->now + days * CM_DAY_MS : 0);
     cm_set_number(r, M_KeyRecord_created_ms, st->now);

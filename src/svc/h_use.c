@@ -288,22 +288,6 @@ cm_err cm_do_random_made(cm_call *c)
 
 /* ---- export ---- */
 
-/* A recipient's key is known by its size: no two of the KEMs share one. */
-static cm_err recipient_type(cm_call *c, cm_view pk, cm_key_type *type)
-{
-    static const cm_key_type may[] = {CM_KEY_ML_KEM_768, CM_KEY_ML_KEM_1024, CM_KEY_X_WING};
-
-    for (size_t i = 0; i < CM_COUNT(may); i++) {
-        const cm_kem_info *info = cm_kem_info_of(cm_key_type_of(may[i])->algorithm);
-
-        if (info && info->pk == pk.n) {
-            *type = may[i];
-            return CM_OKAY;
-        }
-    }
-    return cm_svc_wrong(c, CM_FAIL(SVC_REQUEST), "recipient: ML-KEM-768, -1024 or X-Wing");
-}
-
 cm_err cm_do_export(cm_call *c)
 {
     const cm_key_type_info *info;
@@ -315,7 +299,7 @@ cm_err cm_do_export(cm_call *c)
     CM_TRY(cm_keyrec_use(c, CM_KEYOP_EXPORT, 0, CM_USE_PROCESS,
                          cm_msg_number(c->request, M_ExportWrappedRequest_version, 0), false));
     op_of(c)->more = cm_msg_view(c->request, M_ExportWrappedRequest_recipient);
-    return recipient_type(c, op_of(c)->more, &op_of(c)->type2);
+    return cm_svc_kem_of(c, op_of(c)->more, &op_of(c)->type2, "recipient");
 }
 
 cm_err cm_do_export_made(cm_call *c)

@@ -97,6 +97,13 @@ cm_err cm_keyrec_bind(cm_call *c, const cm_msg *record, const cm_msg *version)
     return cm_keyrec_bind_op(c, &c->state->op, c->state->resource, record, version);
 }
 
+/* V-86: what a key with a policy opens leaves by ReleaseKey alone; a rewrap shows nothing. */
+static bool held_back(const cm_call *c, const cm_msg *record, unsigned use)
+{
+    return use == CM_USE_PROCESS && cm_msg_view(record, M_KeyRecord_release_policy).n && c->op &&
+           c->op->prepare != cm_do_release_key && c->op->prepare != cm_do_rewrap;
+}
+
 cm_err cm_keyrec_pick(const cm_call *c, const cm_msg **out, const cm_msg *record, uint64_t version,
                       unsigned use)
 {
@@ -104,6 +111,8 @@ cm_err cm_keyrec_pick(const cm_call *c, const cm_msg **out, const cm_msg *record
 
     if (!v)
         return CM_FAIL(SVC_NO_VERSION);
+    if (held_back(c, record, use))
+        return CM_FAIL(SVC_RELEASE_ONLY);
     if (number(v, M_SealedVersion_version) < number(record, M_KeyRecord_min_decrypt_version))
         return CM_FAIL(SVC_MIN_VERSION);                                         /* V-32 */
     CM_TRY(cm_key_state_allows(cm_keyrec_state(record, v, c->state->now), use)); /* V-31 */
@@ -210,6 +219,7 @@ cm_err cm_keyrec_show(cm_call *c, cm_msg *out, cm_view keyspace, cm_view name, c
     cm_set_same(out, M_Key_rate, r, M_KeyRecord_rate);
     cm_set_number(out, M_Key_post_quantum, info->post_quantum);
     cm_set_same(out, M_Key_cosigner, r, M_KeyRecord_cosigner);
+    cm_set_same(out, M_Key_release_policy, r, M_KeyRecord_release_policy);
     return CM_OKAY;
 }
 

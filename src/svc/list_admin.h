@@ -104,7 +104,8 @@
     F(M, 10, networks, TEXT, CM_FF_REPEATED, 64, 32, NULL, NULL, "The peer's address is in one of these, such as 10.0.0.0/8.") \
     F(M, 11, post_quantum, BOOL, 0, 0, 0, NULL, NULL, "The connection has a post-quantum key exchange.") \
     F(M, 12, rate, U64, 0, 1000000, 0, NULL, NULL, "At most so many uses in rate_seconds, over all principals.") \
-    F(M, 13, rate_seconds, U64, 0, 86400, 0, NULL, NULL, "Period of rate; 1 when absent.")
+    F(M, 13, rate_seconds, U64, 0, 86400, 0, NULL, NULL, "Period of rate; 1 when absent.") \
+    F(M, 14, attested, TEXT, CM_FF_REPEATED, 128, 8, NULL, NULL, "Evidence meets one of these attestation policies of the tenant.")
 #define CM_GRANT_FIELDS(F, M) \
     F(M, 4, effect, ENUM, 0, 0, 0, cm_enum_effect, NULL, "allow when absent. One deny beats all allows.") \
     F(M, 5, principals, TEXT, CM_FF_REPEATED | CM_FF_REQUIRED, 128, 64, NULL, NULL, "Names; `*` alone is every principal of the tenant.") \
@@ -138,6 +139,33 @@
     F(M, 1, allowed, BOOL, 0, 0, 0, NULL, NULL, "The decision.") \
     F(M, 2, grant, TEXT, 0, 128, 0, NULL, NULL, "The grant that decided, if one did.") \
     F(M, 3, sentence, TEXT, 0, 512, 0, NULL, NULL, "Why.") CM_ADMIN_LEAF(F, M)
+
+#define CM_ATTEST_POLICY_NAME(F, M) CM_TENANT_NAME(F, M) \
+    F(M, 2, policy, TEXT, CM_FF_REQUIRED | CM_FF_PATH, 128, 0, NULL, NULL, "The policy's name: grants and keys refer to it.")
+#define CM_FIELDS_AttestPolicyRequest(F, M) CM_ATTEST_POLICY_NAME(F, M) \
+    F(M, 4, version, U64, CM_FF_QUERY, 0, 0, NULL, NULL, "An older version; absent: the one in force.")
+#define CM_FIELDS_PutAttestPolicyRequest(F, M) CM_ATTEST_POLICY_NAME(F, M) \
+    F(M, 4, file, BYTES, CM_FF_REQUIRED, 65536, 0, NULL, NULL, "The policy file (spec/appraise.md).") \
+    F(M, 5, signatures, BYTES, CM_FF_REPEATED | CM_FF_REQUIRED, 8192, 16, NULL, NULL, "Of two signers at least, whom the policy in force names; of the first policy its own: what `casemate attest policy sign` made.") \
+    F(M, 6, keys, BYTES, CM_FF_REPEATED | CM_FF_REQUIRED, 8192, 16, NULL, NULL, "The signers' public keys, as files.")
+#define CM_FIELDS_AttestPolicy(F, M) \
+    F(M, 1, tenant, TEXT, 0, 64, 0, NULL, NULL, "The tenant.") \
+    F(M, 2, policy, TEXT, 0, 128, 0, NULL, NULL, "Its name.") \
+    F(M, 4, version, U64, 0, 0, 0, NULL, NULL, "What the file says.") \
+    F(M, 5, sha256, BYTES, 0, 32, 0, NULL, NULL, "Of the file.") \
+    F(M, 6, created_ms, U64, 0, 0, 0, NULL, NULL, "Since when it is in force.") \
+    F(M, 7, file, BYTES, 0, 65536, 0, NULL, NULL, "The file; lists leave it out.") CM_ADMIN_LEAF(F, M)
+#define CM_FIELDS_ListAttestPoliciesRequest(F, M) CM_TENANT_NAME(F, M) CM_PAGE(F, M)
+#define CM_FIELDS_ListAttestPoliciesAnswer(F, M) \
+    F(M, 1, policies, MSG, CM_FF_REPEATED, 0, 1000, NULL, &cm_message_AttestPolicy, "In order of names.") CM_NEXT_PAGE(F, M)
+#define CM_FIELDS_AttestChallengeRequest(F, M) CM_TENANT_NAME(F, M) \
+    F(M, 4, ek_certificate, BYTES, 0, 4096, 0, NULL, NULL, "TPM: the certificate of its endorsement key (DER), for a credential that only it opens.") \
+    F(M, 5, ak, BYTES, 0, 1024, 0, NULL, NULL, "TPM: the public area of its attestation key (TPM2B_PUBLIC); with ek_certificate.")
+#define CM_FIELDS_AttestChallengeAnswer(F, M) \
+    F(M, 1, nonce, BYTES, 0, 32, 0, NULL, NULL, "What evidence has to be bound to (spec/attest.md, section 10).") \
+    F(M, 2, challenge, BYTES, 0, 256, 0, NULL, NULL, "To be brought along with the evidence, once.") \
+    F(M, 3, expires_ms, U64, 0, 0, 0, NULL, NULL, "When it is over.") \
+    F(M, 4, credential, BYTES, 0, 1024, 0, NULL, NULL, "TPM: what TPM2_ActivateCredential opens; what it gives goes into the evidence (part `activation`).") CM_ADMIN_LEAF(F, M)
 
 #define CM_FIELDS_OpenSessionRequest(F, M) CM_TENANT_NAME(F, M) \
     F(M, 4, seconds, U64, 0, 86400, 0, NULL, NULL, "How long at most; 3600 when absent.")
@@ -237,6 +265,13 @@
     F(M, 3, step, TEXT, 0, 16, 0, NULL, NULL, "What it has reached: asked, both, half, all; none: there is none under way.") CM_ADMIN_LEAF(F, M)
 
 #define CM_MESSAGES_ADMIN(X) \
+    X(AttestPolicyRequest, "Names an attestation policy.") \
+    X(PutAttestPolicyRequest, "A version of an attestation policy, agreed on by two of its signers.") \
+    X(AttestPolicy, "A version of an attestation policy.") \
+    X(ListAttestPoliciesRequest, "A page of attestation policies.") \
+    X(ListAttestPoliciesAnswer, "A page of attestation policies.") \
+    X(AttestChallengeRequest, "Whose evidence is going to be shown.") \
+    X(AttestChallengeAnswer, "What fresh evidence is bound to.") \
     X(Empty, "Nothing but the leaf of the decision.") \
     X(SystemRequest, "About the system.") \
     X(TenantRequest, "Names a tenant.") \

@@ -13,7 +13,9 @@
 #define CM_CLAIMS(F, M) \
     F(M, 16, purpose, TEXT, 0, 128, 0, NULL, NULL, "What it is for, where the policy asks.") \
     F(M, 17, approval, TEXT, 0, 64, 0, NULL, NULL, "The id of an approval, where the policy asks for one.") \
-    F(M, 18, evidence, BYTES, 0, 65536, 0, NULL, NULL, "Attestation evidence, where the policy asks for a measurement.")
+    F(M, 18, evidence, BYTES, 0, 65536, 0, NULL, NULL, "Attestation evidence, where the policy asks for it.") \
+    F(M, 26, challenge, BYTES, 0, 256, 0, NULL, NULL, "The challenge that the evidence was made for: AttestChallenge gives one.") \
+    F(M, 27, device_evidence, BYTES, CM_FF_REPEATED, 65536, 16, NULL, NULL, "Evidence of the machine's GPUs and switches, in the order of their indices.")
 #define CM_KEY_VERSION(F, M) \
     F(M, 5, version, U64, CM_FF_QUERY, 0, 0, NULL, NULL, "The key's version; absent: the current one.")
 #define CM_LEAF(F, M) \
@@ -48,7 +50,8 @@
     F(M, 16, daily_budget, U64, 0, 0, 0, NULL, NULL, "Decryptions and unwraps a day; 0: no limit.") \
     F(M, 17, rate, U64, 0, 0, 0, NULL, NULL, "Uses a second, weighed by cost; 0: no limit of its own.") \
     F(M, 18, post_quantum, BOOL, 0, 0, 0, NULL, NULL, "Whether it withstands a quantum computer.") \
-    F(M, 19, cosigner, TEXT, 0, 128, 0, NULL, NULL, "The key that has to sign receipts and settlements with it.")
+    F(M, 19, cosigner, TEXT, 0, 128, 0, NULL, NULL, "The key that has to sign receipts and settlements with it.") \
+    F(M, 20, release_policy, TEXT, 0, 128, 0, NULL, NULL, "The attestation policy under which ReleaseKey gives it out, or what it wrapped; nothing else does.")
 
 #define CM_FIELDS_CreateKeyRequest(F, M) CM_NAMED_KEY(F, M) \
     F(M, 4, type, TEXT, CM_FF_REQUIRED, 32, 0, NULL, NULL, "Its type, such as `ML-DSA-65` or `AES-256`.") \
@@ -58,7 +61,8 @@
     F(M, 8, activate_at_ms, U64, 0, 0, 0, NULL, NULL, "Pre-active until then.") \
     F(M, 9, daily_budget, U64, 0, 1000000000, 0, NULL, NULL, "Decryptions and unwraps a day; 0: no limit.") \
     F(M, 10, rate, U64, 0, 1000000, 0, NULL, NULL, "Uses a second, weighed by cost; 0: no limit of its own.") \
-    F(M, 13, cosigner, TEXT, 0, 128, 0, NULL, NULL, "secp256k1 or ML-DSA-65: a key of the other kind in its keyspace, without whose signature no receipt or settlement of this one is made or good.")
+    F(M, 13, cosigner, TEXT, 0, 128, 0, NULL, NULL, "secp256k1 or ML-DSA-65: a key of the other kind in its keyspace, without whose signature no receipt or settlement of this one is made or good.") \
+    F(M, 14, release_policy, TEXT, 0, 128, 0, NULL, NULL, "AES-256 and KEM keys: an attestation policy of the tenant. What the key opens leaves the server only by ReleaseKey, to evidence that meets it. Can't be changed later; the policy can, by two people.")
 
 #define CM_FIELDS_ImportKeyRequest(F, M) CM_FIELDS_CreateKeyRequest(F, M) \
     F(M, 11, secret, BYTES, CM_FF_REQUIRED | CM_FF_SECRET, 8192, 0, NULL, NULL, "The key's raw form: a seed, a scalar, the key's bytes; RSA: PKCS#8.")
@@ -214,6 +218,18 @@
 #define CM_FIELDS_ExportWrappedAnswer(F, M) \
     F(M, 1, wrapped, BYTES, 0, 16384, 0, NULL, NULL, "The secret, HPKE-sealed to the recipient.") \
     F(M, 2, version, U64, 0, 0, 0, NULL, NULL, "The key's version.") CM_RECEIPT(F, M)
+#define CM_FIELDS_ReleaseKeyRequest(F, M) CM_NAMED_KEY(F, M) CM_KEY_VERSION(F, M) \
+    F(M, 6, wrapped, BYTES, 0, 8192, 0, NULL, NULL, "A key of 32 bytes that this one wrapped; absent: the key itself.") \
+    F(M, 8, aad, BYTES, 0, 65536, 0, NULL, NULL, "As it was given to Wrap.") \
+    F(M, 28, attested_key, BYTES, CM_FF_REQUIRED, 2048, 0, NULL, NULL, "The machine's ML-KEM or X-Wing public key, to which the evidence is bound.") CM_CLAIMS(F, M)
+#define CM_FIELDS_ReleaseKeyAnswer(F, M) \
+    F(M, 1, sealed, BYTES, 0, 16384, 0, NULL, NULL, "The key, HPKE-sealed to attested_key (spec/kms-keys.md, KM-27).") \
+    F(M, 2, version, U64, 0, 0, 0, NULL, NULL, "The version that was used.") \
+    F(M, 3, type, TEXT, 0, 32, 0, NULL, NULL, "What was sealed; a wrapped key: `AES-256`.") \
+    F(M, 4, policy, TEXT, 0, 128, 0, NULL, NULL, "The policy that accepted the evidence.") \
+    F(M, 5, policy_version, U64, 0, 0, 0, NULL, NULL, "Its version.") \
+    F(M, 6, tier, U64, 0, 0, 0, NULL, NULL, "The privacy tier that it grants.") \
+    F(M, 7, sentence, TEXT, 0, 512, 0, NULL, NULL, "Why.") CM_RECEIPT(F, M)
 #define CM_FIELDS_AttestKeyAnswer(F, M) \
     F(M, 1, statement, BYTES, 0, 8192, 0, NULL, NULL, "A CBOR record on the key (spec/kms.md); its SHA-256 stands in the leaf.") CM_RECEIPT(F, M)
 
@@ -366,6 +382,8 @@
     X(RandomAnswer, "Random bytes.") \
     X(ExportWrappedRequest, "A key to give out, to one recipient.") \
     X(ExportWrappedAnswer, "The key, for that recipient alone.") \
+    X(ReleaseKeyRequest, "Evidence, and what is to be released to it.") \
+    X(ReleaseKeyAnswer, "A key for the machine that showed the evidence.") \
     X(AttestKeyAnswer, "A statement on a key that the log's signature vouches for.") \
     X(CreateModelKeyspaceRequest, "A keyspace for one model.") \
     X(ModelKeyspace, "A model's keyspace.") \

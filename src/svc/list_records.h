@@ -74,6 +74,7 @@
     F(M, 13, due_ms, U64, 0, 0, 0, NULL, NULL, "Where the scheduler's row of it stands; 0: none.") \
     F(M, 14, destroyed, BOOL, 0, 0, 0, NULL, NULL, "All versions are gone.") \
     F(M, 16, cosigner, TEXT, 0, 128, 0, NULL, NULL, "Signs receipts and settlements with it.") \
+    F(M, 17, release_policy, TEXT, 0, 128, 0, NULL, NULL, "What it opens leaves under this attestation policy alone.") \
     CM_RECORD_FORMAT(F, M)
 #define CM_FIELDS_ModelRecord(F, M) \
     F(M, 1, type, U64, 0, 0, 0, NULL, NULL, "cm_key_type of its keys.") \
@@ -106,6 +107,16 @@
     F(M, 5, second_key, TEXT, 0, 128, 0, NULL, NULL, "As it was asked.") \
     CM_RECORD_FORMAT(F, M)
 
+#define CM_FIELDS_AttestPolicyRecord(F, M) \
+    F(M, 1, file, BYTES, 0, 65536, 0, NULL, NULL, "As it was given.") \
+    F(M, 2, sha256, BYTES, 0, 32, 0, NULL, NULL, "Of it.") \
+    F(M, 3, version, U64, 0, 0, 0, NULL, NULL, "That it says.") \
+    F(M, 4, created_ms, U64, 0, 0, 0, NULL, NULL, "Since when.") \
+    F(M, 5, signatures, BYTES, CM_FF_REPEATED, 8192, 16, NULL, NULL, "Who agreed.") \
+    CM_RECORD_FORMAT(F, M)
+#define CM_FIELDS_ChallengeKeyRecord(F, M) \
+    F(M, 1, key, BYTES, CM_FF_SECRET, 32, 0, NULL, NULL, "Challenges of the tenant are made with it.") \
+    CM_RECORD_FORMAT(F, M)
 #define CM_FIELDS_DeviceRecord(F, M) \
     F(M, 1, name, TEXT, 0, 32, 0, NULL, NULL, "The device.") \
     F(M, 2, weight, U64, 0, 1000, 0, NULL, NULL, "Its weight.") \
@@ -132,6 +143,8 @@
     X(KeyRecord, "A key's row.") \
     X(ModelRecord, "A model keyspace's row.") \
     X(ApprovalRecord, "An approval's row.") \
+    X(AttestPolicyRecord, "A version of an attestation policy.") \
+    X(ChallengeKeyRecord, "What a tenant's challenges are made with.") \
     X(DeviceRecord, "What is wanted of one key device.") \
     X(DevicesRecord, "What is wanted of the key devices.") \
     X(DueRecord, "What the scheduler will look at, in order of time.") \

@@ -5,8 +5,8 @@
  * M_<Message>_<field> is a field's index: what cm_msg_view() and its like take.
  *
  * In all requests of the interface: 1 tenant, 2 key (or what else is named), 3 keyspace, 16
- * purpose, 17 approval, 18 evidence, 23 second key, 24 its version. The engine finds them by these
- * numbers.
+ * purpose, 17 approval, 18 evidence, 23 second key, 24 its version, 26 challenge, 27 device
+ * evidence, 28 attested key. The engine finds them by these numbers.
  */
 #include "svc/list_admin.h"
 #include "svc/list_keys.h"
@@ -22,6 +22,9 @@ enum {
     CM_FIELD_EVIDENCE = 18,
     CM_FIELD_SECOND_KEY = 23,
     CM_FIELD_SECOND_VERSION = 24,
+    CM_FIELD_CHALLENGE = 26,
+    CM_FIELD_DEVICES = 27,
+    CM_FIELD_ATTESTED_KEY = 28,
 };
 
 #define CM_MESSAGE_INDEX(m, number, name, type, flags, max, count, values, sub, doc) M_##m##_##name,

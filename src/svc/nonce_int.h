@@ -16,6 +16,7 @@ enum {
 #define CM_SVC_SPENT_MARKET "market-spent"
 #define CM_SVC_DUE_MARKET   "market-due"
 #define CM_SVC_SETTLEMENT   "settlement"
+#define CM_SVC_CHALLENGE    "challenge"
 
 /** Pairs of first and last second, ascending. */
 bool cm_svc_spent_has(cm_view ranges, uint64_t created);

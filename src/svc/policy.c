@@ -17,7 +17,7 @@ static bool names(cm_views list, cm_view what)
     return has(list, CM_LIT("*")) || has(list, what);
 }
 
-static bool about(const cm_grant *g, const cm_ask *a)
+bool cm_policy_about(const cm_grant *g, const cm_ask *a)
 {
     if (!names(g->principals, a->principal))
         return false;
@@ -67,6 +67,24 @@ static unsigned approved(const cm_grant *g, const cm_ask *a)
     return n;
 }
 
+/* V-81 */
+static bool attested(const cm_grant *g, const cm_ask *a)
+{
+    for (size_t i = 0; i < g->attested.n; i++)
+        if (has(a->attested, g->attested.v[i]))
+            return true;
+    return g->attested.n == 0;
+}
+
+static const char *not_shown(const cm_grant *g, const cm_ask *a)
+{
+    if (g->measurements.n && (a->measurement.n == 0 || !has(g->measurements, a->measurement)))
+        return "no evidence shows one of its measurements";
+    if (!attested(g, a))
+        return "no evidence meets one of its attestation policies";
+    return g->min_tier > a->tier ? "no evidence shows the privacy tier it demands" : NULL;
+}
+
 /* The condition that does not hold, or NULL. V-22 */
 static const char *unmet(const cm_grant *g, const cm_ask *a)
 {
@@ -82,13 +100,9 @@ static const char *unmet(const cm_grant *g, const cm_ask *a)
         return "the address is in none of its networks";
     if (g->purposes.n && !has(g->purposes, a->purpose))
         return "the request states none of its purposes";
-    if (g->measurements.n && (a->measurement.n == 0 || !has(g->measurements, a->measurement)))
-        return "no evidence shows one of its measurements";
-    if (g->min_tier > a->tier)
-        return "no evidence shows the privacy tier it demands";
     if (g->approvals > approved(g, a))
         return "too few of its approvers have approved this request";
-    return NULL;
+    return not_shown(g, a);
 }
 
 #define TEXT(v) (int)CM_MIN((v).n, (size_t)64), (const char *)((v).n ? (v).p : (const uint8_t *)"")
@@ -124,7 +138,7 @@ void cm_policy_decide(cm_decision *out, const cm_grant *grants, size_t n, const 
         const cm_grant *g = &grants[i];
         const char *why;
 
-        if (!about(g, ask) || (!g->deny && allow))
+        if (!cm_policy_about(g, ask) || (!g->deny && allow))
             continue;
         why = unmet(g, ask);
         if (g->deny && !why) { /* V-21 */
@@ -175,7 +189,8 @@ static const char *resource_wrong(const cm_grant *g)
 /* A denial that needs proof of something good would be a hole. */
 static bool hollow_denial(const cm_grant *g)
 {
-    return g->deny && (g->approvals || g->rate || g->min_tier || g->measurements.n || g->pq);
+    return g->deny &&
+           (g->approvals || g->rate || g->min_tier || g->measurements.n || g->attested.n || g->pq);
 }
 
 cm_err cm_policy_check(const cm_grant *g, const char **why)

@@ -38,6 +38,7 @@ typedef struct {
     cm_view key;         /* needs keyspace */
     cm_view tag;         /* with neither */
     cm_views measurements, purposes, approvers, networks;
+    cm_views attested; /* attestation policies of the tenant: one of them accepts the evidence */
     uint64_t not_before_ms, not_after_ms;
     unsigned day_from, day_to; /* minutes of the UTC day; equal: not asked */
     unsigned min_tier, approvals;
@@ -58,6 +59,7 @@ typedef struct {
     cm_view address;     /* text; empty: unknown */
     cm_view measurement; /* verified; empty: none */
     unsigned tier;       /* verified; 0: none */
+    cm_views attested;   /* the attestation policies that accept the evidence */
     bool pq;
     cm_views approved_by; /* of a valid approval of this very request */
 } cm_ask;
@@ -70,6 +72,8 @@ typedef struct {
     char sentence[CM_SENTENCE];
 } cm_decision;
 
+/** Whether the grant speaks of this at all, conditions aside. */
+bool cm_policy_about(const cm_grant *g, const cm_ask *a);
 /** Decides. Any thread; time depends on the input, all of which is public. */
 void cm_policy_decide(cm_decision *out, const cm_grant *grants, size_t n, const cm_ask *ask);
 /** Whether a grant makes sense: SVC_GRANT_FORM, and *why names the field. Grants are checked before

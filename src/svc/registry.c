@@ -1,10 +1,10 @@
 /*
- * What happens once: nonces of receipts, jobs, receipts that were settled. Each is a counter of the
- * store, bumped in the unit of the very call: whichever node is first wins, restarts forget
- * nothing, and a store that fails refuses (V-66, V-67). What need not be kept for good stands in
- * the row `market-due` of its time as well, for the scheduler to remove both. A clock may be wrong
- * when it does, so that the times of removed nonces stay in `market-spent`, as those of signed
- * requests do (nonce.c), and no nonce of such a time is taken again (V-68).
+ * What happens once: nonces of receipts, challenges, jobs, receipts that were settled. Each is a
+ * counter of the store, bumped in the unit of the very call: whichever node is first wins, restarts
+ * forget nothing, and a store that fails refuses (V-66, V-67). What need not be kept for good
+ * stands in the row `market-due` of its time as well, for the scheduler to remove both. A clock may
+ * be wrong when it does, so that the times of removed nonces stay in `market-spent`, as those of
+ * signed requests do (nonce.c), and no nonce of such a time is taken again (V-68).
  */
 #include "svc/market_int.h"
 #include "svc/nonce_int.h"
@@ -47,6 +47,24 @@ cm_err cm_market_once(cm_call *c, const char *kind, cm_view a, cm_view b, uint64
         CM_TRY(remember(c, kind, a, b, until));
     st->once_to = st->unit.bumps_n;
     return CM_OKAY;
+}
+
+/* V-83: counted also when the call is refused, so that one challenge is one try. */
+cm_err cm_svc_challenge_once(cm_call *c, cm_view nonce, uint64_t until_ms)
+{
+    struct cm_call_state *st = c->state;
+    cm_view key;
+    cm_err e;
+
+    CM_TRY(CM_PATH(c, &key, st->tenant, CM_LIT(CM_SVC_CHALLENGE), nonce, CM_LIT("")));
+    st->challenge_from = st->unit.bumps_n;
+    e = cm_svc_bump(c, key, 1, 1, UINT64_MAX);
+    CM_TRY(e);
+    e = remember(c, CM_SVC_CHALLENGE, nonce, CM_LIT(""), until_ms);
+    if (cm_is(e, CM_MARKET_FORGOTTEN))
+        return CM_FAIL(SVC_CHALLENGE_USED);
+    st->challenge_to = st->nonce_bumps = st->unit.bumps_n;
+    return e;
 }
 
 /* T `market-due` second kind a b leads to T kind a b. *nonce: whether its time has to stay. */

@@ -131,7 +131,8 @@ static void reset(struct cm_call_state *st)
 {
     cm_svc_unit_init(st);
     st->once = CM_OKAY;
-    st->once_from = st->once_to = 0;
+    st->once_from = st->once_to = st->challenge_from = st->challenge_to = 0;
+    st->shown = NULL;
     st->nonce_bumps = st->decided = st->takes_n = st->round = 0;
     st->who = (cm_svc_who){.how = CM_BY_NONE};
     st->key_record = NULL;
@@ -346,6 +347,11 @@ static cm_err why_spent(struct cm_call_state *st)
     for (size_t t = 0; t < st->takes_n; t++)
         lease |= st->takes[t].chunk && st->take_bump[t] == i;
     settle(st, false, i);
+    if (i >= st->challenge_from && i < st->challenge_to) { /* V-83: what stands before it counts */
+        st->nonce_bumps = st->challenge_from;
+        st->challenge_to = st->challenge_from;
+        return CM_FAIL(SVC_CHALLENGE_USED);
+    }
     if (i < st->nonce_bumps) {
         st->nonce_bumps = 0;
         return CM_FAIL(SVC_REPLAY);
@@ -462,6 +468,10 @@ static go refused(struct cm_call_state *st)
 
     if (cm_is(st->unit.result, CM_STORE_CONFLICT) && anew(st))
         return GO_ON;
+    if (cm_is(st->unit.result, CM_COMMIT_BUDGET) && st->challenge_to > st->challenge_from) {
+        st->stage = CM_AT_COMMIT; /* once more, without what was spent */
+        return refuse(st, why_spent(st));
+    }
     if (cm_is(st->unit.result, CM_COMMIT_BUDGET)) /* V-7: of all it could only be the nonce */
         e = CM_FAIL(SVC_REPLAY);
     end(st, e);

@@ -14,6 +14,9 @@
  * Every decision on a call whose maker is known leaves an entry in the log, whether it was allowed
  * or not; refusals of unknown callers are logged up to a rate (spec/kms.md, V-12, V-13).
  */
+#include "appraise/policy.h"
+#include "attest/bind.h"
+#include "attest/bundle.h"
 #include "audit/commit.h"
 #include "keys/keyop.h"
 #include "wire/msg.h"
@@ -30,11 +33,21 @@ typedef struct {
     void *self;
 } cm_row_keys;
 
-/** Checks attestation evidence that a request brings: the measurement and privacy tier (0 to 4) it
- * shows. Without one, evidence is refused and no grant that demands a measurement holds. */
+/** What a request shows of the machine that makes it, and what it has to be bound to. Borrowed. */
 typedef struct {
-    cm_err (*verify)(void *self, cm_view evidence, uint64_t now_ms, uint8_t measurement[64],
-                     size_t *measurement_n, unsigned *tier);
+    cm_view evidence;       /* of the machine: a pack or the bytes alone */
+    const cm_view *devices; /* of its GPUs and switches, in the order of their indices */
+    size_t devices_n;
+    const cm_bound *bound;
+    const cm_tpm_activation *activation; /* of the credential made with the challenge; or NULL */
+} cm_shown;
+
+/** Judges evidence under a policy: the decision, and what the machine's evidence measures. Evidence
+ * that is bad is refused in out, with a sentence; it is no error. NULL: evidence is refused, and no
+ * grant that demands it holds. Any thread. */
+typedef struct {
+    cm_err (*judge)(void *self, cm_appraisal *out, uint8_t measured[64], size_t *measured_n,
+                    const cm_policy *p, const cm_shown *shown, uint64_t now_s);
     void *self;
 } cm_attestor;
 
@@ -43,7 +56,7 @@ typedef struct {
     cm_committer *committer;
     const cm_crypt *crypt;
     cm_row_keys row_keys;
-    cm_attestor attestor; /* verify NULL: none */
+    cm_attestor attestor; /* judge NULL: none */
     uint64_t (*now_ms)(void *arg);
     void *now_arg;
     uint64_t address_rate; /* calls a second of one address before it is known who asks; 0: 1000 */
@@ -54,6 +67,15 @@ typedef struct {
     size_t devices_n;
     const char *custody; /* of what is sealed under the root; static; NULL: as recorded */
 } cm_svc_options;
+
+/** The attestor of a server: everything below the vendors' pinned roots, with what the operator has
+ * of revocation lists and statements. */
+typedef struct {
+    const cm_crypt *crypt;
+    const cm_attest_bundle *collateral; /* NULL: none */
+} cm_svc_verifier;
+/** v is borrowed for its life. */
+cm_attestor cm_svc_attestor(cm_svc_verifier *v);
 
 /** Everything in o is borrowed for the life of the service. */
 CM_MUST cm_err cm_svc_new(cm_svc **out, const cm_svc_options *o);

@@ -136,6 +136,8 @@ struct cm_call_state {
      * with this. */
     cm_err once;
     size_t once_from, once_to;
+    size_t challenge_from, challenge_to; /* the same of the challenge of its evidence */
+    struct cm_svc_evidence *shown;       /* evidence.c's; NULL: it shows none */
     cm_err refusal;
     cm_audit_decision decision;
 
@@ -229,6 +231,36 @@ enum { CM_CREDENTIAL_MLDSA = 1, CM_CREDENTIAL_CERT, CM_CREDENTIAL_APIKEY, CM_CRE
 cm_err cm_svc_credential_path(cm_call *c, cm_view *out, cm_view tenant, unsigned kind, cm_view id);
 cm_err cm_svc_oidc_id(cm_call *c, uint8_t id[32], cm_view issuer, cm_view subject);
 void cm_svc_sessions_done(cm_svc *s);
+
+/* ---- evidence.c ---- */
+/* Reads the evidence of a request, if it brings some, and uses its challenge up. SVC_NO_VERIFIER,
+ * SVC_CHALLENGE. */
+cm_err cm_svc_evidence(cm_call *c);
+/* Its decision under a policy of the tenant; a policy that is not there accepts nothing. out says
+ * why. record: the policy's, NULL when there is none; may be NULL. */
+cm_err cm_svc_shows(cm_call *c, cm_appraisal *out, cm_view policy, const cm_msg **record);
+/* What it is worth to grants: fills measurement (with room for 64 bytes), tier and policies of ask.
+ * SVC_EVIDENCE when nothing accepts it. */
+cm_err cm_svc_evidence_facts(cm_call *c, cm_ask *ask, const cm_grant *grants, size_t n,
+                             uint8_t measurement[64]);
+
+/* ---- h_release.c ---- */
+/* The type of a recipient's key; SVC_REQUEST, which names the field. */
+cm_err cm_svc_kem_of(cm_call *c, cm_view pk, cm_key_type *type, const char *field);
+
+/* ---- challenge.c ---- */
+enum { CM_CHALLENGE_MS = 300000, CM_CHALLENGE_NONCE = 32, CM_CHALLENGE_MAX = 192 };
+/* A fresh one of the tenant: nonce, and what to bring back. whose: the TPM that the credential is
+ * for, NULL: none; its secret is filled in. */
+cm_err cm_svc_challenge_make(cm_call *c, cm_view tenant, uint8_t nonce[CM_CHALLENGE_NONCE],
+                             cm_buf *challenge, cm_tpm_activation *whose);
+/* What was brought back: SVC_CHALLENGE. whose->name_n is 0 when it is for no TPM. */
+cm_err cm_svc_challenge_take(cm_call *c, cm_view tenant, cm_view challenge,
+                             uint8_t nonce[CM_CHALLENGE_NONCE], cm_tpm_activation *whose,
+                             uint64_t *until_ms);
+/* ---- registry.c ---- */
+/* Uses a nonce up, in the unit of the call and in that of its refusal. */
+cm_err cm_svc_challenge_once(cm_call *c, cm_view nonce, uint64_t until_ms);
 
 /* ---- decide.c ---- */
 cm_err cm_svc_decide(cm_call *c);

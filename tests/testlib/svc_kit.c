@@ -77,14 +77,6 @@ static void submit(void *self, cm_keyop *op)
     op->done(op);
 }
 
-static cm_err attest(void *self, cm_view evidence, uint64_t now, uint8_t m[64], size_t *n,
-                     unsigned *tier)
-{
-    t_svc *t = self;
-
-    return t->attest ? t->attest(NULL, evidence, now, m, n, tier) : CM_FAIL(SVC_EVIDENCE);
-}
-
 static void learn_keys(t_svc *t)
 {
     CM_AUTO(cm_buf_free) cm_buf b = {.max = 1 << 16};
@@ -110,7 +102,7 @@ static void start(t_svc *t)
                               .depth = 4096};
     cm_svc_options o = {.crypt = t->crypt,
                         .row_keys = {cm_rowseal_known, cm_rowseal_add, NULL},
-                        .attestor = {attest, t},
+                        .attestor = t->attestor,
                         .now_ms = now_ms,
                         .now_arg = &t->now_ms,
                         .address_rate = 100000,
@@ -124,8 +116,11 @@ static void start(t_svc *t)
     cm_store_unseal(t->store, &t->sealer);
     o.row_keys.self = t->seal;
     o.api_key_ms = t->api_key_ms;
+    t->verifier.crypt = t->crypt;
+    if (!o.attestor.judge)
+        o.attestor = cm_svc_attestor(&t->verifier);
     if (t->no_attestor)
-        o.attestor.verify = NULL;
+        o.attestor.judge = NULL;
     must(cm_boot_rows(t->store, &o.row_keys, (cm_key_runner){run_op, t}, t->now_ms, &fresh),
          "boot rows");
     c.signer = cm_audit_local_signer(t->signer);

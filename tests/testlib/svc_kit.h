@@ -51,11 +51,11 @@ typedef struct {
     _Atomic uint64_t nonces; /* one for each request signed, whoever signs it */
     t_who admin;             /* of the tenant "acme" and of the system */
     t_traces *traces;
-    cm_err (*attest)(void *self, cm_view evidence, uint64_t now_ms, uint8_t m[64], size_t *n,
-                     unsigned *tier);
-    bool stolen;      /* keyops are counted and refused */
-    bool hollow;      /* keyops succeed and give nothing */
-    bool no_attestor; /* from the next start on */
+    cm_svc_verifier verifier;
+    cm_attestor attestor; /* from the next start on; judge NULL: the real one */
+    bool stolen;          /* keyops are counted and refused */
+    bool hollow;          /* keyops succeed and give nothing */
+    bool no_attestor;     /* from the next start on */
     uint64_t api_key_ms;
     size_t keyops;
 } t_svc;

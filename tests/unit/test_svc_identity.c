@@ -279,7 +279,11 @@ static void test_evidence(void **state)
         t, &t->admin, "measured", "bob", "\"Encrypt\"",
         ",\"conditions\":{\"measurements\":[\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"]}");
     t_fails(t, &bob, "POST", ENCRYPT, "{}", CM_SVC_DENIED); /* V-22 */
-    t_fails(t, &bob, "POST", ENCRYPT, "{\"evidence\":\"eHl6\"}", CM_SVC_EVIDENCE);
+    t_fails(t, &bob, "POST", ENCRYPT, "{\"evidence\":\"eHl6\"}", CM_SVC_CHALLENGE);
+    json = t_ok(t, &bob, "POST", "/v1/tenants/~:challenge", "{}");
+    t_fails(t, &bob, "POST", ENCRYPT,
+            t_f("{\"evidence\":\"eHl6\",\"challenge\":\"%s\"}", t_member(json, "challenge")),
+            CM_SVC_EVIDENCE);
     t->no_attestor = true;
     t_svc_restart(t);
     t_fails(t, &bob, "POST", ENCRYPT, "{\"evidence\":\"eHl6\"}", CM_SVC_NO_VERIFIER); /* V-28 */

@@ -1,0 +1,154 @@
+/*
+ * Release of keys: to evidence that meets the policy which the key names, sealed to the key that
+ * the evidence is bound to. Whoever carries the answer, nobody but the machine opens it (V-86).
+ */
+#include "svc/keyrec_int.h"
+
+#include <stdio.h>
+
+#include "keys/ring.h"
+
+enum { CONTENT_KEY = 32 };
+
+cm_err cm_svc_kem_of(cm_call *c, cm_view pk, cm_key_type *type, const char *field)
+{
+    static const cm_key_type may[] = {CM_KEY_ML_KEM_768, CM_KEY_ML_KEM_1024, CM_KEY_X_WING};
+    char why[80];
+
+    /* A recipient's key is known by its size: no two of the KEMs share one. */
+    for (size_t i = 0; i < CM_COUNT(may); i++) {
+        const cm_kem_info *info = cm_kem_info_of(cm_key_type_of(may[i])->algorithm);
+
+        if (info && info->pk == pk.n) {
+            *type = may[i];
+            return CM_OKAY;
+        }
+    }
+    (void)snprintf(why, sizeof why, "%s: ML-KEM-768, -1024 or X-Wing", field);
+    return cm_svc_wrong(c, CM_FAIL(SVC_REQUEST), why);
+}
+
+static cm_err put_hash(cm_buf *b, const cm_crypt *crypt, cm_view v)
+{
+    uint8_t h[32];
+
+    CM_TRY(cm_hash_once(crypt, CM_SHA256, h, v));
+    return cm_buf_append(b, CM_VIEW(h));
+}
+
+/* V-87: what stands in the leaf. */
+static cm_err request_hash(cm_call *c, const cm_msg *policy, cm_view wrapped)
+{
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = 256};
+    const cm_crypt *crypt = c->svc->o.crypt;
+    uint8_t h[32];
+
+    CM_TRY(cm_buf_append(&b, CM_LIT("casemate/release/v1")));
+    CM_TRY(cm_buf_byte(&b, 0));
+    CM_TRY(cm_buf_append(&b, cm_msg_view(policy, M_AttestPolicyRecord_sha256)));
+    CM_TRY(put_hash(&b, crypt, cm_msg_view(c->request, M_ReleaseKeyRequest_attested_key)));
+    CM_TRY(put_hash(&b, crypt, wrapped));
+    CM_TRY(cm_hash_once(crypt, CM_SHA256, h, cm_buf_view(&b)));
+    return cm_arena_copy(c->arena, &c->state->request, CM_VIEW(h));
+}
+
+/* Under the one policy that the key was made with. */
+static cm_err decided(cm_call *c, cm_view wrapped)
+{
+    cm_view name = cm_msg_view(c->state->key_record, M_KeyRecord_release_policy), text;
+    const cm_msg *policy;
+    cm_appraisal a;
+
+    if (name.n == 0) /* V-86 */
+        return CM_FAIL(SVC_NOT_RELEASABLE);
+    CM_TRY(cm_svc_shows(c, &a, name, &policy));
+    if (policy)
+        CM_TRY(request_hash(c, policy, wrapped));
+    if (!a.accepted) {
+        (void)snprintf(c->detail, sizeof c->detail, "%s", a.sentence);
+        return CM_FAIL(SVC_RELEASE_REFUSED);
+    }
+    CM_TRY(cm_arena_copy(c->arena, &text, cm_view_str(a.sentence)));
+    cm_set_view(c->answer, M_ReleaseKeyAnswer_policy, name);
+    cm_set_same(c->answer, M_ReleaseKeyAnswer_policy_version, policy, M_AttestPolicyRecord_version);
+    cm_set_number(c->answer, M_ReleaseKeyAnswer_tier, a.tier);
+    cm_set_view(c->answer, M_ReleaseKeyAnswer_sentence, text);
+    return CM_OKAY;
+}
+
+static cm_err unwrapped(cm_call *c, cm_view wrapped)
+{
+    uint64_t version;
+
+    if (cm_failed(cm_keyop_version_of(&version, wrapped)) || version == 0)
+        return CM_FAIL(SVC_CIPHERTEXT);
+    CM_TRY(
+        cm_keyrec_use(c, CM_KEYOP_UNWRAP, CAN_ENCRYPT | CAN_KEM, CM_USE_PROCESS, version, false));
+    c->state->op.data = wrapped;
+    c->state->op.context = cm_msg_view(c->request, M_ReleaseKeyRequest_aad);
+    return CM_OKAY;
+}
+
+static cm_err itself(cm_call *c, cm_view key)
+{
+    CM_TRY(cm_keyrec_use(c, CM_KEYOP_EXPORT, 0, CM_USE_PROCESS,
+                         cm_msg_number(c->request, M_ReleaseKeyRequest_version, 0), false));
+    c->state->op.more = key;
+    return CM_OKAY;
+}
+
+cm_err cm_do_release_key(cm_call *c)
+{
+    cm_view wrapped = cm_msg_view(c->request, M_ReleaseKeyRequest_wrapped);
+    cm_view key = cm_msg_view(c->request, M_ReleaseKeyRequest_attested_key);
+    cm_key_type to;
+
+    if (!c->state->key_record)
+        return CM_FAIL(SVC_NO_KEY);
+    CM_TRY(cm_svc_kem_of(c, key, &to, "attested_key"));
+    CM_TRY(decided(c, wrapped));
+    if (wrapped.n)
+        CM_TRY(unwrapped(c, wrapped));
+    else
+        CM_TRY(itself(c, key));
+    c->state->op.type2 = to;
+    return cm_keyrec_budget(c, c->state->key_record);
+}
+
+/* A wrapped key was opened: it leaves only sealed. */
+static cm_err seal(cm_call *c, cm_buf *out)
+{
+    cm_view key = cm_msg_view(c->request, M_ReleaseKeyRequest_attested_key);
+    const cm_keyop *op = &c->state->op;
+    CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *to = NULL;
+
+    if (op->out.n != CONTENT_KEY)
+        return cm_svc_wrong(c, CM_FAIL(SVC_REQUEST), "wrapped: not a key of 32 bytes");
+    CM_TRY(cm_kem_from_public(&to, c->svc->o.crypt, cm_key_type_of(op->type2)->algorithm, key));
+    return cm_export_seal(out, to, CM_KEY_AES_256, cm_buf_view(&op->out));
+}
+
+cm_err cm_do_release_key_made(cm_call *c)
+{
+    struct cm_call_state *st = c->state;
+    bool inner = st->op.code == CM_KEYOP_UNWRAP;
+    CM_AUTO(cm_buf_free) cm_buf sealed = {.max = 8192};
+    cm_view v = cm_buf_view(&st->op.out);
+    const cm_key_type_info *type = cm_key_type_of(st->op.bind.type);
+
+    if (inner && cm_failed(st->op.result) && cm_err_class(st->op.result) == CM_CLASS_UNAUTHENTIC)
+        return CM_FAIL(SVC_CIPHERTEXT);
+    CM_TRY(st->op.result);
+    if (inner) {
+        CM_TRY(seal(c, &sealed));
+        v = cm_buf_view(&sealed);
+    }
+    if (v.n == 0 || !type) /* V-33 */
+        return CM_FAIL(CRYPT_PROVIDER);
+    CM_TRY(cm_svc_keep(c, &v));
+    cm_set_view(c->answer, M_ReleaseKeyAnswer_sealed, v);
+    cm_set_view(c->answer, M_ReleaseKeyAnswer_type,
+                cm_view_str(inner ? cm_key_type_of(CM_KEY_AES_256)->name : type->name));
+    cm_set_number(c->answer, M_ReleaseKeyAnswer_version, st->key_version);
+    return CM_OKAY;
+}

@@ -1,0 +1,359 @@
+/* Attestation policies, challenges and the release of keys to evidence. The verifiers have tests of
+ * their own: here evidence is a text that says under which policy it is good, and what it is bound
+ * to is compared as they do. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "codec/text.h"
+#include "crypt/kem.h"
+#include "pki/keyfile.h"
+#include "svc_kit.h"
+
+#define OK(e)     assert_string_equal(cm_err_name(e), cm_err_name(CM_OKAY))
+#define KEY       "/v1/tenants/~/keys/"
+#define POLICY    "/v1/tenants/~/attestPolicies/"
+#define CHALLENGE "/v1/tenants/~:challenge"
+
+enum { PEOPLE = 3, MEASURED = 32 };
+
+typedef struct {
+    t_svc *t;
+    cm_pkey *person[PEOPLE];
+    char public_key[PEOPLE][16384], fingerprint[PEOPLE][65];
+    cm_kem_key *machine;
+    char machine_pub[4096];
+    cm_bound want; /* what the evidence is bound to */
+    bool gpu;
+} world;
+
+/* ---- evidence that is a text: "good P" is good under the policy of that name ---- */
+
+static cm_err judge(void *self, cm_appraisal *out, uint8_t measured[64], size_t *n,
+                    const cm_policy *p, const cm_shown *s, uint64_t now_s)
+{
+    world *w = self;
+    char text[80];
+
+    (void)now_s;
+    *out = (cm_appraisal){.accepted = false};
+    (void)snprintf(text, sizeof text, "good %s", p->name);
+    out->accepted = cm_view_eq(CM_VIEW(s->bound->e), CM_VIEW(w->want.e)) &&
+                    (strcmp(p->name, "genuine") == 0 || cm_view_eq(s->evidence, cm_view_str(text)));
+    out->tier = s->devices_n ? 3 : 2;
+    (void)snprintf(out->sentence, sizeof out->sentence, "Policy \"%s\" %s it.", p->name,
+                   out->accepted ? "accepts" : "refuses");
+    memset(measured, 7, MEASURED);
+    *n = MEASURED;
+    return CM_OKAY;
+}
+
+static const char *base64(cm_view v)
+{
+    static _Thread_local char text[8][24576];
+    static _Thread_local unsigned at;
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = sizeof text[0] - 1};
+
+    OK(cm_base64_encode(&b, v, false));
+    at = (at + 1) % 8;
+    (void)snprintf(text[at], sizeof text[at], "%.*s", (int)b.n, (const char *)b.p);
+    return text[at];
+}
+
+static const char *base64_text(const char *s)
+{
+    return base64(cm_view_str(s));
+}
+
+/* ---- the world ---- */
+
+static world *world_new(void)
+{
+    static world w;
+
+    w = (world){.t = t_svc_new()};
+    w.t->attestor = (cm_attestor){judge, &w};
+    t_svc_restart(w.t);
+    for (size_t i = 0; i < PEOPLE; i++) {
+        CM_AUTO(cm_buf_free) cm_buf b = {.max = 16384};
+        uint8_t fp[CM_FINGERPRINT];
+
+        OK(cm_pkey_generate(&w.person[i], w.t->crypt, CM_LIT("ML-DSA-65")));
+        OK(cm_pkey_write_public(&b, w.person[i]));
+        (void)snprintf(w.public_key[i], sizeof w.public_key[i], "%s", base64(cm_buf_view(&b)));
+        OK(cm_pkey_fingerprint(fp, w.t->crypt, w.person[i]));
+        for (size_t k = 0; k < sizeof fp; k++)
+            (void)snprintf(w.fingerprint[i] + 2 * k, 3, "%02x", fp[k]);
+    }
+    OK(cm_kem_generate(&w.machine, w.t->crypt, CM_KEM_MLKEM768));
+    (void)snprintf(w.machine_pub, sizeof w.machine_pub, "%s", base64(cm_kem_public(w.machine)));
+    return &w;
+}
+
+static void world_done(world *w)
+{
+    for (size_t i = 0; i < PEOPLE; i++)
+        cm_pkey_free(w->person[i]);
+    cm_kem_key_free(w->machine);
+    t_svc_done(w->t);
+}
+
+/* A PutAttestPolicy of that version, agreed to by persons a and b. */
+static const char *policy_body(const world *w, const char *name, unsigned version, size_t a,
+                               size_t b)
+{
+    static char body[65536];
+    CM_AUTO(cm_buf_free) cm_buf one = {.max = 8192};
+    CM_AUTO(cm_buf_free) cm_buf two = {.max = 8192};
+    char text[1024];
+
+    (void)snprintf(text, sizeof text,
+                   "casemate_policy: 1\nname: %s\nversion: %u\nsigners: [{name: x, key: \"%s\"}, "
+                   "{name: y, key: \"%s\"}]\nevidence: {snp: {measurements: any}}\n",
+                   name, version, w->fingerprint[0], w->fingerprint[1]);
+    OK(cm_policy_sign(&one, w->t->crypt, w->person[a], cm_view_str(text)));
+    OK(cm_policy_sign(&two, w->t->crypt, w->person[b], cm_view_str(text)));
+    (void)snprintf(body, sizeof body,
+                   "{\"file\":\"%s\",\"signatures\":[\"%s\",\"%s\"],\"keys\":[\"%s\",\"%s\"]}",
+                   base64_text(text), base64(cm_buf_view(&one)), base64(cm_buf_view(&two)),
+                   w->public_key[a], w->public_key[b]);
+    return body;
+}
+
+/* A challenge of whoever asks, and evidence for the machine's key bound to it; the members of a
+ * request, challenge first. */
+static const char *shown(world *w, t_who *who, const char *evidence, bool key)
+{
+    const char *json = t_ok(w->t, who, "POST", CHALLENGE, "{}");
+    CM_AUTO(cm_buf_free) cm_buf nonce = {.max = 64};
+    cm_binding b = {.role = CM_LIT("client")};
+    const char *challenge;
+
+    OK(cm_base64_decode(&nonce, cm_view_str(t_member(json, "nonce")), false));
+    b.nonce = cm_buf_view(&nonce);
+    if (key) {
+        b.suite = CM_LIT("ML-KEM-768");
+        b.hpke_key = cm_kem_public(w->machine);
+    }
+    OK(cm_bind(&w->want, w->t->crypt, &b));
+    challenge = t_f("%s", t_member(json, "challenge"));
+    return t_f("\"challenge\":\"%s\",\"evidence\":\"%s\"%s", challenge, base64_text(evidence),
+               w->gpu ? ",\"device_evidence\":[\"eHl6\"]" : "");
+}
+
+static const char *release(const world *w, const char *claims, const char *more)
+{
+    static char body[16384];
+
+    (void)snprintf(body, sizeof body, "{\"attested_key\":\"%s\",%s%s}", w->machine_pub, claims,
+                   more);
+    return body;
+}
+
+/* ---- policies ---- */
+
+/* V-85 */
+static void test_policies(void **state)
+{
+    world *w = world_new();
+    t_svc *t = w->t;
+    const char *json;
+
+    (void)state;
+    t_fails(t, &t->admin, "PUT", POLICY "fleet", policy_body(w, "fleet", 1, 0, 2),
+            CM_POLICY_SIGNER);
+    t_fails(t, &t->admin, "PUT", POLICY "fleet", policy_body(w, "fleet", 1, 0, 0),
+            CM_POLICY_SIGNATURES);
+    t_fails(t, &t->admin, "PUT", POLICY "fleet", "{\"file\":\"eA==\"}", CM_SVC_REQUEST);
+    t_fails(t, &t->admin, "GET", POLICY "fleet", NULL, CM_SVC_NO_POLICY);
+    json = t_ok(t, &t->admin, "PUT", POLICY "fleet", policy_body(w, "fleet", 1, 0, 1));
+    assert_int_equal(t_number(json, "version"), 1);
+    t_fails(t, &t->admin, "PUT", POLICY "fleet", policy_body(w, "fleet", 1, 0, 1),
+            CM_POLICY_VERSION);
+    json = t_ok(t, &t->admin, "PUT", POLICY "fleet", policy_body(w, "fleet", 3, 1, 0));
+    json = t_ok(t, &t->admin, "GET", POLICY "fleet", NULL);
+    assert_int_equal(t_number(json, "version"), 3);
+    json = t_ok(t, &t->admin, "GET", POLICY "fleet?version=1", NULL);
+    assert_int_equal(t_number(json, "version"), 1);
+    assert_true(strlen(t_member(json, "file")) > 100);
+    t_fails(t, &t->admin, "GET", POLICY "fleet?version=2", NULL, CM_SVC_NO_POLICY);
+    json = t_ok(t, &t->admin, "GET", "/v1/tenants/~/attestPolicies", NULL);
+    assert_non_null(strstr(json, "\"policy\":\"fleet\""));
+    world_done(w);
+}
+
+/* ---- grants ---- */
+
+/* V-81, V-84 */
+static void test_grants(void **state)
+{
+    world *w = world_new();
+    t_svc *t = w->t;
+    t_who bob = t_principal(t, &t->admin, "acme", "bob");
+
+    (void)state;
+    (void)t_ok(t, &t->admin, "POST", KEY "k", "{\"type\":\"AES-256\"}");
+    (void)t_ok(t, &t->admin, "PUT", POLICY "fleet", policy_body(w, "fleet", 1, 0, 1));
+    t_grant(t, &t->admin, "g", "bob", "\"Encrypt\"",
+            ",\"conditions\":{\"attested\":[\"nosuch\",\"fleet\"]}");
+    t_fails(t, &bob, "POST", KEY "k:encrypt", "{}", CM_SVC_DENIED);
+    t_fails(t, &bob, "POST", KEY "k:encrypt", t_f("{%s}", shown(w, &bob, "bad", false)),
+            CM_SVC_EVIDENCE);
+    (void)t_ok(t, &bob, "POST", KEY "k:encrypt", t_f("{%s}", shown(w, &bob, "good fleet", false)));
+    /* The measurement alone, and a tier. */
+    t_grant(
+        t, &t->admin, "g", "bob", "\"Encrypt\"",
+        ",\"conditions\":{\"measurements\":[\"BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=\"]}");
+    (void)t_ok(t, &bob, "POST", KEY "k:encrypt", t_f("{%s}", shown(w, &bob, "any", false)));
+    t_grant(
+        t, &t->admin, "g", "bob", "\"Encrypt\"",
+        ",\"conditions\":{\"measurements\":[\"AAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=\"]}");
+    t_fails(t, &bob, "POST", KEY "k:encrypt", t_f("{%s}", shown(w, &bob, "any", false)),
+            CM_SVC_DENIED);
+    t_grant(t, &t->admin, "g", "bob", "\"Encrypt\"", ",\"conditions\":{\"min_tier\":3}");
+    t_fails(t, &bob, "POST", KEY "k:encrypt", t_f("{%s}", shown(w, &bob, "any", false)),
+            CM_SVC_DENIED);
+    w->gpu = true;
+    (void)t_ok(t, &bob, "POST", KEY "k:encrypt", t_f("{%s}", shown(w, &bob, "any", false)));
+    t_who_done(&bob);
+    world_done(w);
+}
+
+/* ---- release ---- */
+
+static void opens(const world *w, const char *json, cm_key_type type, cm_view want)
+{
+    CM_AUTO(cm_buf_free) cm_buf sealed = {.max = 8192};
+    CM_AUTO(cm_buf_free) cm_buf raw = {.max = 8192};
+
+    OK(cm_base64_decode(&sealed, cm_view_str(t_member(json, "sealed")), false));
+    OK(cm_export_open(&raw, w->machine, type, cm_buf_view(&sealed)));
+    assert_int_equal(raw.n, 32);
+    if (want.n)
+        assert_true(cm_view_eq(cm_buf_view(&raw), want));
+}
+
+static void a_key(world *w)
+{
+    t_svc *t = w->t;
+
+    t_fails(t, &t->admin, "POST", KEY "k", "{\"type\":\"AES-256\",\"release_policy\":\"fleet\"}",
+            CM_SVC_NO_POLICY);
+    (void)t_ok(t, &t->admin, "PUT", POLICY "fleet", policy_body(w, "fleet", 1, 0, 1));
+    t_fails(t, &t->admin, "POST", KEY "k",
+            "{\"type\":\"AES-256\",\"release_policy\":\"fleet\",\"exportable\":true}",
+            CM_SVC_REQUEST);
+    t_fails(t, &t->admin, "POST", KEY "k", "{\"type\":\"ML-DSA-65\",\"release_policy\":\"fleet\"}",
+            CM_SVC_KEY_KIND);
+    (void)t_ok(t, &t->admin, "POST", KEY "k",
+               "{\"type\":\"AES-256\",\"release_policy\":\"fleet\"}");
+}
+
+/* V-80, V-86, V-87 */
+static void test_release(void **state)
+{
+    static const char dek[] = "0123456789abcdef0123456789abcdef";
+    world *w = world_new();
+    t_svc *t = w->t;
+    char wrapped[2048], sealed[4096];
+    uint64_t leaves;
+    const char *json;
+
+    (void)state;
+    a_key(w);
+    json = t_ok(t, &t->admin, "POST", KEY "k:wrap", t_f("{\"plain\":\"%s\"}", base64_text(dek)));
+    (void)snprintf(wrapped, sizeof wrapped, "%s", t_member(json, "wrapped"));
+    /* Nothing else opens it. */
+    t_fails(t, &t->admin, "POST", KEY "k:unwrap", t_f("{\"wrapped\":\"%s\"}", wrapped),
+            CM_SVC_RELEASE_ONLY);
+    t_fails(t, &t->admin, "POST", KEY "k:decrypt", t_f("{\"ciphertext\":\"%s\"}", wrapped),
+            CM_SVC_RELEASE_ONLY);
+    (void)t_ok(t, &t->admin, "POST", KEY "k:rewrap", t_f("{\"wrapped\":\"%s\"}", wrapped));
+    /* What it wrapped, and itself. */
+    json = t_ok(
+        t, &t->admin, "POST", KEY "k:release",
+        release(w, shown(w, &t->admin, "good fleet", true), t_f(",\"wrapped\":\"%s\"", wrapped)));
+    assert_string_equal(t_member(json, "policy"), "fleet");
+    assert_true(strlen(t_member(json, "receipt")) > 0);
+    opens(w, json, CM_KEY_AES_256, cm_view_str(dek));
+    json = t_ok(t, &t->admin, "POST", KEY "k:release",
+                release(w, shown(w, &t->admin, "good fleet", true), ""));
+    opens(w, json, CM_KEY_AES_256, (cm_view){NULL, 0});
+    (void)snprintf(sealed, sizeof sealed, "%s", t_member(json, "sealed"));
+    assert_true(strlen(sealed) > 1000);
+    /* Refusals: no evidence, bad evidence, bound to no key. Each leaves a leaf. */
+    leaves = t_log_size(t);
+    t_fails(t, &t->admin, "POST", KEY "k:release", t_f("{\"attested_key\":\"%s\"}", w->machine_pub),
+            CM_SVC_RELEASE_REFUSED);
+    t_fails(t, &t->admin, "POST", KEY "k:release", release(w, shown(w, &t->admin, "bad", true), ""),
+            CM_SVC_RELEASE_REFUSED);
+    t_fails(t, &t->admin, "POST", KEY "k:release",
+            release(w, shown(w, &t->admin, "good fleet", false), ""), CM_SVC_RELEASE_REFUSED);
+    assert_int_equal(t_log_size(t), leaves + 5);
+    /* Another key in the same request: the evidence is bound to the machine's. */
+    t_fails(t, &t->admin, "POST", KEY "k:release", "{\"attested_key\":\"eHl6\"}", CM_SVC_REQUEST);
+    (void)t_ok(t, &t->admin, "POST", KEY "plain", "{\"type\":\"AES-256\"}");
+    t_fails(t, &t->admin, "POST", KEY "plain:release",
+            release(w, shown(w, &t->admin, "good fleet", true), ""), CM_SVC_NOT_RELEASABLE);
+    world_done(w);
+}
+
+/* ---- challenges ---- */
+
+/* V-82, V-83 */
+static void test_challenges(void **state)
+{
+    world *w = world_new();
+    t_svc *t = w->t;
+    char claims[2048], other[2048];
+    uint64_t leaves;
+
+    (void)state;
+    a_key(w);
+    (void)snprintf(claims, sizeof claims, "%s", shown(w, &t->admin, "good fleet", true));
+    (void)t_ok(t, &t->admin, "POST", KEY "k:release", release(w, claims, ""));
+    leaves = t_log_size(t);
+    t_fails(t, &t->admin, "POST", KEY "k:release", release(w, claims, ""), CM_SVC_CHALLENGE_USED);
+    assert_int_equal(t_log_size(t), leaves + 1);
+    /* A restart, which is another node as far as memory goes, forgets nothing. */
+    t_svc_restart(t);
+    t_fails(t, &t->admin, "POST", KEY "k:release", release(w, claims, ""), CM_SVC_CHALLENGE_USED);
+    (void)snprintf(claims, sizeof claims, "%s", shown(w, &t->admin, "good fleet", true));
+    t_svc_restart(t);
+    (void)t_ok(t, &t->admin, "POST", KEY "k:release", release(w, claims, ""));
+    /* One try: what was refused can't be tried again, and that leaves its leaf, too. */
+    (void)snprintf(claims, sizeof claims, "%s", shown(w, &t->admin, "bad", true));
+    t_fails(t, &t->admin, "POST", KEY "k:release", release(w, claims, ""), CM_SVC_RELEASE_REFUSED);
+    leaves = t_log_size(t);
+    t_fails(t, &t->admin, "POST", KEY "k:release", release(w, claims, ""), CM_SVC_CHALLENGE_USED);
+    assert_int_equal(t_log_size(t), leaves + 1);
+    /* Its time; a changed one; another tenant's. */
+    (void)snprintf(claims, sizeof claims, "%s", shown(w, &t->admin, "good fleet", true));
+    t->now_ms += 299999;
+    (void)t_ok(t, &t->admin, "POST", KEY "k:release", release(w, claims, ""));
+    (void)snprintf(claims, sizeof claims, "%s", shown(w, &t->admin, "good fleet", true));
+    t->now_ms += 300000;
+    t_fails(t, &t->admin, "POST", KEY "k:release", release(w, claims, ""), CM_SVC_CHALLENGE);
+    (void)snprintf(other, sizeof other, "%s", shown(w, &t->admin, "good fleet", true));
+    other[20] = other[20] == 'A' ? 'B' : 'A';
+    t_fails(t, &t->admin, "POST", KEY "k:release", release(w, other, ""), CM_SVC_CHALLENGE);
+    t_fails(t, &t->admin, "POST", KEY "k:release", release(w, "\"evidence\":\"eHl6\"", ""),
+            CM_SVC_CHALLENGE);
+    world_done(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_policies),
+        cmocka_unit_test(test_grants),
+        cmocka_unit_test(test_release),
+        cmocka_unit_test(test_challenges),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
