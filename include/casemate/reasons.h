@@ -483,6 +483,7 @@
     X(RELEASE_KEY, MALFORMED, 0x0e64, "the requester's key is not an ML-KEM-768 public key", "send kty AKP, alg ML-KEM-768+A192KW and the 1184 bytes as pub in base64url") \
     X(RELEASE_EVIDENCE, UNSUPPORTED, 0x0e65, "the evidence is in a form that is not read", "send it as a pack: casemate attest evidence --pack") \
     X(RELEASE_JWE, MALFORMED, 0x0e66, "the answer is not a JWE of ML-KEM-768+A192KW and A256GCM", "ask the key broker for the post-quantum form") \
+    X(RELEASE_CHALLENGE, UNAUTHENTIC, 0x0e67, "the challenge is not one that was made here, was used before, or is over", "ask for a new challenge and collect the evidence anew") \
     X(POLICY_SYNTAX, MALFORMED, 0x0e10, "the policy file can't be read", "mend the line that is named") \
     X(POLICY_FORM, INVALID, 0x0e11, "the policy file says something that means nothing", "mend the line that is named: docs/attest-policy.schema.json has what may stand where") \
     X(POLICY_REFUSED, DENIED, 0x0e12, "the policy refuses the evidence", "the sentence says why; casemate attest policy explain says what would be accepted") \
