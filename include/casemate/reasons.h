@@ -308,6 +308,24 @@
     X(MARKET_FORGOTTEN, DENIED, 0x0d14, "what was accepted at the time of this receipt is no longer known, so that it might be a second time", "ask for a new receipt; the server's clock was ahead, or the receipt is old") \
     X(OPENING_RANGE, DENIED, 0x0d10, "an opened matrix has entries too large to be checked", "open the exact products of the quantised weights: entries fit 32 bits") \
     X(OPENING_PRODUCT, UNAUTHENTIC, 0x0d11, "the opened product is wrong", "trust nothing of this inference") \
+    /* keys_tpm: 0x0801 */ \
+    X(TPM_NOT_BUILT, UNSUPPORTED, 0x08d0, "this build has no support for TPMs", "build it where tpm2-tss's headers are installed (Debian: libtss2-dev)") \
+    X(TPM_LIBRARY, UNSUPPORTED, 0x08d1, "the libraries that speak with a TPM are not installed", "install tpm2-tss (Debian: libtss2-esys-3.0.2-0, libtss2-mu0, libtss2-tctildr0 and libtss2-tcti-device0)") \
+    X(TPM_NONE, NOTFOUND, 0x08d2, "there is no TPM here, or it can't be used", "check that /dev/tpmrm0 is there and that you may open it (group tss), or name another with CASEMATE_TPM") \
+    X(TPM_GONE, IO, 0x08d3, "the connection to the TPM broke", "try again; a TPM in software has to be running") \
+    X(TPM_DEVICE, IO, 0x08d4, "the TPM reports an error", "try again; see the kernel's log") \
+    X(TPM_FULL, EXHAUSTED, 0x08d5, "the TPM has no room for another key or session", "use it through the kernel's resource manager, /dev/tpmrm0, or end what else uses it") \
+    X(TPM_LOCKED, DENIED, 0x08d6, "the TPM takes no authorization now: there were too many wrong ones", "wait until it recovers, or reset it with tpm2_dictionarylockout") \
+    X(TPM_HIERARCHY, DENIED, 0x08d7, "the TPM's owner or endorsement hierarchy is under a password, or switched off", "make their authorization empty, and switch them on in the firmware") \
+    X(TPM_SELECTION, INVALID, 0x08d8, "this selects no registers of a TPM", "name PCRs 0 to 23, each once, and a bank: pcr=7,11,bank=sha256") \
+    X(TPM_BANK, UNSUPPORTED, 0x08d9, "the TPM does not keep this bank of registers", "name another bank, or switch this one on in the firmware") \
+    X(TPM_UNSTEADY, CONFLICT, 0x08da, "the TPM's registers changed while they were read", "try again") \
+    X(TPM_BLOB, MALFORMED, 0x08db, "what the TPM sealed is damaged", "restore it from a copy, or open it another way") \
+    X(TPM_OTHER, DENIED, 0x08dc, "this was sealed by another TPM, or before this one was cleared", "open it on the machine that sealed it, or in another way, and seal it anew") \
+    X(TPM_CHANGED, DENIED, 0x08dd, "this machine was started otherwise than when this was sealed: registers of its TPM differ", "start what was started then; if the change is wanted, open it another way and seal it anew") \
+    X(TPM_AUTH, DENIED, 0x08de, "the TPM refused the authorization", "check it before you try again: the TPM counts wrong ones") \
+    X(TPM_NO_EK, NOTFOUND, 0x08df, "the TPM has no certificate of an endorsement key that is known here", "ask its maker for one, or list its attestation key in the policy") \
+    X(TPM_CREDENTIAL, UNAUTHENTIC, 0x08e0, "the TPM does not open this credential: it was made for another one, or is damaged", "have one made for the key and certificate that this TPM shows now") \
     /* cmd: 0x0f01 */ \
     /* envelope: 0x0401 */                                                                         \
     /* sealed: 0x0501 */                                                                           \
