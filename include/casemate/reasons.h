@@ -502,6 +502,22 @@
     X(RELEASE_EVIDENCE, UNSUPPORTED, 0x0e65, "the evidence is in a form that is not read", "send it as a pack: casemate attest evidence --pack") \
     X(RELEASE_JWE, MALFORMED, 0x0e66, "the answer is not a JWE of ML-KEM-768+A192KW and A256GCM", "ask the key broker for the post-quantum form") \
     X(RELEASE_CHALLENGE, UNAUTHENTIC, 0x0e67, "the challenge is not one that was made here, was used before, or is over", "ask for a new challenge and collect the evidence anew") \
+    X(GATHER_TSM_ABSENT, NOTFOUND, 0x0e61, "there is no configfs-tsm at this path", "mount configfs (Linux 6.7 or newer), load sev_guest or tdx_guest, or name the path with --tsm-root") \
+    X(GATHER_TSM_NONE, NOTFOUND, 0x0e62, "no driver stands behind configfs-tsm", "load sev_guest or tdx_guest; outside a confidential guest there is none") \
+    X(GATHER_TSM_BUSY, CONFLICT, 0x0e63, "the driver was busy with another report, each time", "wait until other programs have theirs, then try again") \
+    X(GATHER_TSM_INTERRUPTED, IO, 0x0e64, "the report did not come in time, each time", "see whether the host's quoting service runs, then try again") \
+    X(GATHER_TSM_RACE, CONFLICT, 0x0e65, "another program wrote to our report's entry, each time", "find out which one: the entry is ours alone") \
+    X(GATHER_TSM_ECHO, UNAUTHENTIC, 0x0e66, "the report is not over the data that were given", "do not use it; see what provides configfs-tsm here") \
+    X(GATHER_TSM, IO, 0x0e67, "the driver could not make a report", "see the kernel's log; the privilege level may be the host's alone") \
+    X(GATHER_TSM_PROVIDER, UNSUPPORTED, 0x0e68, "reports of this provider are not known here", "sev_guest and tdx_guest are") \
+    X(GATHER_TSM_TABLE, MALFORMED, 0x0e69, "the host's table of certificates is not of its form", "have the host's mended; the report itself is not affected") \
+    X(GATHER_NSM_ABSENT, NOTFOUND, 0x0e6a, "there is no Nitro security module", "run it inside an enclave, whose /dev/nsm it is") \
+    X(GATHER_NSM, IO, 0x0e6b, "the Nitro security module refused or failed", "check the sizes of nonce, user data and key; then try again") \
+    X(GATHER_NSM_ANSWER, MALFORMED, 0x0e6c, "the Nitro security module's answer is not of its form", "see which driver provides /dev/nsm") \
+    X(GATHER_GPU_ABSENT, NOTFOUND, 0x0e6d, "NVIDIA's management library is not here", "install the driver: libnvidia-ml.so.1 of R535 or newer") \
+    X(GATHER_GPU_PLAIN, UNSUPPORTED, 0x0e6e, "the GPU makes no reports", "turn confidential computing on; only Hopper and newer have it") \
+    X(GATHER_GPU, IO, 0x0e6f, "NVIDIA's management library failed", "see what nvidia-smi conf-compute says") \
+    X(GATHER_GPU_ECHO, UNAUTHENTIC, 0x0e70, "the GPU's report is over another nonce", "do not use it; see which library was loaded") \
     X(POLICY_SYNTAX, MALFORMED, 0x0e10, "the policy file can't be read", "mend the line that is named") \
     X(POLICY_FORM, INVALID, 0x0e11, "the policy file says something that means nothing", "mend the line that is named: docs/attest-policy.schema.json has what may stand where") \
     X(POLICY_REFUSED, DENIED, 0x0e12, "the policy refuses the evidence", "the sentence says why; casemate attest policy explain says what would be accepted") \
