@@ -117,7 +117,7 @@ static cm_err openapi(cm_buf *out)
     cm_json_end_object(&w);
     cm_json_begin_object(&w, "paths");
     for (size_t i = 0; i < cm_ops_n; i++) {
-        if (!first_of_route(i))
+        if (!first_of_route(i) || strncmp(cm_ops[i].route, "/v1/", 4) != 0)
             continue;
         cm_json_begin_object(&w, cm_ops[i].route);
         for (size_t j = i; j < cm_ops_n; j++)
@@ -178,7 +178,9 @@ static cm_err proto(cm_buf *out)
 
 static const char *auth_text(cm_auth a)
 {
-    return a == CM_AUTH_NONE ? "nobody asks" : a == CM_AUTH_ANY ? "any" : "full signature";
+    static const char *const names[] = {"nobody asks", "evidence", "any", "full signature"};
+
+    return (size_t)a < CM_COUNT(names) ? names[a] : "";
 }
 
 static const char *leaf_text(cm_leaf_class a)

@@ -240,11 +240,15 @@ static void finish(struct exchange *x)
         x->call.retry_after_ms = KMSD_RETRY_MS;
     }
     count(x);
+    if (cm_is(x->call.result, CM_SVC_RELEASE_REFUSED))
+        CM_LOG(x->r->d->log, INFO, "release_refused", cm_log_str("detail", x->call.detail));
     say_when(&x->call);
     if (x->http) {
         x->http->user = NULL;
         if (x->grpc)
             cm_kmsd_grpc_answer(x);
+        else if (cm_kmsd_is_rcar(x->copy.path))
+            cm_kmsd_rcar_answer(x);
         else
             answer_rest(x);
     }
@@ -354,6 +358,8 @@ static cm_err prepare_rest(struct exchange *x, char detail[160])
     x->call.op = cm_svc_route(x->copy.method, x->copy.path, x->arena, &x->call.request, &why);
     if (!x->call.op)
         return why;
+    if (cm_kmsd_is_rcar(x->copy.path))
+        return cm_kmsd_rcar_fill(x, detail);
     e = cm_svc_fill(&x->call.request, x->arena, x->call.op, x->copy.query, x->copy.body, &fault);
     if (cm_failed(e) && fault.why)
         snprintf(detail, 160, "%s %s", fault.field, fault.why);

@@ -24,6 +24,11 @@ int cm_kmsd_status(cm_err e);
 void cm_kmsd_refuse(reactor *re, cm_conn *c, cm_http_request *r, cm_err e, const char *detail,
                     uint32_t retry_ms);
 
+/* ---- rcar.c ---- */
+bool cm_kmsd_is_rcar(cm_view path);
+CM_MUST cm_err cm_kmsd_rcar_fill(struct exchange *x, char detail[160]);
+void cm_kmsd_rcar_answer(struct exchange *x);
+
 /* ---- grpc.c ---- */
 CM_MUST cm_err cm_kmsd_grpc_prepare(struct exchange *x, char detail[160]);
 /* The last, or only, message and the status. */

@@ -248,6 +248,7 @@ cm_err cm_kmsd_service_make(kmsd *d, cm_svc **svc)
             d->device_names[o.devices_n++] = d->v->hsm.providers[i].name;
     if (d->verifier.crypt)
         o.attestor = cm_svc_attestor(&d->verifier);
+    o.attest_rate = d->v->attest.address_rate;
     o.address_rate = d->v->limits.address_calls;
     o.model_days = d->v->rotation.model / DAY_MS;
     if (d->v->rotation.api)

@@ -279,7 +279,7 @@ static cm_err call(cm_cli *cli, cm_remote *r, const cm_op *op, cm_arena *a, cons
     cm_err e;
 
     q->method = op->method;
-    q->auth = op->auth == CM_AUTH_NONE     ? CM_CLIENT_PLAIN
+    q->auth = op->auth <= CM_AUTH_ATTESTED ? CM_CLIENT_PLAIN
               : op->auth == CM_AUTH_SIGNED ? CM_CLIENT_SIGNED
                                            : CM_CLIENT_USUAL;
     CM_TRY(cm_arena_get(a, &rest, size));

@@ -101,6 +101,7 @@ typedef struct {
     } rotation;
     struct {
         const char *collateral;
+        uint64_t address_rate;
     } attest;
     bool sandbox;
 } cm_config_values;

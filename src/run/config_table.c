@@ -155,6 +155,10 @@ const struct key cm_config_keys[] = {
      .doc = "Folder of revocation lists and vendors' statements for judging evidence, read at the "
             "start: files are known by what they hold. Evidence never brings its own."},
 
+    {"attest.address_rate", NUMBER(1, 1000000, "20"), AT(attest.address_rate),
+     .doc = "Calls a second of one address to the key broker protocol, which asks for no "
+            "credential."},
+
     {"keyd.program", FILE_AT(NULL), AT(keyd.program),
      .doc = "casemate-keyd. Without it: beside casemate-kmsd, then where it was installed."},
     {"keyd.threads", NUMBER(0, 256, "0"), AT(keyd.threads),

@@ -16,11 +16,9 @@ static void pieces_done(pieces *p)
         cm_appraised_done(&p->v[i]);
 }
 
-static cm_err one(pieces *out, const cm_svc_verifier *v, const cm_policy *p, cm_view evidence,
+static cm_err one(pieces *out, const cm_svc_verifier *v, const cm_policy *p, cm_attest_input in,
                   const cm_shown *shown, cm_view fresh, uint64_t now)
 {
-    cm_attest_input in = {.evidence = evidence};
-
     if (v->collateral)
         cm_attest_bundle_input(v->collateral, &in);
     CM_TRY(cm_policy_appraise_opened(&out->v[out->n], v->crypt, p, &in, now, fresh,
@@ -32,25 +30,31 @@ static cm_err one(pieces *out, const cm_svc_verifier *v, const cm_policy *p, cm_
 static cm_err machine(pieces *all, const cm_svc_verifier *v, const cm_policy *p,
                       const cm_shown *shown, uint64_t now)
 {
+    const cm_attest_input in = {.evidence = shown->evidence, .event_log = shown->event_log};
     cm_attest_kind kind = cm_attest_detect(shown->evidence);
     uint8_t fresh[CM_BIND_SIZE];
     size_t n;
 
     if (kind == CM_ATTEST_UNKNOWN || kind == CM_ATTEST_NVIDIA)
         return CM_FAIL(ATTEST_KIND);
+    if (!shown->bound)
+        return one(all, v, p, in, shown, shown->fresh, now);
     CM_TRY(cm_bound_for(fresh, &n, v->crypt, shown->bound, kind));
-    return one(all, v, p, shown->evidence, shown, cm_view_of(fresh, n), now);
+    return one(all, v, p, in, shown, cm_view_of(fresh, n), now);
 }
 
 static cm_err device(pieces *all, const cm_svc_verifier *v, const cm_policy *p,
                      const cm_shown *shown, size_t i, uint64_t now)
 {
+    const cm_attest_input in = {.evidence = shown->devices[i]};
     uint8_t fresh[CM_BIND_SHORT];
 
     if (cm_attest_detect(shown->devices[i]) != CM_ATTEST_NVIDIA)
         return CM_FAIL(ATTEST_KIND);
+    if (!shown->bound)
+        return one(all, v, p, in, shown, shown->device_fresh, now);
     CM_TRY(cm_bound_gpu(fresh, v->crypt, shown->bound, (uint32_t)i));
-    return one(all, v, p, shown->devices[i], shown, CM_VIEW(fresh), now);
+    return one(all, v, p, in, shown, CM_VIEW(fresh), now);
 }
 
 static cm_err judge(void *self, cm_appraisal *out, uint8_t measured[64], size_t *measured_n,

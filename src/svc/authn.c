@@ -417,6 +417,10 @@ cm_err cm_svc_authenticate(cm_call *c)
         return CM_OKAY;
     if (c->state->resumed)
         return resume(c);
+    if (c->op->auth == CM_AUTH_ATTESTED) { /* V-89 */
+        CM_TRY(cm_svc_rcar_session(c));
+        return principal(c, CM_BY_EVIDENCE, c->state->tenant, CM_LIT(CM_SVC_RCAR_PRINCIPAL));
+    }
     CM_TRY(authenticate(c));
     if (c->op->auth == CM_AUTH_SIGNED && w->how != CM_BY_SIGNATURE && w->how != CM_BY_LOCAL)
         return CM_FAIL(SVC_NEEDS_SIGNATURE); /* V-9 */

@@ -58,6 +58,8 @@ cm_err cm_svc_evidence(cm_call *c)
     struct cm_svc_evidence *x;
     uint64_t until;
 
+    if (st->rcar)
+        return cm_svc_evidence_of(c, st->rcar);
     if (evidence.n == 0)
         return CM_OKAY;
     if (!c->svc->o.attestor.judge) /* V-28 */
@@ -67,7 +69,7 @@ cm_err cm_svc_evidence(cm_call *c)
     CM_TRY(cm_arena_get(c->arena, &x, sizeof *x));
     CM_TRY(cm_svc_challenge_take(c, st->tenant, bytes(c, CM_FIELD_CHALLENGE), nonce, &x->activation,
                                  &until));
-    CM_TRY(cm_svc_challenge_once(c, CM_VIEW(nonce), until));
+    CM_TRY(cm_svc_challenge_once(c, st->tenant, CM_VIEW(nonce), until));
     CM_TRY(bind(c, x, CM_VIEW(nonce)));
     x->s = (cm_shown){.evidence = evidence, .bound = &x->bound};
     if (x->activation.name_n)
@@ -77,6 +79,39 @@ cm_err cm_svc_evidence(cm_call *c)
         x->s.devices_n = devices->n;
     }
     st->shown = x;
+    return CM_OKAY;
+}
+
+cm_err cm_svc_evidence_of(cm_call *c, const cm_msg *rcar)
+{
+    const cm_msg_value *devices = &rcar->v[M_RcarRecord_devices];
+    cm_view name = cm_msg_view(rcar, M_RcarRecord_name), ek = cm_msg_view(rcar, M_RcarRecord_ek);
+    cm_view secret = cm_msg_view(rcar, M_RcarRecord_secret);
+    struct cm_svc_evidence *x;
+    uint8_t hash[32];
+
+    if (!c->svc->o.attestor.judge) /* V-28 */
+        return CM_FAIL(SVC_NO_VERIFIER);
+    CM_TRY(cm_arena_get(c->arena, &x, sizeof *x));
+    memset(x, 0, sizeof *x);
+    x->s = (cm_shown){.evidence = cm_msg_view(rcar, M_RcarRecord_evidence),
+                      .event_log = cm_msg_view(rcar, M_RcarRecord_event_log),
+                      .fresh = cm_msg_view(rcar, M_RcarRecord_fresh),
+                      .device_fresh = cm_msg_view(rcar, M_RcarRecord_device_fresh)};
+    if (devices->set) {
+        x->s.devices = devices->views;
+        x->s.devices_n = devices->n;
+    }
+    if (name.n && name.n <= CM_TPM_NAME_MAX && ek.n == 32 && secret.n == CM_TPM_SECRET) {
+        memcpy(x->activation.name, name.p, name.n);
+        x->activation.name_n = name.n;
+        memcpy(x->activation.ek, ek.p, ek.n);
+        memcpy(x->activation.secret, secret.p, secret.n);
+        x->s.activation = &x->activation;
+    }
+    CM_TRY(cm_hash_once(c->svc->o.crypt, CM_SHA256, hash, x->s.evidence));
+    CM_TRY(cm_arena_copy(c->arena, &c->state->evidence, CM_VIEW(hash)));
+    c->state->shown = x;
     return CM_OKAY;
 }
 
@@ -184,13 +219,12 @@ static bool wanted(cm_views *policies, const cm_ask *ask, const cm_grant *grants
 }
 
 /* V-84: what measurements and tiers stand on where no policy of the tenant is named. */
-static cm_err genuine(cm_call *c, cm_appraisal *out, cm_ask *ask, uint8_t measurement[64])
+cm_err cm_svc_shows_genuine(cm_call *c, cm_appraisal *out, uint8_t measured[64], size_t *n)
 {
     static const char kinds[][12] = {"snp", "nitro", "tdx", "sgx", "tpm", "azure-vtpm", "nvidia"};
     CM_AUTO(cm_buf_free) cm_buf text = {.max = 4096};
     CM_AUTO(cm_policy_free_ptr) cm_policy *p = NULL;
     cm_policy_fault fault;
-    size_t n = 0;
 
     CM_TRY(cm_buf_append(&text, CM_LIT("casemate_policy: 1\nname: genuine\nversion: 1\n"
                                        "evidence:\n")));
@@ -202,12 +236,7 @@ static cm_err genuine(cm_call *c, cm_appraisal *out, cm_ask *ask, uint8_t measur
                           "platform, config, events, pcrs, chip]}\n")));
     }
     CM_TRY(cm_policy_read(&p, cm_buf_view(&text), &fault));
-    CM_TRY(judge(c, out, p, measurement, &n));
-    if (out->accepted) {
-        ask->measurement = cm_view_of(measurement, n);
-        ask->tier = out->tier;
-    }
-    return CM_OKAY;
+    return judge(c, out, p, measured, n);
 }
 
 cm_err cm_svc_evidence_facts(cm_call *c, cm_ask *ask, const cm_grant *grants, size_t n,
@@ -218,18 +247,22 @@ cm_err cm_svc_evidence_facts(cm_call *c, cm_ask *ask, const cm_grant *grants, si
     uint8_t measured[64];
     cm_appraisal a = {.accepted = false};
     bool any = false;
-    size_t ignored;
+    size_t size;
 
     if (!c->state->shown)
         return CM_OKAY;
     CM_TRY(cm_arena_get(c->arena, &meets, sizeof wants));
     ask->attested = (cm_views){meets, 0};
     if (wanted(&policies, ask, grants, n)) {
-        CM_TRY(genuine(c, &a, ask, measurement));
+        CM_TRY(cm_svc_shows_genuine(c, &a, measurement, &size));
         any = a.accepted;
+        if (any) {
+            ask->measurement = cm_view_of(measurement, size);
+            ask->tier = a.tier;
+        }
     }
     for (size_t i = 0; i < policies.n; i++) {
-        CM_TRY(under(c, &a, policies.v[i], NULL, measured, &ignored));
+        CM_TRY(under(c, &a, policies.v[i], NULL, measured, &size));
         if (!a.accepted)
             continue;
         any = true;

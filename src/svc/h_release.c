@@ -37,7 +37,7 @@ static cm_err put_hash(cm_buf *b, const cm_crypt *crypt, cm_view v)
 }
 
 /* V-87: what stands in the leaf. */
-static cm_err request_hash(cm_call *c, const cm_msg *policy, cm_view wrapped)
+static cm_err request_hash(cm_call *c, const cm_msg *policy, cm_view key, cm_view wrapped)
 {
     CM_AUTO(cm_buf_free) cm_buf b = {.max = 256};
     const cm_crypt *crypt = c->svc->o.crypt;
@@ -46,30 +46,42 @@ static cm_err request_hash(cm_call *c, const cm_msg *policy, cm_view wrapped)
     CM_TRY(cm_buf_append(&b, CM_LIT("casemate/release/v1")));
     CM_TRY(cm_buf_byte(&b, 0));
     CM_TRY(cm_buf_append(&b, cm_msg_view(policy, M_AttestPolicyRecord_sha256)));
-    CM_TRY(put_hash(&b, crypt, cm_msg_view(c->request, M_ReleaseKeyRequest_attested_key)));
+    CM_TRY(put_hash(&b, crypt, key));
     CM_TRY(put_hash(&b, crypt, wrapped));
     CM_TRY(cm_hash_once(crypt, CM_SHA256, h, cm_buf_view(&b)));
     return cm_arena_copy(c->arena, &c->state->request, CM_VIEW(h));
 }
 
-/* Under the one policy that the key was made with. */
-static cm_err decided(cm_call *c, cm_view wrapped)
+cm_err cm_svc_release_decided(cm_call *c, cm_appraisal *a, const cm_msg **policy, cm_view key,
+                              cm_view wrapped)
 {
-    cm_view name = cm_msg_view(c->state->key_record, M_KeyRecord_release_policy), text;
-    const cm_msg *policy;
-    cm_appraisal a;
+    cm_view name;
 
+    if (!c->state->key_record)
+        return CM_FAIL(SVC_NO_KEY);
+    name = cm_msg_view(c->state->key_record, M_KeyRecord_release_policy);
     if (name.n == 0) /* V-86 */
         return CM_FAIL(SVC_NOT_RELEASABLE);
-    CM_TRY(cm_svc_shows(c, &a, name, &policy));
-    if (policy)
-        CM_TRY(request_hash(c, policy, wrapped));
-    if (!a.accepted) {
-        (void)snprintf(c->detail, sizeof c->detail, "%s", a.sentence);
+    CM_TRY(cm_svc_shows(c, a, name, policy));
+    if (*policy)
+        CM_TRY(request_hash(c, *policy, key, wrapped));
+    if (!a->accepted) {
+        (void)snprintf(c->detail, sizeof c->detail, "%s", a->sentence);
         return CM_FAIL(SVC_RELEASE_REFUSED);
     }
+    return CM_OKAY;
+}
+
+static cm_err decided(cm_call *c, cm_view key, cm_view wrapped)
+{
+    cm_appraisal a = {.accepted = false};
+    const cm_msg *policy = NULL;
+    cm_view text;
+
+    CM_TRY(cm_svc_release_decided(c, &a, &policy, key, wrapped));
     CM_TRY(cm_arena_copy(c->arena, &text, cm_view_str(a.sentence)));
-    cm_set_view(c->answer, M_ReleaseKeyAnswer_policy, name);
+    cm_set_same(c->answer, M_ReleaseKeyAnswer_policy, c->state->key_record,
+                M_KeyRecord_release_policy);
     cm_set_same(c->answer, M_ReleaseKeyAnswer_policy_version, policy, M_AttestPolicyRecord_version);
     cm_set_number(c->answer, M_ReleaseKeyAnswer_tier, a.tier);
     cm_set_view(c->answer, M_ReleaseKeyAnswer_sentence, text);
@@ -106,7 +118,7 @@ cm_err cm_do_release_key(cm_call *c)
     if (!c->state->key_record)
         return CM_FAIL(SVC_NO_KEY);
     CM_TRY(cm_svc_kem_of(c, key, &to, "attested_key"));
-    CM_TRY(decided(c, wrapped));
+    CM_TRY(decided(c, key, wrapped));
     if (wrapped.n)
         CM_TRY(unwrapped(c, wrapped));
     else

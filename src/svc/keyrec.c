@@ -101,7 +101,8 @@ cm_err cm_keyrec_bind(cm_call *c, const cm_msg *record, const cm_msg *version)
 static bool held_back(const cm_call *c, const cm_msg *record, unsigned use)
 {
     return use == CM_USE_PROCESS && cm_msg_view(record, M_KeyRecord_release_policy).n && c->op &&
-           c->op->prepare != cm_do_release_key && c->op->prepare != cm_do_rewrap;
+           c->op->prepare != cm_do_release_key && c->op->prepare != cm_do_rcar_resource &&
+           c->op->prepare != cm_do_rewrap;
 }
 
 cm_err cm_keyrec_pick(const cm_call *c, const cm_msg **out, const cm_msg *record, uint64_t version,

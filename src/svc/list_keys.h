@@ -230,6 +230,16 @@
     F(M, 5, policy_version, U64, 0, 0, 0, NULL, NULL, "Its version.") \
     F(M, 6, tier, U64, 0, 0, 0, NULL, NULL, "The privacy tier that it grants.") \
     F(M, 7, sentence, TEXT, 0, 512, 0, NULL, NULL, "Why.") CM_RECEIPT(F, M)
+#define CM_FIELDS_RcarRequest(F, M) \
+    F(M, 4, session, TEXT, 0, 1024, 0, NULL, NULL, "Of the answer before: in HTTP the cookie `kbs-session-id`.") \
+    F(M, 5, body, BYTES, CM_FF_REQUIRED, 262144, 0, NULL, NULL, "The protocol's JSON: in HTTP the body itself.")
+#define CM_FIELDS_RcarResourceRequest(F, M) CM_TENANT(F, M) \
+    F(M, 2, key, TEXT, CM_FF_REQUIRED | CM_FF_PATH, 128, 0, NULL, NULL, "The tag: the key.") \
+    F(M, 3, keyspace, TEXT, CM_FF_REQUIRED | CM_FF_PATH, 128, 0, NULL, NULL, "The type: its keyspace.") \
+    F(M, 4, session, TEXT, CM_FF_QUERY, 1024, 0, NULL, NULL, "In HTTP the cookie, or the bearer token that RcarAttest gave.")
+#define CM_FIELDS_RcarAnswer(F, M) \
+    F(M, 1, body, BYTES, 0, 131072, 0, NULL, NULL, "The protocol's JSON: in HTTP the body itself.") \
+    F(M, 2, session, TEXT, 0, 1024, 0, NULL, NULL, "To be brought along with the next request: in HTTP a cookie.") CM_LEAF(F, M)
 #define CM_FIELDS_AttestKeyAnswer(F, M) \
     F(M, 1, statement, BYTES, 0, 8192, 0, NULL, NULL, "A CBOR record on the key (spec/kms.md); its SHA-256 stands in the leaf.") CM_RECEIPT(F, M)
 
@@ -384,6 +394,9 @@
     X(ExportWrappedAnswer, "The key, for that recipient alone.") \
     X(ReleaseKeyRequest, "Evidence, and what is to be released to it.") \
     X(ReleaseKeyAnswer, "A key for the machine that showed the evidence.") \
+    X(RcarRequest, "A message of the key broker protocol.") \
+    X(RcarResourceRequest, "A resource of the key broker protocol.") \
+    X(RcarAnswer, "An answer of the key broker protocol.") \
     X(AttestKeyAnswer, "A statement on a key that the log's signature vouches for.") \
     X(CreateModelKeyspaceRequest, "A keyspace for one model.") \
     X(ModelKeyspace, "A model's keyspace.") \

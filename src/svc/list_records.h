@@ -117,6 +117,18 @@
 #define CM_FIELDS_ChallengeKeyRecord(F, M) \
     F(M, 1, key, BYTES, CM_FF_SECRET, 32, 0, NULL, NULL, "Challenges of the tenant are made with it.") \
     CM_RECORD_FORMAT(F, M)
+#define CM_FIELDS_RcarRecord(F, M) \
+    F(M, 1, evidence, BYTES, 0, 196608, 0, NULL, NULL, "Of the machine.") \
+    F(M, 2, event_log, BYTES, 0, 196608, 0, NULL, NULL, "Where it is not in the evidence.") \
+    F(M, 3, devices, BYTES, CM_FF_REPEATED, 65536, 8, NULL, NULL, "Evidence of its devices.") \
+    F(M, 4, fresh, BYTES, 0, 64, 0, NULL, NULL, "What the machine's is bound to.") \
+    F(M, 5, device_fresh, BYTES, 0, 32, 0, NULL, NULL, "What the devices' is bound to.") \
+    F(M, 6, key, BYTES, 0, 1184, 0, NULL, NULL, "The attested key.") \
+    F(M, 7, ek, BYTES, 0, 32, 0, NULL, NULL, "Of the TPM that a credential was made for.") \
+    F(M, 8, name, BYTES, 0, 66, 0, NULL, NULL, "Of its attestation key; absent: none was made.") \
+    F(M, 9, secret, BYTES, CM_FF_SECRET, 32, 0, NULL, NULL, "In the credential.") \
+    F(M, 10, expires_ms, U64, 0, 0, 0, NULL, NULL, "When the session is over.") \
+    CM_RECORD_FORMAT(F, M)
 #define CM_FIELDS_DeviceRecord(F, M) \
     F(M, 1, name, TEXT, 0, 32, 0, NULL, NULL, "The device.") \
     F(M, 2, weight, U64, 0, 1000, 0, NULL, NULL, "Its weight.") \
@@ -145,6 +157,7 @@
     X(ApprovalRecord, "An approval's row.") \
     X(AttestPolicyRecord, "A version of an attestation policy.") \
     X(ChallengeKeyRecord, "What a tenant's challenges are made with.") \
+    X(RcarRecord, "A session of the key broker protocol.") \
     X(DeviceRecord, "What is wanted of one key device.") \
     X(DevicesRecord, "What is wanted of the key devices.") \
     X(DueRecord, "What the scheduler will look at, in order of time.") \

@@ -12,11 +12,11 @@ enum {
     CM_SVC_NONCE_BATCH = 64,
     CM_SVC_MARKET_BATCH = 32, /* two rows each */
 };
-#define CM_SVC_SPENT_NONCES "spent"
-#define CM_SVC_SPENT_MARKET "market-spent"
-#define CM_SVC_DUE_MARKET   "market-due"
-#define CM_SVC_SETTLEMENT   "settlement"
-#define CM_SVC_CHALLENGE    "challenge"
+#define CM_SVC_SPENT_NONCES   "spent"
+#define CM_SVC_SPENT_MARKET   "market-spent"
+#define CM_SVC_DUE_MARKET     "market-due"
+#define CM_SVC_SETTLEMENT     "settlement"
+#define CM_SVC_KIND_CHALLENGE "challenge"
 
 /** Pairs of first and last second, ascending. */
 bool cm_svc_spent_has(cm_view ranges, uint64_t created);

@@ -16,10 +16,11 @@ typedef enum { /* what a grant can name */
                CM_PERM_AUDIT,
 } cm_perm;
 
-typedef enum {                 /* how it is proven who asks */
-               CM_AUTH_NONE,   /* health, public log */
-               CM_AUTH_ANY,    /* certificate, session, token, API key, signature */
-               CM_AUTH_SIGNED, /* a full ML-DSA signature over this very request */
+typedef enum {                   /* how it is proven who asks */
+               CM_AUTH_NONE,     /* health, public log */
+               CM_AUTH_ATTESTED, /* a session of the key broker protocol: evidence, nobody's name */
+               CM_AUTH_ANY,      /* certificate, session, token, API key, signature */
+               CM_AUTH_SIGNED,   /* a full ML-DSA signature over this very request */
 } cm_auth;
 
 /** OFF: not logged, for what needs no proof of who asks. USE, CHANGE: one leaf. RECEIPT: the answer

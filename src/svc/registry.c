@@ -9,26 +9,33 @@
 #include "svc/market_int.h"
 #include "svc/nonce_int.h"
 
-cm_err cm_market_due(cm_call *c, const char *kind, cm_view a, cm_view b, uint64_t until)
+static cm_err due(cm_call *c, cm_view tenant, const char *kind, cm_view a, cm_view b,
+                  uint64_t until)
 {
     uint8_t second[8];
     cm_view key;
 
     cm_put_be64(second, until / 1000);
-    CM_TRY(CM_PATH(c, &key, c->state->tenant, CM_LIT(CM_SVC_DUE_MARKET), CM_VIEW(second),
-                   cm_view_str(kind), a, b));
+    CM_TRY(CM_PATH(c, &key, tenant, CM_LIT(CM_SVC_DUE_MARKET), CM_VIEW(second), cm_view_str(kind),
+                   a, b));
     return cm_svc_bump(c, key, 1, UINT64_MAX, UINT64_MAX);
 }
 
-static cm_err remember(cm_call *c, const char *kind, cm_view a, cm_view b, uint64_t until)
+cm_err cm_market_due(cm_call *c, const char *kind, cm_view a, cm_view b, uint64_t until)
+{
+    return due(c, c->state->tenant, kind, a, b, until);
+}
+
+static cm_err remember(cm_call *c, cm_view tenant, const char *kind, cm_view a, cm_view b,
+                       uint64_t until)
 {
     cm_view path, ranges;
     uint64_t version;
 
-    CM_TRY(cm_svc_spent_read(c, c->state->tenant, CM_SVC_SPENT_MARKET, &path, &ranges, &version));
+    CM_TRY(cm_svc_spent_read(c, tenant, CM_SVC_SPENT_MARKET, &path, &ranges, &version));
     if (cm_svc_spent_has(ranges, until / 1000)) /* V-68 */
         return CM_FAIL(MARKET_FORGOTTEN);
-    return cm_market_due(c, kind, a, b, until);
+    return due(c, tenant, kind, a, b, until);
 }
 
 /* The counters of one call stand together. */
@@ -44,23 +51,23 @@ cm_err cm_market_once(cm_call *c, const char *kind, cm_view a, cm_view b, uint64
     st->once = spent;
     CM_TRY(cm_svc_bump(c, key, 1, 1, UINT64_MAX));
     if (until != UINT64_MAX)
-        CM_TRY(remember(c, kind, a, b, until));
+        CM_TRY(remember(c, st->tenant, kind, a, b, until));
     st->once_to = st->unit.bumps_n;
     return CM_OKAY;
 }
 
 /* V-83: counted also when the call is refused, so that one challenge is one try. */
-cm_err cm_svc_challenge_once(cm_call *c, cm_view nonce, uint64_t until_ms)
+cm_err cm_svc_challenge_once(cm_call *c, cm_view tenant, cm_view nonce, uint64_t until_ms)
 {
     struct cm_call_state *st = c->state;
     cm_view key;
     cm_err e;
 
-    CM_TRY(CM_PATH(c, &key, st->tenant, CM_LIT(CM_SVC_CHALLENGE), nonce, CM_LIT("")));
+    CM_TRY(CM_PATH(c, &key, tenant, CM_LIT(CM_SVC_KIND_CHALLENGE), nonce, CM_LIT("")));
     st->challenge_from = st->unit.bumps_n;
     e = cm_svc_bump(c, key, 1, 1, UINT64_MAX);
     CM_TRY(e);
-    e = remember(c, CM_SVC_CHALLENGE, nonce, CM_LIT(""), until_ms);
+    e = remember(c, tenant, CM_SVC_KIND_CHALLENGE, nonce, CM_LIT(""), until_ms);
     if (cm_is(e, CM_MARKET_FORGOTTEN))
         return CM_FAIL(SVC_CHALLENGE_USED);
     st->challenge_to = st->nonce_bumps = st->unit.bumps_n;

@@ -253,6 +253,7 @@ static const struct registry {
 } registries[] = {
     {"nonce", CM_SVC_NONCE_LIFE, CM_SVC_NONCE_BATCH, cm_svc_forget_nonces}, /* V-55 */
     {CM_SVC_DUE_MARKET, 0, CM_SVC_MARKET_BATCH, cm_svc_forget_market},      /* V-68 */
+    {CM_SVC_RCAR, 0, CM_SVC_RCAR_BATCH, cm_svc_forget_rcar},
 };
 
 static cm_err forget_batch(cm_scheduler *s, const struct registry *g, cm_view tenant, size_t *n)

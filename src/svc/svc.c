@@ -3,7 +3,13 @@
 
 #include "audit/counter.h"
 
-enum { UNKNOWN_LOGGED = 20, ADDRESS_RATE = 1000, BUCKETS = 1 << 16, MINUTE_MS = 60000 };
+enum {
+    UNKNOWN_LOGGED = 20,
+    ADDRESS_RATE = 1000,
+    ATTEST_RATE = 20,
+    BUCKETS = 1 << 16,
+    MINUTE_MS = 60000
+};
 enum { TURN_MINE, TURN_BACK, TURN_DONE }; /* of cm_call_state.turn */
 
 typedef enum { GO_ON, WAIT } go;
@@ -21,6 +27,8 @@ cm_err cm_svc_new(cm_svc **out, const cm_svc_options *o)
     s->o = *o;
     if (s->o.address_rate == 0)
         s->o.address_rate = ADDRESS_RATE;
+    if (s->o.attest_rate == 0)
+        s->o.attest_rate = ATTEST_RATE;
     e = cm_quota_new(&s->quota, seed, BUCKETS);
     if (cm_failed(e)) {
         cm_free(s);
@@ -73,6 +81,8 @@ static void op_done(cm_keyop *op)
 
 static void drop_ops(struct cm_call_state *st)
 {
+    cm_kem_key_free(st->ephemeral);
+    st->ephemeral = NULL;
     cm_keyop_done_with(&st->op);
     for (size_t i = 0; i < st->ops_n; i++)
         cm_keyop_done_with(&st->ops[i]);
@@ -133,6 +143,7 @@ static void reset(struct cm_call_state *st)
     st->once = CM_OKAY;
     st->once_from = st->once_to = st->challenge_from = st->challenge_to = 0;
     st->shown = NULL;
+    st->rcar = NULL;
     st->nonce_bumps = st->decided = st->takes_n = st->round = 0;
     st->who = (cm_svc_who){.how = CM_BY_NONE};
     st->key_record = NULL;
@@ -192,12 +203,28 @@ static cm_err key_named(struct cm_call_state *st)
     return st->key.n ? cm_svc_name_check(st->key) : CM_OKAY;
 }
 
+/* V-88: what takes no proof of who asks, and work, is limited by address more than the rest. */
+static cm_err unproven(cm_call *c)
+{
+    cm_svc *s = c->svc;
+    cm_view key;
+
+    if (!c->peer.address.n ||
+        (c->op->prepare != cm_do_rcar_auth && c->op->prepare != cm_do_rcar_attest &&
+         c->op->prepare != cm_do_rcar_resource))
+        return CM_OKAY;
+    CM_TRY(CM_PATH(c, &key, CM_LIT(CM_SVC_RCAR), c->peer.address));
+    return cm_quota_local(s->quota, key, s->o.attest_rate, c->state->now, &c->retry_after_ms);
+}
+
 static cm_err start(struct cm_call_state *st)
 {
     cm_call *c = st->call;
     cm_svc *s = c->svc;
     const cm_msg_value *tenant = cm_field_by_number(c->request, CM_FIELD_TENANT);
 
+    if (st->tries == 0)
+        CM_TRY(unproven(c));
     if (st->tries == 0 && c->peer.address.n && c->op->auth != CM_AUTH_NONE)
         CM_TRY(cm_quota_local(s->quota, c->peer.address, s->o.address_rate, st->now,
                               &c->retry_after_ms));
@@ -208,6 +235,7 @@ static cm_err start(struct cm_call_state *st)
         st->tenant = tenant->view;
     }
     CM_TRY(cm_svc_batch_counts(c));
+    CM_TRY(cm_svc_rcar_start(c));
     return key_named(st);
 }
 
@@ -558,7 +586,7 @@ static go ready_to_commit(struct cm_call_state *st)
         return fail(st, e);
 
     /* Nothing but what is public was read; or a stream goes on, whose beginning was logged. */
-    if (c->op->audit == CM_LEAF_OFF || st->resumed) {
+    if ((c->op->audit == CM_LEAF_OFF && st->unit.writes_n == 0) || st->resumed) {
         end(st, CM_OKAY);
         return WAIT;
     }

@@ -38,7 +38,9 @@ typedef struct {
     cm_view evidence;       /* of the machine: a pack or the bytes alone */
     const cm_view *devices; /* of its GPUs and switches, in the order of their indices */
     size_t devices_n;
-    const cm_bound *bound;
+    const cm_bound *bound; /* NULL: fresh and device_fresh instead, as RCAR has them (RL-5) */
+    cm_view fresh, device_fresh;
+    cm_view event_log;                   /* where it is not in the pack */
     const cm_tpm_activation *activation; /* of the credential made with the challenge; or NULL */
 } cm_shown;
 
@@ -59,6 +61,7 @@ typedef struct {
     cm_attestor attestor; /* judge NULL: none */
     uint64_t (*now_ms)(void *arg);
     void *now_arg;
+    uint64_t attest_rate;  /* those of the key broker protocol; 0: 20 */
     uint64_t address_rate; /* calls a second of one address before it is known who asks; 0: 1000 */
     const char *version;   /* of the program; static */
     uint64_t model_days;   /* period of a model's keys; 0: 90 */

@@ -65,7 +65,8 @@ typedef enum {
     CM_BY_CERTIFICATE,
     CM_BY_TOKEN,
     CM_BY_API_KEY,
-    CM_BY_LOCAL
+    CM_BY_LOCAL,
+    CM_BY_EVIDENCE
 } cm_svc_how;
 
 typedef struct {
@@ -138,6 +139,8 @@ struct cm_call_state {
     size_t once_from, once_to;
     size_t challenge_from, challenge_to; /* the same of the challenge of its evidence */
     struct cm_svc_evidence *shown;       /* evidence.c's; NULL: it shows none */
+    const cm_msg *rcar;                  /* its session of the key broker protocol */
+    cm_kem_key *ephemeral;               /* that a key on its way out is sealed to in between */
     cm_err refusal;
     cm_audit_decision decision;
 
@@ -244,7 +247,28 @@ cm_err cm_svc_shows(cm_call *c, cm_appraisal *out, cm_view policy, const cm_msg 
 cm_err cm_svc_evidence_facts(cm_call *c, cm_ask *ask, const cm_grant *grants, size_t n,
                              uint8_t measurement[64]);
 
+/* The same under no policy but that of V-84; measured has room for 64 bytes. */
+cm_err cm_svc_shows_genuine(cm_call *c, cm_appraisal *out, uint8_t measured[64], size_t *n);
+/* What a session of the key broker protocol has shown. */
+cm_err cm_svc_evidence_of(cm_call *c, const cm_msg *rcar);
+
+/* ---- h_rcar.c ---- */
+enum { CM_RCAR_SESSION_MS = 300000, CM_SVC_RCAR_BATCH = 32 };
+#define CM_SVC_RCAR           "rcar-session"
+#define CM_SVC_RCAR_PRINCIPAL "rcar"
+/* Before anything is read: which tenant evidence is for, and as what a resource counts. */
+cm_err cm_svc_rcar_start(cm_call *c);
+/* The session of a resource request. SVC_UNAUTHENTIC, SVC_SESSION. */
+cm_err cm_svc_rcar_session(cm_call *c);
+/* Removes sessions that are over, in the call's unit. */
+cm_err cm_svc_forget_rcar(cm_call *c, cm_view tenant, const cm_view *keys, size_t n);
+
 /* ---- h_release.c ---- */
+/* Under the policy that the key names, for whoever shows evidence: SVC_NOT_RELEASABLE,
+ * SVC_RELEASE_REFUSED with its sentence. */
+cm_err cm_svc_release_decided(cm_call *c, cm_appraisal *out, const cm_msg **policy, cm_view key,
+                              cm_view wrapped);
+
 /* The type of a recipient's key; SVC_REQUEST, which names the field. */
 cm_err cm_svc_kem_of(cm_call *c, cm_view pk, cm_key_type *type, const char *field);
 
@@ -260,7 +284,7 @@ cm_err cm_svc_challenge_take(cm_call *c, cm_view tenant, cm_view challenge,
                              uint64_t *until_ms);
 /* ---- registry.c ---- */
 /* Uses a nonce up, in the unit of the call and in that of its refusal. */
-cm_err cm_svc_challenge_once(cm_call *c, cm_view nonce, uint64_t until_ms);
+cm_err cm_svc_challenge_once(cm_call *c, cm_view tenant, cm_view nonce, uint64_t until_ms);
 
 /* ---- decide.c ---- */
 cm_err cm_svc_decide(cm_call *c);
