@@ -518,6 +518,15 @@
     X(GATHER_GPU_PLAIN, UNSUPPORTED, 0x0e6e, "the GPU makes no reports", "turn confidential computing on; only Hopper and newer have it") \
     X(GATHER_GPU, IO, 0x0e6f, "NVIDIA's management library failed", "see what nvidia-smi conf-compute says") \
     X(GATHER_GPU_ECHO, UNAUTHENTIC, 0x0e70, "the GPU's report is over another nonce", "do not use it; see which library was loaded") \
+    X(TOKEN_FORM, UNAUTHENTIC, 0x0e70, "the result token is not of the one form", "get a new one from its authority; casemate attest token show tells what it says") \
+    X(TOKEN_KEY, UNAUTHENTIC, 0x0e71, "the result token is not signed by this key, or the key is not ML-DSA-65", "give the ML-DSA-65 key of the authority that issued it") \
+    X(TOKEN_ISSUER, UNAUTHENTIC, 0x0e72, "the result token is from another issuer", "use one from the issuer that is expected") \
+    X(TOKEN_TIME, UNAUTHENTIC, 0x0e73, "the result token was issued in the future", "check the clocks") \
+    X(REATTEST_EXPIRED, UNAUTHENTIC, 0x0e78, "the attestation result is over: attest again", "show evidence anew; results hold for minutes") \
+    X(REATTEST_RECONNECT, UNAUTHENTIC, 0x0e79, "the attestation result is held by another key or connection: attest again", "show evidence on this connection, bound to its keys") \
+    X(REATTEST_RESTART, UNAUTHENTIC, 0x0e7a, "the machine has started anew since: attest again", "show evidence of this start") \
+    X(REATTEST_MODEL, UNAUTHENTIC, 0x0e7b, "the attestation result is of another model or manifest: attest again", "show evidence bound to what runs now") \
+    X(REATTEST_POLICY, UNAUTHENTIC, 0x0e7c, "the policy has changed since: attest again", "show evidence, to be judged by the policy in force") \
     X(POLICY_SYNTAX, MALFORMED, 0x0e10, "the policy file can't be read", "mend the line that is named") \
     X(POLICY_FORM, INVALID, 0x0e11, "the policy file says something that means nothing", "mend the line that is named: docs/attest-policy.schema.json has what may stand where") \
     X(POLICY_REFUSED, DENIED, 0x0e12, "the policy refuses the evidence", "the sentence says why; casemate attest policy explain says what would be accepted") \
