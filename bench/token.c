@@ -228,6 +228,20 @@ static void sign_ours(struct lane *l)
     fine(cm_hsm_sign(&l->hsm, &l->own, l->data, &sig), "sign");
 }
 
+static void sign_batched(struct lane *l)
+{
+    cm_view msg[BATCH];
+    cm_buf sig[BATCH];
+
+    for (size_t i = 0; i < BATCH; i++) {
+        msg[i] = l->data;
+        sig[i] = (cm_buf){.max = SIG_MAX};
+    }
+    fine(cm_hsm_sign_many(&l->hsm, &l->own, NULL, msg, BATCH, sig), "sign");
+    for (size_t i = 0; i < BATCH; i++)
+        cm_buf_free(&sig[i]);
+}
+
 static void unwrap_ours(struct lane *l)
 {
     CM_AUTO(cm_buf_free) cm_buf seed = {.max = SEED};
@@ -298,6 +312,7 @@ static void compare(struct lane *l, size_t n, double seconds, pid_t p11d)
     use_key(l, n, CKO_PRIVATE_KEY, CM_LIT("bench-p256"), CKM_ECDSA);
     measure("P-256, direct", l, n, sign_direct, seconds, 0, 1);
     measure("P-256, p11d", l, n, sign_ours, seconds, p11d, 1);
+    measure("P-256, p11d batched", l, n, sign_batched, seconds, p11d, BATCH);
     use_key(l, n, CKO_SECRET_KEY, aes_id, CKM_AES_GCM);
     for (size_t i = 0; i < n; i++)
         seal_direct(&l[i]);

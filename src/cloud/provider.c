@@ -335,7 +335,7 @@ static cm_err call(void *self, const cm_hsm_request *r, cm_hsm_answer *a)
     cm_err e;
 
     CM_TRY(cm_hsm_request_check(r));
-    if (r->alg > CM_HSM_MLDSA87) /* RSA and ML-KEM are not asked of services */
+    if (r->many || r->alg > CM_HSM_MLDSA87) /* RSA and ML-KEM are not asked of services */
         return CM_FAIL(HSM_MECHANISM);
     pthread_mutex_lock(&k->lock);
     if (r->op == CM_HSM_STATUS)

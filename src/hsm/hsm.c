@@ -92,12 +92,28 @@ static bool list_fits(const cm_hsm_request *r)
     return n > 0 && rest.n == 0 && r->aad.n == 0;
 }
 
+/* Messages; what comes back has to fit as well. */
+static bool messages_fit(const cm_hsm_request *r)
+{
+    const cm_sig_info *i = cm_sig_info_of(cm_hsm_alg_sig(r->alg));
+    cm_view rest = r->data, msg;
+    size_t n = 0;
+
+    for (; rest.n && n < CM_HSM_MANY_MAX; n++)
+        if (cm_failed(cm_hsm_list_next(&msg, &rest, CM_HSM_DATA_MAX)) ||
+            (r->alg == CM_HSM_SECP256K1 && msg.n != 32))
+            return false;
+    return i && n > 0 && rest.n == 0 && n * (2 + (size_t)i->sig) <= CM_HSM_DATA_MAX;
+}
+
 /* ---- limits -------------------------------------------------------------------------------- */
 
 static bool signs(const cm_hsm_request *r)
 {
     bool can = cm_hsm_alg_sig(r->alg) != 0 || cm_hsm_alg_rsa(r->alg) != 0;
 
+    if (r->many)
+        return r->hash.n == 32 && !r->pkcs1 && messages_fit(r);
     return r->hash.n == 32 && can && (r->alg != CM_HSM_SECP256K1 || r->data.n == 32) &&
            (!r->pkcs1 || cm_hsm_alg_rsa(r->alg) != 0);
 }
@@ -142,7 +158,8 @@ cm_err cm_hsm_request_check(const cm_hsm_request *r)
 
     ok = ok && (r->hash.n == 0 || r->hash.n == 32) && r->label.n <= CM_HSM_LABEL_MAX;
     ok = ok && r->data.n <= CM_HSM_DATA_MAX && r->aad.n <= CM_HSM_AAD_MAX && data_fits(r);
-    ok = ok && (!r->many || r->op == CM_HSM_UNWRAP) && (!r->pkcs1 || r->op == CM_HSM_SIGN);
+    ok = ok && (!r->many || r->op == CM_HSM_UNWRAP || r->op == CM_HSM_SIGN) &&
+         (!r->pkcs1 || r->op == CM_HSM_SIGN);
     return ok ? CM_OKAY : CM_FAIL(HSM_REQUEST);
 }
 
@@ -316,6 +333,55 @@ cm_err cm_hsm_sign(const cm_hsm *h, const cm_hsm_key *key, cm_view msg, cm_buf *
     return ask_data(h, &r, sig);
 }
 
+/* The pieces of an answer's list, n of them, each appended to its own. */
+static cm_err split_list(cm_view list, size_t most, cm_buf *out, size_t n)
+{
+    cm_view piece;
+
+    for (size_t i = 0; i < n; i++) {
+        if (cm_failed(cm_hsm_list_next(&piece, &list, most)))
+            return CM_FAIL(HSM_MESSAGE);
+        CM_TRY(cm_buf_append(&out[i], piece));
+    }
+    return list.n ? CM_FAIL(HSM_MESSAGE) : CM_OKAY;
+}
+
+static cm_err ask_signatures(const cm_hsm *h, cm_hsm_request *r, const cm_view *msg, size_t n,
+                             cm_buf *sig)
+{
+    CM_AUTO(cm_buf_free) cm_buf list = {.max = CM_HSM_DATA_MAX};
+    CM_AUTO(cm_hsm_answer_done) cm_hsm_answer a = {.data = {.max = 0}};
+
+    for (size_t i = 0; i < n; i++)
+        CM_TRY(cm_hsm_list_put(&list, msg[i]));
+    r->data = cm_buf_view(&list);
+    r->many = true;
+    CM_TRY(h->call(h->self, r, &a));
+    return split_list(cm_buf_view(&a.data), CM_SIG_MAX, sig, n);
+}
+
+/* Whoever can't take a list is asked for each. */
+cm_err cm_hsm_sign_many(const cm_hsm *h, const cm_hsm_key *key, const cm_sig_key *check,
+                        const cm_view *msg, size_t n, cm_buf *sig)
+{
+    cm_hsm_request r = with_key(CM_HSM_SIGN, key, cm_view_of("", 0));
+    cm_err e = CM_FAIL(HSM_MECHANISM);
+
+    r.check = check;
+    if (n > 1)
+        e = ask_signatures(h, &r, msg, n, sig);
+    if (cm_is(e, CM_TOO_BIG))
+        return CM_FAIL(HSM_REQUEST);
+    if (!cm_is(e, CM_HSM_MECHANISM))
+        return e;
+    r.many = false;
+    for (size_t i = 0; i < n; i++) {
+        r.data = msg[i];
+        CM_TRY(ask_data(h, &r, &sig[i]));
+    }
+    return CM_OKAY;
+}
+
 cm_err cm_hsm_sign_pkcs1(const cm_hsm *h, const cm_hsm_key *key, cm_view msg, cm_buf *sig)
 {
     cm_hsm_request r = with_key(CM_HSM_SIGN, key, msg);
@@ -365,7 +431,6 @@ static cm_err ask_many(const cm_hsm *h, cm_view id, const cm_hsm_item *item, siz
     CM_AUTO(cm_buf_free) cm_buf list = {.max = CM_HSM_DATA_MAX};
     CM_AUTO(cm_hsm_answer_done) cm_hsm_answer a = {.data = {.max = 0}};
     cm_hsm_request r = {.op = CM_HSM_UNWRAP, .alg = CM_HSM_AES256, .id = id, .many = true};
-    cm_view rest, piece;
 
     for (size_t i = 0; i < n; i++) {
         CM_TRY(cm_hsm_list_put(&list, item[i].aad));
@@ -373,13 +438,7 @@ static cm_err ask_many(const cm_hsm *h, cm_view id, const cm_hsm_item *item, siz
     }
     r.data = cm_buf_view(&list);
     CM_TRY(h->call(h->self, &r, &a));
-    rest = cm_buf_view(&a.data);
-    for (size_t i = 0; i < n; i++) {
-        if (cm_failed(cm_hsm_list_next(&piece, &rest, CM_HSM_SEED_MAX)))
-            return CM_FAIL(HSM_MESSAGE);
-        CM_TRY(cm_buf_append(&seed[i], piece));
-    }
-    return rest.n ? CM_FAIL(HSM_MESSAGE) : CM_OKAY;
+    return split_list(cm_buf_view(&a.data), CM_HSM_SEED_MAX, seed, n);
 }
 
 /* Whoever can't take a list, or met one that does not open, is asked for each. */

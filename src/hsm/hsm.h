@@ -20,7 +20,7 @@ enum {
     CM_HSM_BLOB_MORE = 2048 + 128, /* what a blob has beyond its seed, at most */
     CM_HSM_AAD_MAX = 1024,
     CM_HSM_RANDOM_MAX = 4096,
-    CM_HSM_MANY_MAX = 64, /* seeds opened by one request */
+    CM_HSM_MANY_MAX = 64, /* seeds opened, or messages signed, by one request */
     CM_HSM_PACKET = 80 << 10,
     CM_HSM_PATH_MAX = 1024,
 };
@@ -84,8 +84,11 @@ typedef struct {
     cm_view aad;    /* WRAP, UNWRAP: what the blob is bound to */
     uint64_t n;     /* RANDOM: bytes */
     bool temporary; /* GENERATE: gone when the provider's session ends */
-    bool many;      /* UNWRAP: data is a list of H-15, and so is the answer; aad is empty */
+    bool many;      /* UNWRAP, SIGN: data is a list of H-15, and so is the answer; aad is empty */
     bool pkcs1;     /* SIGN by RSA: PKCS#1 v1.5 instead of PSS */
+
+    /* SIGN: the key's public half, where who asks has it open; never sent. NULL: it is looked for. */
+    const cm_sig_key *check;
 } cm_hsm_request;
 
 typedef struct {
@@ -144,6 +147,12 @@ CM_MUST cm_err cm_hsm_find(const cm_hsm *h, cm_hsm_key *out, cm_hsm_alg alg, cm_
 /** Appends a signature in the form of cm_sign_raw(). It was verified: HSM_WRONG otherwise, and
  * from then on HSM_QUARANTINED. */
 CM_MUST cm_err cm_hsm_sign(const cm_hsm *h, const cm_hsm_key *key, cm_view msg, cm_buf *sig);
+/** Several messages by one key, up to CM_HSM_MANY_MAX and CM_HSM_DATA_MAX in all, what comes back
+ * included (else HSM_REQUEST): one request to a provider that can, one for each to others. check:
+ * the key's public half, or NULL. Appends to sig[i]; after an error nothing is said of what is in
+ * them. */
+CM_MUST cm_err cm_hsm_sign_many(const cm_hsm *h, const cm_hsm_key *key, const cm_sig_key *check,
+                                const cm_view *msg, size_t n, cm_buf *sig);
 /** By an RSA key, with the padding that old peers want; cm_hsm_sign() makes PSS. */
 CM_MUST cm_err cm_hsm_sign_pkcs1(const cm_hsm *h, const cm_hsm_key *key, cm_view msg, cm_buf *sig);
 /** A fresh secret for the holder of an ML-KEM key of the device, which made it: opened again by it

@@ -190,6 +190,8 @@ static cm_err with_key(cm_hsm_soft *s, const cm_hsm_request *r, cm_hsm_answer *a
 
     if (!k)
         return CM_FAIL(HSM_NO_KEY);
+    if (r->many)
+        return CM_FAIL(HSM_MECHANISM);
     switch (r->op) {
     case CM_HSM_FIND:
         return describe(s, k, r, a);
@@ -201,7 +203,7 @@ static cm_err with_key(cm_hsm_soft *s, const cm_hsm_request *r, cm_hsm_answer *a
     case CM_HSM_WRAP:
         return wrap(s, k, r, a);
     case CM_HSM_UNWRAP:
-        return r->many ? CM_FAIL(HSM_MECHANISM) : unwrap(s, k, r, a);
+        return unwrap(s, k, r, a);
     default:
         *at = k->next;
         free_entry(k);

@@ -132,6 +132,24 @@ static cm_err check(cm_p11 *p, const cm_hsm_key *key, cm_view msg, cm_view sig)
     return cm_hsm_check_signature_by(k, msg, sig);
 }
 
+/* H-15: one signature after the other, and each checked. */
+static cm_err sign_list(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r,
+                        const cm_hsm_key *key, CK_OBJECT_HANDLE handle, cm_hsm_answer *a)
+{
+    CM_AUTO(cm_hsm_answer_done) cm_hsm_answer got = {.data = {.max = 0}};
+    cm_hsm_request one = *r;
+    cm_view rest = r->data;
+
+    CM_TRY(cm_hsm_answer_room(a, CM_HSM_DATA_MAX));
+    while (rest.n) {
+        CM_TRY(cm_hsm_list_next(&one.data, &rest, CM_HSM_DATA_MAX));
+        CM_TRY(sign_with(p, s, &one, handle, &got));
+        CM_TRY(check(p, key, one.data, cm_buf_view(&got.data)));
+        CM_TRY(cm_hsm_list_put(&a->data, cm_buf_view(&got.data)));
+    }
+    return CM_OKAY;
+}
+
 static cm_err sign_once(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, bool fresh,
                         cm_hsm_answer *a)
 {
@@ -139,6 +157,8 @@ static cm_err sign_once(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r,
     cm_hsm_key key;
 
     CM_TRY(cm_p11_find(p, s, r, fresh, &key, &handle));
+    if (r->many)
+        return sign_list(p, s, r, &key, handle, a);
     if (cm_hsm_alg_rsa(r->alg)) {
         CM_TRY(sign_rsa(p, s, r, handle, a));
         return cm_hsm_check_signature(p->c, r, cm_view_of(key.pub, key.pub_n),

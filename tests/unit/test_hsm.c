@@ -355,6 +355,48 @@ static void opens_list(const cm_hsm *h, const cm_hsm_item item[LIST])
     cm_buf_free(&got[0]);
 }
 
+static void refuses_messages(const cm_hsm *h, const cm_hsm_key *key, cm_view list)
+{
+    const cm_hsm_request r = {.op = CM_HSM_SIGN,
+                              .alg = key->alg,
+                              .id = CM_VIEW(kek_id),
+                              .hash = CM_VIEW(key->hash),
+                              .data = list,
+                              .many = true};
+    CM_AUTO(cm_hsm_answer_done) cm_hsm_answer a = {.data = {.max = 0}};
+
+    IS(h->call(h->self, &r, &a), HSM_REQUEST);
+}
+
+/* Each signature is that of its own message: in the list's order. */
+static void signs_list(const cm_hsm *h, cm_hsm_alg alg)
+{
+    static const char *const text[LIST] = {"one message of thirty-two bytes.", "", "three"};
+    static const uint8_t cut[] = {0, 2, 'x'}, more[] = {0, 1, 'x', 0};
+    cm_buf sig[LIST] = {{.max = 128}, {.max = 128}, {.max = 128}};
+    cm_view msg[LIST], left = cm_view_str(text[0]);
+    uint8_t many[2 * (CM_HSM_MANY_MAX + 1)] = {0};
+    cm_sig_key *k = NULL;
+    cm_hsm_key key;
+
+    OK(cm_hsm_generate(h, &key, alg, CM_VIEW(kek_id), CM_LIT("k"), false));
+    OK(cm_sig_from_public(&k, crypt_, (cm_sig_id)cm_hsm_alg_sig(alg),
+                          cm_view_of(key.pub, key.pub_n)));
+    for (size_t i = 0; i < LIST; i++)
+        msg[i] = alg == CM_HSM_SECP256K1 ? left : cm_view_str(text[i]);
+    OK(cm_hsm_sign_many(h, &key, k, msg, LIST, sig));
+    for (size_t i = 0; i < LIST; i++) {
+        OK(cm_verify_raw(k, msg[i], cm_buf_view(&sig[i])));
+        cm_buf_free(&sig[i]);
+    }
+    refuses_messages(h, &key, CM_LIT(""));
+    refuses_messages(h, &key, CM_VIEW(cut));
+    refuses_messages(h, &key, CM_VIEW(more));
+    refuses_messages(h, &key, CM_VIEW(many));
+    cm_sig_key_free(k);
+    OK(cm_hsm_destroy(h, alg, CM_VIEW(kek_id)));
+}
+
 static void one_provider(const cm_hsm *h)
 {
     static const char *const purposes[LIST] = {"a", "b", ""};
@@ -374,6 +416,24 @@ static void one_provider(const cm_hsm *h)
     for (size_t i = 0; i < LIST; i++)
         cm_buf_free(&blob[i]);
     OK(cm_hsm_destroy(h, CM_HSM_AES256, CM_VIEW(kek_id)));
+}
+
+static void signs_many_at_once(void **state)
+{
+    CM_AUTO(cm_hsm_soft_free_ptr) cm_hsm_soft *soft = NULL;
+    CM_AUTO(cm_p11_free_ptr) cm_p11 *p = NULL;
+    cm_hsm h;
+
+    (void)state;
+    OK(cm_hsm_soft_new(&soft, crypt_));
+    h = cm_hsm_soft_of(soft);
+    signs_list(&h, CM_HSM_P256);
+    signs_list(&h, CM_HSM_SECP256K1);
+    need_token();
+    p = open_token(t_softhsm_module());
+    h = cm_p11_of(p);
+    signs_list(&h, CM_HSM_P256);
+    signs_list(&h, CM_HSM_SECP256K1);
 }
 
 static void a_list_travels(void **state)
@@ -730,6 +790,7 @@ int main(void)
         cmocka_unit_test(a_wrong_pin_is_tried_once),
         cmocka_unit_test(a_list_travels),
         cmocka_unit_test(opens_many_at_once),
+        cmocka_unit_test(signs_many_at_once),
         cmocka_unit_test(each_fault_in_each_operation),
         cmocka_unit_test(a_wrong_signature_never_leaves),
         cmocka_unit_test(another_token_with_the_label_is_refused),
