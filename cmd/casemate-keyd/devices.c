@@ -34,6 +34,7 @@ struct tenants_device {
 };
 
 struct devices {
+    const cm_crypt *crypt;
     int broker;
     pthread_mutex_t lock; /* the broker: a question and its answer at a time */
     struct link link[PLACES];
@@ -42,7 +43,7 @@ struct devices {
     cm_hsm_set *set;
     struct device_plan plan;
     struct tenants_device tenant[TENANT_DEVICES];
-    cm_kek_devices tenants;
+    cm_key_devices tenants;
     cm_log *log;
 };
 
@@ -250,23 +251,130 @@ static cm_err unwrap_tenants(void *self, unsigned number, cm_view label, cm_view
     return say(d, t, e);
 }
 
+/* ---- tenants' keys that stay in their device ----------------------------------------------- */
+
+static cm_hsm_alg alg_of(cm_key_type type)
+{
+    static const struct {
+        cm_key_type type;
+        cm_hsm_alg alg;
+    } table[] = {{CM_KEY_P256, CM_HSM_P256},           {CM_KEY_SECP256K1, CM_HSM_SECP256K1},
+                 {CM_KEY_ED25519, CM_HSM_ED25519},     {CM_KEY_ML_DSA_44, CM_HSM_MLDSA44},
+                 {CM_KEY_ML_DSA_65, CM_HSM_MLDSA65},   {CM_KEY_ML_DSA_87, CM_HSM_MLDSA87},
+                 {CM_KEY_RSA_2048, CM_HSM_RSA2048},    {CM_KEY_RSA_4096, CM_HSM_RSA4096},
+                 {CM_KEY_ML_KEM_768, CM_HSM_MLKEM768}, {CM_KEY_ML_KEM_1024, CM_HSM_MLKEM1024}};
+
+    for (size_t i = 0; i < CM_COUNT(table); i++)
+        if (table[i].type == type)
+            return table[i].alg;
+    return (cm_hsm_alg)0;
+}
+
+/* The key as the device knows it; its public half is named by its hash. */
+static cm_err device_key(const struct devices *d, cm_hsm_key *out, const cm_device_key *k)
+{
+    *out = (cm_hsm_key){.alg = alg_of(k->type), .id_n = k->id.n};
+    if (!out->alg || k->id.n > sizeof out->id)
+        return CM_FAIL(KEY_DEVICE_KIND);
+    memcpy(out->id, k->id.p, k->id.n);
+    return k->pub.n ? cm_hash_once(d->crypt, CM_SHA256, out->hash, k->pub) : CM_OKAY;
+}
+
+/* KM-61: one that could leave the device is destroyed again. */
+static cm_err make_key(void *self, unsigned number, cm_key_type type, cm_view id, cm_view label,
+                       cm_buf *pub)
+{
+    struct devices *d = self;
+    struct tenants_device *t = &d->tenant[number];
+    cm_hsm_alg alg = alg_of(type);
+    cm_hsm_key made;
+    cm_err e;
+
+    if (!alg)
+        return CM_FAIL(KEY_DEVICE_KIND);
+    e = cm_hsm_generate(&t->hsm, &made, alg, id, label, false);
+    if (cm_is(e, CM_HSM_MECHANISM))
+        return CM_FAIL(KEY_DEVICE_KIND);
+    CM_TRY(say(d, t, e));
+    if (made.custody == CM_HSM_NATIVE)
+        return cm_buf_append(pub, cm_view_of(made.pub, made.pub_n));
+    CM_TRY(say(d, t, cm_hsm_destroy(&t->hsm, alg, id)));
+    return CM_FAIL(KEY_DEVICE_KIND);
+}
+
+static cm_err sign_by(const struct tenants_device *t, const cm_hsm_key *key, const cm_device_key *k,
+                      bool pkcs1, const cm_view *msg, size_t n, cm_buf *sig)
+{
+    if (!cm_hsm_alg_rsa(key->alg))
+        return cm_hsm_sign_many(&t->hsm, key, k->check, msg, n, sig);
+    for (size_t i = 0; i < n; i++)
+        CM_TRY(pkcs1 ? cm_hsm_sign_pkcs1(&t->hsm, key, msg[i], &sig[i])
+                     : cm_hsm_sign(&t->hsm, key, msg[i], &sig[i]));
+    return CM_OKAY;
+}
+
+static cm_err sign(void *self, unsigned number, const cm_device_key *k, bool pkcs1,
+                   const cm_view *msg, size_t n, cm_buf *sig)
+{
+    struct devices *d = self;
+    struct tenants_device *t = &d->tenant[number];
+    cm_hsm_key key;
+    cm_err e;
+
+    CM_TRY(device_key(d, &key, k));
+    e = sign_by(t, &key, k, pkcs1, msg, n, sig);
+    if (may_be_back(t, e)) {
+        for (size_t i = 0; i < n; i++)
+            sig[i].n = 0;
+        e = sign_by(t, &key, k, pkcs1, msg, n, sig);
+    }
+    return say(d, t, e);
+}
+
+static cm_err decapsulate(void *self, unsigned number, const cm_device_key *k, cm_view ct,
+                          cm_buf *secret)
+{
+    struct devices *d = self;
+    struct tenants_device *t = &d->tenant[number];
+    cm_hsm_key key;
+
+    CM_TRY(device_key(d, &key, k));
+    return say(d, t, cm_hsm_decapsulate(&t->hsm, &key, ct, secret));
+}
+
+static cm_err drop(void *self, unsigned number, const cm_device_key *k)
+{
+    struct devices *d = self;
+    struct tenants_device *t = &d->tenant[number];
+    cm_hsm_key key;
+    cm_err e;
+
+    CM_TRY(device_key(d, &key, k));
+    e = cm_hsm_destroy(&t->hsm, (cm_hsm_alg)key.alg, k->id);
+    return cm_is(e, CM_HSM_NO_KEY) ? CM_OKAY : say(d, t, e);
+}
+
 static uint64_t now_ms(void *self)
 {
     (void)self;
     return cm_os_monotonic_ns() / 1000000;
 }
 
-static cm_kek_devices tenants_of(struct devices *d)
+static cm_key_devices tenants_of(struct devices *d)
 {
-    return (cm_kek_devices){.find = find_tenants,
+    return (cm_key_devices){.find = find_tenants,
                             .wrap = wrap_tenants,
                             .unwrap = unwrap_tenants,
+                            .make = make_key,
+                            .sign = sign,
+                            .decapsulate = decapsulate,
+                            .drop = drop,
                             .now_ms = now_ms,
                             .hold_ms = d->plan.hold_ms ? d->plan.hold_ms : HOLD_MS,
                             .self = d};
 }
 
-const cm_kek_devices *cm_kd_devices_tenants(const struct devices *d)
+const cm_key_devices *cm_kd_devices_tenants(const struct devices *d)
 {
     return d->plan.tenants ? &d->tenants : NULL;
 }
@@ -344,6 +452,7 @@ cm_err cm_kd_devices_new(struct devices **out, const cm_crypt *c, const struct d
         cm_os_close_fd(&broker);
         return e;
     }
+    d->crypt = c;
     d->broker = broker;
     pthread_mutex_init(&d->lock, NULL);
     d->plan = *p;

@@ -26,7 +26,7 @@ enum { RIGHT_OPS = 1, RIGHT_CONTROL = 2, RIGHT_ALL = 3 };
 
 struct vault;
 /* tenants: their devices, borrowed; NULL: none. */
-cm_err cm_kd_vault_new(struct vault **out, const cm_crypt *c, const cm_kek_devices *tenants);
+cm_err cm_kd_vault_new(struct vault **out, const cm_crypt *c, const cm_key_devices *tenants);
 void cm_kd_vault_free(struct vault *v);
 cm_keyd_state cm_kd_vault_state(struct vault *v);
 /* Takes the root in any case. Over one that is held already it must be the same root, perhaps with
@@ -35,6 +35,7 @@ cm_err cm_kd_vault_unseal(struct vault *v, cm_root *root);
 void cm_kd_vault_seal(struct vault *v);
 /* KEYS_SEALED while sealed; else what the keyring says, into op->result. */
 void cm_kd_vault_run(struct vault *v, cm_keyop *op);
+void cm_kd_vault_run_many(struct vault *v, cm_keyop *const *op, size_t n);
 struct vault_facts {
     uint8_t root[16];
     char origin[CM_ORIGIN_MAX];
@@ -74,7 +75,7 @@ void cm_kd_devices_free(struct devices *d);
 /* Of the root; NULL: none of them is. */
 cm_hsm_set *cm_kd_devices_set(struct devices *d);
 /* Of tenants; NULL: none of them is. */
-const cm_kek_devices *cm_kd_devices_tenants(const struct devices *d);
+const cm_key_devices *cm_kd_devices_tenants(const struct devices *d);
 /* Health checks, and a thread for each tenants' device, so that one which hangs holds up nobody
  * else's keys. */
 cm_err cm_kd_devices_start(struct devices *d, struct keyd *k);

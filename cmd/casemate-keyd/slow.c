@@ -2,7 +2,7 @@
 
 #include "keyd.h"
 
-enum { JOBS_MAX = 1024 };
+enum { JOBS_MAX = 1024, MANY = CM_KEYOPS_MANY };
 
 struct job {
     struct job *next;
@@ -31,22 +31,32 @@ static void free_job(struct slow *s, struct job *j)
     cm_free(j);
 }
 
-static struct job *next_job(struct slow *s)
+static struct job *take_first(struct slow *s)
 {
-    struct job *j = NULL;
+    struct job *j = s->first;
+
+    s->first = j->next;
+    if (!s->first)
+        s->last = NULL;
+    s->waiting--;
+    return j;
+}
+
+/* One job; of a device's, and as long as they are operations, all that wait, up to MANY: signatures
+ * by one key are then asked for by one request. 0: the end. */
+static size_t next_jobs(struct slow *s, struct job *j[MANY])
+{
+    size_t n = 0;
 
     pthread_mutex_lock(&s->lock);
     while (!s->first && !s->stop)
         pthread_cond_wait(&s->more, &s->lock);
-    if (!s->stop) {
-        j = s->first;
-        s->first = j->next;
-        if (!s->first)
-            s->last = NULL;
-        s->waiting--;
-    }
+    if (!s->stop)
+        j[n++] = take_first(s);
+    while (n && s->patient && n < MANY && s->first && s->first->kind == CM_KEYMSG_OP)
+        j[n++] = take_first(s);
     pthread_mutex_unlock(&s->lock);
-    return j;
+    return n;
 }
 
 /* What only now turns out to have to wait for a device goes on there. */
@@ -58,52 +68,72 @@ static cm_err hand_over(struct slow *s, const struct job *j, unsigned device)
 }
 
 /* packet stays empty when somebody else will answer. */
-static cm_err run_op(struct slow *s, const struct job *j, cm_buf *packet)
+static cm_err answer_op(struct slow *s, const struct job *j, cm_keyop *op, cm_buf *packet)
 {
-    cm_keyop op = {0};
-    cm_err e = cm_keymsg_get_op(&op, cm_view_of(j->body, j->n));
-
-    op.patient = s->patient;
-    if (cm_ok(e)) {
-        cm_kd_vault_run(s->k->vault, &op);
-        atomic_fetch_add_explicit(&s->k->served, 1, memory_order_relaxed);
-        e = cm_is(op.result, CM_KEY_DEVICE_WAIT) ? hand_over(s, j, op.device)
-                                                 : cm_keymsg_put_op_answer(packet, j->id, &op);
-    }
-    cm_keyop_done_with(&op);
-    return e;
+    atomic_fetch_add_explicit(&s->k->served, 1, memory_order_relaxed);
+    if (cm_is(op->result, CM_KEY_DEVICE_WAIT))
+        return hand_over(s, j, op->device);
+    return cm_keymsg_put_op_answer(packet, j->id, op);
 }
 
-static void run(struct slow *s, struct job *j)
+static void answer(struct slow *s, const struct job *j, cm_err e, cm_buf *packet)
 {
-    CM_AUTO(cm_buf_free) cm_buf packet = {.max = CM_KEYMSG_PACKET};
-    CM_AUTO(cm_buf_free) cm_buf answer = {.max = CM_KEYMSG_PACKET - 64};
-    cm_err e;
-
-    if (j->kind == CM_KEYMSG_OP) {
-        e = run_op(s, j, &packet);
-    } else {
-        cm_err result = cm_kd_control(s->k, j->kind, cm_view_of(j->body, j->n), &answer);
-
-        e = cm_keymsg_put_answer(&packet, j->id, (cm_keymsg_kind)j->kind, result,
-                                 cm_buf_view(&answer));
-    }
     if (cm_failed(e)) {
-        packet.n = 0;
-        e = cm_keymsg_put_answer(&packet, j->id, (cm_keymsg_kind)j->kind, e, (cm_view){0});
+        packet->n = 0;
+        e = cm_keymsg_put_answer(packet, j->id, (cm_keymsg_kind)j->kind, e, (cm_view){0});
     }
     if (cm_ok(e))
-        cm_kd_conn_send(s->k, j->conn, &packet);
+        cm_kd_conn_send(s->k, j->conn, packet);
+}
+
+static void run_control(struct slow *s, struct job *j)
+{
+    CM_AUTO(cm_buf_free) cm_buf packet = {.max = CM_KEYMSG_PACKET};
+    CM_AUTO(cm_buf_free) cm_buf body = {.max = CM_KEYMSG_PACKET - 64};
+    cm_err result = cm_kd_control(s->k, j->kind, cm_view_of(j->body, j->n), &body);
+
+    answer(
+        s, j,
+        cm_keymsg_put_answer(&packet, j->id, (cm_keymsg_kind)j->kind, result, cm_buf_view(&body)),
+        &packet);
+}
+
+static void run_ops(struct slow *s, struct job *const *j, size_t n)
+{
+    cm_keyop op[MANY] = {{0}}, *good[MANY] = {NULL};
+    size_t goods = 0;
+    cm_err e[MANY];
+
+    for (size_t i = 0; i < n; i++) {
+        e[i] = cm_keymsg_get_op(&op[i], cm_view_of(j[i]->body, j[i]->n));
+        op[i].patient = s->patient;
+        if (cm_ok(e[i]))
+            good[goods++] = &op[i];
+    }
+    cm_kd_vault_run_many(s->k->vault, good, goods);
+    for (size_t i = 0; i < n; i++) {
+        CM_AUTO(cm_buf_free) cm_buf packet = {.max = CM_KEYMSG_PACKET};
+
+        if (cm_ok(e[i]))
+            e[i] = answer_op(s, j[i], &op[i], &packet);
+        answer(s, j[i], e[i], &packet);
+        cm_keyop_done_with(&op[i]);
+    }
 }
 
 static void *loop(void *arg)
 {
     struct slow *s = arg;
-    struct job *j;
+    struct job *j[MANY];
+    size_t n;
 
-    while ((j = next_job(s)) != NULL) {
-        run(s, j);
-        free_job(s, j);
+    while ((n = next_jobs(s, j)) > 0) {
+        if (j[0]->kind == CM_KEYMSG_OP)
+            run_ops(s, j, n);
+        else
+            run_control(s, j[0]);
+        for (size_t i = 0; i < n; i++)
+            free_job(s, j[i]);
     }
     return NULL;
 }

@@ -16,7 +16,7 @@ struct held {
 
 struct vault {
     const cm_crypt *crypt;
-    const cm_kek_devices *tenants;
+    const cm_key_devices *tenants;
     pthread_rwlock_t lock; /* guards held: operations read, unsealing and sealing write */
     struct held *held;
     _Atomic int state; /* a hint for those who don't hold the lock */
@@ -38,7 +38,7 @@ static void free_held_ptr(struct held **h)
     free_held(*h);
 }
 
-cm_err cm_kd_vault_new(struct vault **out, const cm_crypt *c, const cm_kek_devices *tenants)
+cm_err cm_kd_vault_new(struct vault **out, const cm_crypt *c, const cm_key_devices *tenants)
 {
     struct vault *v;
 
@@ -147,6 +147,16 @@ void cm_kd_vault_run(struct vault *v, cm_keyop *op)
         cm_keyring_exec(v->held->ring, op);
     else
         op->result = CM_FAIL(KEYS_SEALED);
+    pthread_rwlock_unlock(&v->lock);
+}
+
+void cm_kd_vault_run_many(struct vault *v, cm_keyop *const *op, size_t n)
+{
+    pthread_rwlock_rdlock(&v->lock);
+    if (v->held)
+        cm_keyring_exec_many(v->held->ring, op, n);
+    for (size_t i = 0; !v->held && i < n; i++)
+        op[i]->result = CM_FAIL(KEYS_SEALED);
     pthread_rwlock_unlock(&v->lock);
 }
 

@@ -111,6 +111,7 @@ cm_err cm_cli_key_new(struct cm_cli *cli);
 cm_err cm_cli_key_show(struct cm_cli *cli);
 cm_err cm_cli_key_public(struct cm_cli *cli);
 cm_err cm_cli_key_passwd(struct cm_cli *cli);
+cm_err cm_cli_key_wrap(struct cm_cli *cli);
 cm_err cm_cli_key_fingerprint(struct cm_cli *cli);
 cm_err cm_cli_cert_root(struct cm_cli *cli);
 cm_err cm_cli_cert_issue(struct cm_cli *cli);

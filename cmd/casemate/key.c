@@ -4,6 +4,7 @@
 
 #include "base/os.h"
 #include "envelope/envelope.h"
+#include "keys/ring.h"
 #include "ring.h"
 
 /* ---- showing ------------------------------------------------------------------------------- */
@@ -194,6 +195,54 @@ cm_err cm_cli_key_passwd(cm_cli *cli)
     CM_TRY(cm_pkey_write_private(&file, cli->crypt, key, &protect));
     CM_TRY(cm_pkey_save(path, cm_buf_view(&file), true));
     return report_pair(cli, key, path);
+}
+
+/* ---- bringing one's own to a key server ---------------------------------------------------- */
+
+/* The type of a key file's key, and its secret. */
+static cm_err secret_of(cm_cli *cli, cm_buf *raw, cm_key_type *type)
+{
+    CM_AUTO(cm_pkey_free_ptr) cm_pkey *key = NULL;
+    const cm_key_type_info *t;
+
+    CM_TRY(cm_cli_load_key(cli, &key, cli->args[0]));
+    cm_cli_on(cli, cli->args[0]);
+    if (!cm_pkey_has_private(key))
+        return CM_FAIL(KEY_NOT_PRIVATE);
+    t = cm_key_type_by_name(cm_view_str(cm_pkey_algorithm(key)));
+    if (!t)
+        return CM_FAIL(KEY_UNSUPPORTED);
+    *type = t->type;
+    return cm_buf_append(raw, cm_pkey_kem(key) ? cm_kem_seed(cm_pkey_kem(key))
+                                               : cm_sig_seed(cm_pkey_sig(key)));
+}
+
+static cm_err secret_as_it_is(cm_cli *cli, cm_buf *raw, cm_key_type *type, const char *name)
+{
+    const cm_key_type_info *t = cm_key_type_by_name(cm_view_str(name));
+
+    if (!t)
+        return cm_cli_usage(cli, "--type %s: there is no such type of key", name);
+    *type = t->type;
+    return cm_cli_about(cli, cli->args[0], cm_os_slurp(raw, cli->args[0], CM_KEYFILE_MAX), NULL);
+}
+
+cm_err cm_cli_key_wrap(cm_cli *cli)
+{
+    CM_AUTO(cm_buf_free) cm_buf raw = {.max = CM_KEYFILE_MAX + 1};
+    CM_AUTO(cm_buf_free) cm_buf to = {.max = CM_KEYFILE_MAX + 1};
+    CM_AUTO(cm_buf_free) cm_buf out = {.max = 2 * CM_KEYFILE_MAX};
+    const char *path = cm_cli_text(cli, "to"), *name = cm_cli_text(cli, "type");
+    cm_key_type type = (cm_key_type)0;
+
+    if (!path)
+        return cm_cli_usage(cli, "--to is missing");
+    CM_TRY(name ? secret_as_it_is(cli, &raw, &type, name) : secret_of(cli, &raw, &type));
+    CM_TRY(cm_cli_about(cli, path, cm_os_slurp(&to, path, CM_KEYFILE_MAX), NULL));
+    CM_TRY(cm_cli_about(cli, path,
+                        cm_export_to(&out, cli->crypt, type, cm_buf_view(&raw), cm_buf_view(&to)),
+                        NULL));
+    return cm_cli_put_file(cli, cm_cli_text(cli, "out"), cm_buf_view(&out));
 }
 
 /* ---- the home ------------------------------------------------------------------------------ */

@@ -36,6 +36,25 @@ static const cm_cli_option passwd_options[] = {
     OPT_PROTECT,
 };
 
+static const cm_cli_option wrap_options[] = {
+    FILE_ARG(0, "to", "FILE", "the import key's public half: casemate key public-key NAME -o FILE",
+             NULL),
+    {'t', "type", "TYPE", "KEY is not a key file but the secret itself, of this type of key", NULL,
+     CM_CLI_ANY, NULL, false},
+    OPT_KEY_PASSPHRASE,
+    FILE_ARG('o', "out", "FILE", "where to write; - is stdout", "-"),
+    OPT_FORCE,
+};
+
+static const cm_cli_example wrap_examples[] = {
+    {"casemate key create door --type X-Wing && casemate key public-key door -o door.raw",
+     "a key server's key for others to come in by"},
+    {"casemate key wrap own.pem --to door.raw -o own.wrapped",
+     "seal a key of one's own to it: nobody on the way can read it"},
+    {"casemate key import-wrapped own --type Ed25519 --import-key door --wrapped @own.wrapped",
+     "bring it in"},
+};
+
 static const cm_cli_example show_examples[] = {
     {"casemate key show bob.pub", "its algorithm, strength and fingerprint"},
 };
@@ -101,6 +120,20 @@ static const cm_cli_command commands[] = {
         .args = TABLE(private_arg),
         .examples = TABLE(passwd_examples),
         .run = cm_cli_key_passwd,
+    },
+    {
+        .group = "key",
+        .name = "wrap",
+        .summary = "seal a key to a key server's import key",
+        .text = "Bring your own key: the secret is sealed (HPKE) to an X-Wing, ML-KEM-768 or "
+                "ML-KEM-1024 key that a key server holds, for import-wrapped. Weaker and "
+                "classical ones are refused. With --type the file is the secret in its raw form: "
+                "32 bytes of AES-256 or HMAC-SHA256, RSA as PKCS#8.",
+        .options = TABLE(wrap_options),
+        .args = TABLE(private_arg),
+        .examples = TABLE(wrap_examples),
+        .see = "key-import-wrapped",
+        .run = cm_cli_key_wrap,
     },
     {
         .group = "key",

@@ -4,7 +4,7 @@ _casemate_words() {
     local cur=$1 prev=$2 verb=$3 IFS=$' \t\n'
     case $verb in
     '') compgen -W 'seal open cat exec inspect verify rewrap sign upgrade digest doctor proxy top serve unseal seal-server rotate-root init version help key cert config tenant principal policy approval model audit system attest hsm poai settle store' -- "$cur" ;;
-    key) compgen -W 'new show public passwd fingerprint create deal import import-wrapped info list update rotate state destroy restore delete public-key attest sign verify sign-share aggregate sign-poai sign-poai-batch sign-poai-root verify-poai sign-settlement verify-settlement encrypt decrypt encapsulate decapsulate data-key wrap unwrap rewrap mac verify-mac random export release' -- "$cur" ;;
+    key) compgen -W 'new show public passwd wrap fingerprint create deal import import-wrapped info list update rotate state destroy restore delete public-key attest sign verify sign-share aggregate sign-poai sign-poai-batch sign-poai-root verify-poai sign-settlement verify-settlement encrypt decrypt encapsulate decapsulate data-key wrap unwrap rewrap mac verify-mac random export release' -- "$cur" ;;
     cert) compgen -W 'root intermediate server client request sign show verify' -- "$cur" ;;
     config) compgen -W 'check explain schema reference' -- "$cur" ;;
     tenant) compgen -W 'create list show update rotate erase' -- "$cur" ;;
@@ -221,6 +221,17 @@ _casemate_words() {
         --passphrase-fd) : && return ;;
         esac
         [[ $cur != -* ]] || compgen -W '--key-passphrase-file --key-passphrase-fd --passphrase-file --passphrase-fd --no-passphrase --pbes2 --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur == -* ]] || compgen -f -- "$cur"
+        ;;
+    'key wrap')
+        case $prev in
+        --to) compgen -f -- "$cur" && return ;;
+        --type | -t) : && return ;;
+        --key-passphrase-file) compgen -f -- "$cur" && return ;;
+        --key-passphrase-fd) : && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--to --type -t --key-passphrase-file --key-passphrase-fd --out -o --force --json --quiet -q --fips --help -h' -- "$cur"
         [[ $cur == -* ]] || compgen -f -- "$cur"
         ;;
     'key fingerprint')
@@ -1023,11 +1034,12 @@ _casemate_words() {
         --activate-at-ms) : && return ;;
         --daily-budget) : && return ;;
         --rate) : && return ;;
+        --custody) : && return ;;
         --cosigner) : && return ;;
         --release-policy) : && return ;;
         --server) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --type --tags --exportable --rotation-days --activate-at-ms --daily-budget --rate --cosigner --release-policy --server --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --type --tags --exportable --rotation-days --activate-at-ms --daily-budget --rate --custody --cosigner --release-policy --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'key deal')
         case $prev in
@@ -1051,12 +1063,13 @@ _casemate_words() {
         --activate-at-ms) : && return ;;
         --daily-budget) : && return ;;
         --rate) : && return ;;
+        --custody) : && return ;;
         --cosigner) : && return ;;
         --release-policy) : && return ;;
         --secret) : && return ;;
         --server) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --type --tags --exportable --rotation-days --activate-at-ms --daily-budget --rate --cosigner --release-policy --secret --server --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --type --tags --exportable --rotation-days --activate-at-ms --daily-budget --rate --custody --cosigner --release-policy --secret --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'key import-wrapped')
         case $prev in
@@ -1068,13 +1081,14 @@ _casemate_words() {
         --activate-at-ms) : && return ;;
         --daily-budget) : && return ;;
         --rate) : && return ;;
+        --custody) : && return ;;
         --cosigner) : && return ;;
         --release-policy) : && return ;;
         --wrapped) : && return ;;
         --import-key) : && return ;;
         --server) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --type --tags --exportable --rotation-days --activate-at-ms --daily-budget --rate --cosigner --release-policy --wrapped --import-key --server --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --type --tags --exportable --rotation-days --activate-at-ms --daily-budget --rate --custody --cosigner --release-policy --wrapped --import-key --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'key info')
         case $prev in

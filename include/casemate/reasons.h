@@ -443,6 +443,8 @@
     X(KEY_DEVICE_WAIT, INTERNAL, 0x0808, "a device has to be asked first", "report it") \
     X(KEY_DEVICE_AWAY, IO, 0x0809, "the device that this tenant's keys are kept under does not answer", "bring it back; casemate hsm status and the key holder's log say more") \
     X(KEY_DEVICE_OTHER, CONFLICT, 0x080a, "the device does not open this tenant's keys: it is another one, or their wrapping key is gone", "bring back the device that wrapped them") \
+    X(KEY_IN_DEVICE, INVALID, 0x080d, "the key was made in a device and can't leave it", "make one without --custody hsm-native, or work with this one where it is") \
+    X(KEY_DEVICE_KIND, UNSUPPORTED, 0x080c, "the device has no keys of this type that stay in it", "use another type; casemate hsm test shows what the device has") \
     X(KEY_DEVICE_NONE, NOTFOUND, 0x080b, "no device of this name is there for tenants", "name one of hsm.providers whose use is tenants") \
     /* svc: 0x0b01 */ \
     X(SVC_NO_ROUTE, NOTFOUND, 0x0b01, "there is no such operation", "see docs/kms-api.md for method and path") \

@@ -151,6 +151,13 @@ static bool counted(const cm_hsm_request *r)
     return r->op == CM_HSM_RANDOM ? r->n >= 1 && r->n <= CM_HSM_RANDOM_MAX : r->n == 0;
 }
 
+static bool flags_fit(const cm_hsm_request *r)
+{
+    bool signs = r->op == CM_HSM_SIGN;
+
+    return (!r->many || signs || r->op == CM_HSM_UNWRAP) && (!r->pkcs1 || signs);
+}
+
 /* H-1 */
 cm_err cm_hsm_request_check(const cm_hsm_request *r)
 {
@@ -158,9 +165,7 @@ cm_err cm_hsm_request_check(const cm_hsm_request *r)
 
     ok = ok && (r->hash.n == 0 || r->hash.n == 32) && r->label.n <= CM_HSM_LABEL_MAX;
     ok = ok && r->data.n <= CM_HSM_DATA_MAX && r->aad.n <= CM_HSM_AAD_MAX && data_fits(r);
-    ok = ok && (!r->many || r->op == CM_HSM_UNWRAP || r->op == CM_HSM_SIGN) &&
-         (!r->pkcs1 || r->op == CM_HSM_SIGN);
-    return ok ? CM_OKAY : CM_FAIL(HSM_REQUEST);
+    return ok && flags_fit(r) ? CM_OKAY : CM_FAIL(HSM_REQUEST);
 }
 
 cm_err cm_hsm_answer_room(cm_hsm_answer *a, size_t n)

@@ -84,10 +84,10 @@ typedef struct {
     cm_view aad;    /* WRAP, UNWRAP: what the blob is bound to */
     uint64_t n;     /* RANDOM: bytes */
     bool temporary; /* GENERATE: gone when the provider's session ends */
-    bool many;      /* UNWRAP, SIGN: data is a list of H-15, and so is the answer; aad is empty */
+    bool many;      /* UNWRAP, SIGN: data is a list of H-15, so is the answer; aad is empty */
     bool pkcs1;     /* SIGN by RSA: PKCS#1 v1.5 instead of PSS */
 
-    /* SIGN: the key's public half, where who asks has it open; never sent. NULL: it is looked for. */
+    /* SIGN: the key's public half, where who asks has it open; not sent. NULL: it is looked for. */
     const cm_sig_key *check;
 } cm_hsm_request;
 

@@ -71,10 +71,9 @@ static bool take_short(cm_view *out, cm_view *from, size_t max)
     return true;
 }
 
-/* The device, unless it must not be waited for. */
-static cm_err reach(const cm_keyring *r, cm_keyop *op, cm_view name)
+cm_err cm_ring_reach(const cm_keyring *r, cm_keyop *op, cm_view name)
 {
-    const cm_kek_devices *d = r->o.devices;
+    const cm_key_devices *d = r->o.devices;
 
     if (!d)
         return CM_FAIL(KEY_DEVICE_NONE);
@@ -87,10 +86,10 @@ static cm_err seal_under_device(const cm_keyring *r, cm_keyop *op, const cm_key_
 {
     CM_AUTO(cm_buf_free) cm_buf context = {.max = CM_BOUND_MAX};
     CM_AUTO(cm_buf_free) cm_buf inner = {.max = CM_KEK_INNER_MAX};
-    const cm_kek_devices *d = r->o.devices;
+    const cm_key_devices *d = r->o.devices;
     cm_kek_facts facts = {.custody = {0}};
 
-    CM_TRY(reach(r, op, op->context));
+    CM_TRY(cm_ring_reach(r, op, op->context));
     CM_TRY(device_context(r, &context, b));
     CM_TRY(put_short(&inner, op->context));
     CM_TRY(put_short(&inner, op->data));
@@ -113,12 +112,12 @@ cm_err cm_ring_open_inner(const cm_keyring *r, cm_buf *kek, cm_keyop *op, const 
                           cm_view inner)
 {
     CM_AUTO(cm_buf_free) cm_buf context = {.max = CM_BOUND_MAX};
-    const cm_kek_devices *d = r->o.devices;
+    const cm_key_devices *d = r->o.devices;
     cm_view name, label;
 
     if (!take_short(&name, &inner, DEVICE_MAX) || !take_short(&label, &inner, CM_KEK_LABEL_MAX))
         return CM_FAIL(CRYPT_TAG);
-    CM_TRY(reach(r, op, name));
+    CM_TRY(cm_ring_reach(r, op, name));
     CM_TRY(device_context(r, &context, b));
     CM_TRY(d->unwrap(d->self, op->device, label, inner, cm_buf_view(&context), kek));
     return kek->n == CM_KEK ? CM_OKAY : CM_FAIL(KEY_DEVICE_OTHER);

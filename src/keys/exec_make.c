@@ -15,6 +15,10 @@ cm_err cm_make_create(cm_keyring *r, cm_keyop *op, cm_held *kek)
 
     if (!t)
         return CM_FAIL(KEY_UNSUPPORTED);
+    if (op->context.n) {
+        CM_TRY(cm_native_make(r, op, &h));
+        return put_new(r, op, kek, &op->bind, h);
+    }
     CM_TRY(cm_held_generate(&h, r->o.crypt, t));
     return put_new(r, op, kek, &op->bind, h);
 }
@@ -49,6 +53,8 @@ cm_err cm_make_import_wrapped(cm_keyring *r, cm_keyop *op, cm_held *kek)
     CM_TRY(cm_ring_key(r, &import, kek, &op->bind, op->key));
     if (!import->kem)
         return CM_FAIL(KEY_USE);
+    if (import->native)
+        return CM_FAIL(KEY_IN_DEVICE);
     CM_TRY(cm_export_open(&raw, import->kem, op->type2, op->data));
     CM_TRY(cm_held_import(&h, r->o.crypt, t, cm_buf_view(&raw)));
     return put_new(r, op, kek, &b, h);
@@ -65,7 +71,7 @@ cm_err cm_make_rewrap(cm_keyring *r, cm_keyop *op, cm_held *kek)
     newer.version = op->n;
     CM_TRY(cm_ring_key(r, &from, kek, &op->bind, op->key));
     CM_TRY(cm_ring_key(r, &to, kek, &newer, op->more));
-    CM_TRY(cm_exec_unwrap_as(r, &plain, from, &op->bind, op->context, op->data));
+    CM_TRY(cm_exec_unwrap_to(r, op, &plain, from));
     return cm_exec_wrap_as(r, &op->out, to, &newer, op->context, cm_buf_view(&plain));
 }
 

@@ -56,16 +56,21 @@ static cm_err seal_to_kem(const cm_keyring *r, cm_buf *out, const cm_kem_key *k,
     return cm_box_seal(out, r->o.crypt, &ss, purpose, aad, data);
 }
 
-static cm_err open_from_kem(const cm_keyring *r, cm_buf *out, const cm_kem_key *k, cm_view purpose,
-                            cm_view aad, cm_view v)
+static cm_err decap(const cm_keyring *r, cm_keyop *op, const cm_held *k, uint8_t ss[32], cm_view ct)
+{
+    return k->native ? cm_native_decap(r, op, k, ss, ct) : cm_kem_decap(k->kem, ss, ct);
+}
+
+static cm_err open_from_kem(const cm_keyring *r, cm_keyop *op, cm_buf *out, const cm_held *k,
+                            cm_view purpose, cm_view aad, cm_view v)
 {
     CM_AUTO(cm_key32_wipe) cm_key32 ss;
-    size_t ct = cm_kem_key_info(k)->ct;
+    size_t ct = cm_kem_key_info(k->kem)->ct;
     cm_err e;
 
     if (v.n < ct)
         return CM_FAIL(CRYPT_TAG);
-    e = cm_kem_decap(k, ss.b, cm_view_sub(v, 0, ct));
+    e = decap(r, op, k, ss.b, cm_view_sub(v, 0, ct));
     if (cm_is(e, CM_KEM_LOW_ORDER))
         return CM_FAIL(CRYPT_TAG);
     CM_TRY(e);
@@ -84,19 +89,20 @@ static cm_err seal(const cm_keyring *r, cm_buf *out, const cm_held *k, const cm_
     return cm_box_seal(out, r->o.crypt, k->secret, purpose, cm_buf_view(&all), data);
 }
 
-static cm_err unseal(const cm_keyring *r, cm_buf *out, const cm_held *k, const cm_key_binding *b,
-                     cm_view purpose, cm_view aad, cm_view data)
+static cm_err unseal(const cm_keyring *r, cm_keyop *op, cm_buf *out, const cm_held *k,
+                     cm_view purpose)
 {
     CM_AUTO(cm_buf_free) cm_buf all = {.max = CM_KEYOP_CONTEXT_MAX + CM_BOUND_MAX};
+    cm_view data = op->data;
     uint64_t version;
 
     CM_TRY(cm_keyop_version_of(&version, data));
-    if (version != b->version || data.p[0] != (k->kem ? FORM_KEM : FORM_BOX))
+    if (version != op->bind.version || data.p[0] != (k->kem ? FORM_KEM : FORM_BOX))
         return CM_FAIL(CRYPT_TAG);
-    CM_TRY(put_aad(&all, b, aad));
+    CM_TRY(put_aad(&all, &op->bind, op->context));
     data = cm_view_sub(data, HEAD, data.n - HEAD);
     if (k->kem)
-        return open_from_kem(r, out, k->kem, purpose, cm_buf_view(&all), data);
+        return open_from_kem(r, op, out, k, purpose, cm_buf_view(&all), data);
     return cm_box_open(out, r->o.crypt, k->secret, purpose, cm_buf_view(&all), data);
 }
 
@@ -116,7 +122,7 @@ cm_err cm_exec_decrypt(const cm_keyring *r, cm_keyop *op, const cm_held *k)
 {
     if (!is_cipher(k))
         return CM_FAIL(KEY_USE);
-    return unseal(r, &op->out, k, &op->bind, ENCRYPT, op->context, op->data);
+    return unseal(r, op, &op->out, k, ENCRYPT);
 }
 
 cm_err cm_exec_wrap_as(const cm_keyring *r, cm_buf *out, const cm_held *k, const cm_key_binding *b,
@@ -129,12 +135,11 @@ cm_err cm_exec_wrap_as(const cm_keyring *r, cm_buf *out, const cm_held *k, const
     return seal(r, out, k, b, WRAP, aad, data);
 }
 
-cm_err cm_exec_unwrap_as(const cm_keyring *r, cm_buf *out, const cm_held *k,
-                         const cm_key_binding *b, cm_view aad, cm_view data)
+cm_err cm_exec_unwrap_to(const cm_keyring *r, cm_keyop *op, cm_buf *out, const cm_held *k)
 {
     if (!is_cipher(k) && !k->kem)
         return CM_FAIL(KEY_USE);
-    return unseal(r, out, k, b, WRAP, aad, data);
+    return unseal(r, op, out, k, WRAP);
 }
 
 cm_err cm_exec_wrap(const cm_keyring *r, cm_keyop *op, const cm_held *k)
@@ -144,7 +149,7 @@ cm_err cm_exec_wrap(const cm_keyring *r, cm_keyop *op, const cm_held *k)
 
 cm_err cm_exec_unwrap(const cm_keyring *r, cm_keyop *op, const cm_held *k)
 {
-    return cm_exec_unwrap_as(r, &op->out, k, &op->bind, op->context, op->data);
+    return cm_exec_unwrap_to(r, op, &op->out, k);
 }
 
 /* KM-24 */
@@ -188,7 +193,7 @@ cm_err cm_exec_decapsulate(const cm_keyring *r, cm_keyop *op, const cm_held *k)
     if (!i)
         return CM_FAIL(KEY_USE);
     CM_TRY(cm_buf_reserve(&op->out, i->ss));
-    CM_TRY(cm_kem_decap(k->kem, op->out.p, op->data));
+    CM_TRY(decap(r, op, k, op->out.p, op->data));
     op->out.n = i->ss;
     return CM_OKAY;
 }
@@ -247,8 +252,8 @@ cm_err cm_export_open(cm_buf *raw, const cm_kem_key *me, cm_key_type type, cm_vi
 
 /* The recipient's public key as its bytes alone, whose lengths differ, or as
  * SubjectPublicKeyInfo. */
-static cm_err export_to_raw(cm_buf *out, const cm_keyring *r, cm_key_type type, cm_view raw,
-                            cm_view recipient)
+cm_err cm_export_to(cm_buf *out, const cm_crypt *c, cm_key_type type, cm_view raw,
+                    cm_view recipient)
 {
     static const cm_kem_id ids[] = {CM_KEM_MLKEM768, CM_KEM_XWING, CM_KEM_MLKEM1024};
     CM_AUTO(cm_kem_key_free_ptr) cm_kem_key *to = NULL;
@@ -256,9 +261,9 @@ static cm_err export_to_raw(cm_buf *out, const cm_keyring *r, cm_key_type type, 
 
     for (size_t i = 0; i < CM_COUNT(ids); i++)
         if (recipient.n == cm_kem_info_of(ids[i])->pk)
-            CM_TRY(cm_kem_from_public(&to, r->o.crypt, ids[i], recipient));
+            CM_TRY(cm_kem_from_public(&to, c, ids[i], recipient));
     if (!to)
-        CM_TRY(cm_pkey_from_spki(&spki, r->o.crypt, recipient));
+        CM_TRY(cm_pkey_from_spki(&spki, c, recipient));
     if (!to && !cm_pkey_kem(spki))
         return CM_FAIL(KEY_USE);
     return cm_export_seal(out, to ? to : cm_pkey_kem(spki), type, raw);
@@ -269,5 +274,5 @@ cm_err cm_exec_export(const cm_keyring *r, cm_keyop *op, const cm_held *k)
     CM_AUTO(cm_buf_free) cm_buf raw = {.max = CM_RAW_MAX};
 
     CM_TRY(cm_held_raw(&raw, k));
-    return export_to_raw(&op->out, r, k->info->type, cm_buf_view(&raw), op->more);
+    return cm_export_to(&op->out, r->o.crypt, k->info->type, cm_buf_view(&raw), op->more);
 }

@@ -197,8 +197,38 @@ static cm_err rsa_verify(const cm_keyop *op, const cm_rsa *k)
     return cm_rsa_verify(k, p, op->form == CM_FORM_DIGEST, op->data, op->more);
 }
 
+cm_err cm_exec_sign_input(const cm_keyring *r, cm_sign_input *in, const cm_keyop *op,
+                          const cm_held *k)
+{
+    bool message = op->form == CM_FORM_MESSAGE || op->form == CM_FORM_RAW;
+    cm_sign_input made = {.message = op->data};
+    cm_rsa_padding p;
+    secp_form f;
+
+    if (!k->rsa && !k->sig)
+        return CM_FAIL(KEY_USE);
+    if (k->rsa) {
+        CM_TRY(rsa_form(op, &p));
+        made.pkcs1 = p == CM_RSA_PKCS1;
+    } else if (k->info->type == CM_KEY_SECP256K1) {
+        CM_TRY(secp_digest(r, made.digest, &f, op));
+        made.digested = true;
+        made.recoverable = f.recoverable;
+        message = true;
+    } else {
+        CM_TRY(check_form(op, cm_sig_key_info(k->sig)));
+        message = message && op->context.n == 0;
+    }
+    if (!message)
+        return CM_FAIL(KEY_FORM);
+    *in = made;
+    return CM_OKAY;
+}
+
 cm_err cm_exec_sign(const cm_keyring *r, cm_keyop *op, const cm_held *k)
 {
+    if (k->native)
+        return cm_native_sign(r, op, k);
     if (k->rsa)
         return rsa_sign(op, k->rsa);
     if (!k->sig)

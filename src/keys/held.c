@@ -6,7 +6,7 @@
 
 enum { SECRET = 32 };
 
-static cm_err blank(cm_held **out, const cm_key_type_info *t)
+cm_err cm_held_blank(cm_held **out, const cm_key_type_info *t)
 {
     cm_held *h;
 
@@ -88,7 +88,7 @@ cm_err cm_held_from_raw(cm_held **out, const cm_crypt *c, const cm_key_type_info
 {
     cm_held *h;
 
-    CM_TRY(blank(&h, t));
+    CM_TRY(cm_held_blank(&h, t));
     return give(out, h, fill(h, c, raw));
 }
 
@@ -96,7 +96,7 @@ cm_err cm_held_generate(cm_held **out, const cm_crypt *c, const cm_key_type_info
 {
     cm_held *h;
 
-    CM_TRY(blank(&h, t));
+    CM_TRY(cm_held_blank(&h, t));
     return give(out, h, fill_new(h, c));
 }
 
@@ -104,7 +104,7 @@ cm_err cm_held_kek(cm_held **out, cm_view kek)
 {
     cm_held *h;
 
-    CM_TRY(blank(&h, NULL));
+    CM_TRY(cm_held_blank(&h, NULL));
     return give(out, h, fill_secret(h, kek));
 }
 
@@ -144,7 +144,7 @@ static cm_err from_rsa_file(cm_held **out, const cm_crypt *c, const cm_key_type_
             return CM_FAIL(KEY_BLOCK);
         file = cm_buf_view(&der);
     }
-    CM_TRY(blank(&h, t));
+    CM_TRY(cm_held_blank(&h, t));
     return give(out, h, fill_rsa(h, c, file, false));
 }
 
@@ -172,6 +172,8 @@ cm_err cm_held_import(cm_held **out, const cm_crypt *c, const cm_key_type_info *
 
 cm_err cm_held_raw(cm_buf *out, const cm_held *h)
 {
+    if (h->native) /* KM-63 */
+        return CM_FAIL(KEY_IN_DEVICE);
     if (h->kem)
         return cm_buf_append(out, cm_kem_seed(h->kem));
     if (h->sig)
@@ -209,6 +211,7 @@ void cm_held_drop(cm_held *h)
     cm_rsa_free(h->rsa);
     cm_secret_free(h->secret, sizeof *h->secret);
     cm_secret_free(h->frost, sizeof *h->frost);
+    cm_free(h->native);
     cm_free(h);
 }
 

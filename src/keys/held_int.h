@@ -26,9 +26,12 @@ typedef struct {
     cm_rsa *rsa;
     cm_key32 *secret; /* AES, HMAC, KEK */
     struct cm_held_frost *frost;
+    struct cm_held_native *native; /* the private half is in a device: sig, kem, rsa are public */
     uint64_t until_ms; /* KEK opened by a device: when it is to be forgotten; 0: never */
 } cm_held;
 
+/** Of that type, with nothing in it. NULL: a KEK. */
+CM_MUST cm_err cm_held_blank(cm_held **out, const cm_key_type_info *t);
 /** From the raw form of its secret (KM-2). CRYPT_BAD_KEY, KEY_UNSUPPORTED. */
 CM_MUST cm_err cm_held_from_raw(cm_held **out, const cm_crypt *c, const cm_key_type_info *t,
                                 cm_view raw);
@@ -38,7 +41,8 @@ CM_MUST cm_err cm_held_import(cm_held **out, const cm_crypt *c, const cm_key_typ
 CM_MUST cm_err cm_held_generate(cm_held **out, const cm_crypt *c, const cm_key_type_info *t);
 /** A KEK of 32 bytes, copied. */
 CM_MUST cm_err cm_held_kek(cm_held **out, cm_view kek);
-/** Append the raw secret, the public key (nothing for symmetric keys). */
+/** Append the raw secret (KEY_IN_DEVICE: there is none here), the public key (nothing for symmetric
+ * keys). */
 CM_MUST cm_err cm_held_raw(cm_buf *out, const cm_held *h);
 CM_MUST cm_err cm_held_public(cm_buf *out, const cm_held *h);
 cm_held *cm_held_ref(cm_held *h);

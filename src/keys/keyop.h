@@ -10,7 +10,8 @@
 /* Wire numbers, fixed for good; the names are the API's. Results go to out and out2; bind, kek and
  * key are given unless it says otherwise. A form that is not named is MESSAGE. */
 typedef enum {
-    /* bind: the new key's; no key. out: sealed key, out2: its public key, empty when symmetric */
+    /* bind: the new key's; no key. out: sealed key, out2: its public key, empty when symmetric.
+     * context: the device to make it in, where it stays (KM-61), data: its label there */
     CM_KEYOP_CREATE = 1,
     /* The same; data: the secret in its raw form (KM-2), or PKCS#8 in DER or PEM */
     CM_KEYOP_IMPORT = 2,
@@ -71,6 +72,8 @@ typedef enum {
     /* key: any holder's share. data, context: the parts, more: all commitments. out: signature; or
      * out2: the number of the holder whose part is bad, and out empty */
     CM_KEYOP_AGGREGATE = 25,
+    /* of a key in a device: it is destroyed there. KEY_USE for another */
+    CM_KEYOP_DROP = 26,
     CM_KEYOP_END,
 } cm_keyop_code;
 

@@ -45,7 +45,7 @@ void cm_keyring_free_ptr(cm_keyring **r)
 
 void cm_keyring_expire(cm_keyring *r)
 {
-    const cm_kek_devices *d = r->o.devices;
+    const cm_key_devices *d = r->o.devices;
 
     if (!d)
         return;
@@ -74,6 +74,7 @@ static cm_exec_fn *const with_key[] = {
     [CM_KEYOP_VERIFY_MAC] = cm_exec_verify_mac,
     [CM_KEYOP_EXPORT] = cm_exec_export,
     [CM_KEYOP_PUBLIC] = cm_exec_public,
+    [CM_KEYOP_DROP] = cm_exec_drop,
     [CM_KEYOP_SIGN_SHARE] = cm_exec_sign_share,
     [CM_KEYOP_AGGREGATE] = cm_exec_aggregate,
 };
@@ -122,18 +123,19 @@ static cm_err with_keys(cm_keyring *r, cm_keyop *op)
     return exec(r, op, k);
 }
 
-static bool fits(const cm_keyop *op)
+cm_err cm_keyop_fits(const cm_keyop *op)
 {
-    return op->bind.tenant.n <= CM_KEYOP_TENANT_MAX && op->bind.path.n <= CM_KEYOP_PATH_MAX &&
-           op->kek.n <= CM_KEYOP_KEK_MAX && op->key.n <= CM_KEYOP_KEY_MAX &&
-           op->data.n <= CM_KEYOP_DATA_MAX && op->context.n <= CM_KEYOP_CONTEXT_MAX &&
-           op->more.n <= CM_KEYOP_MORE_MAX;
+    bool fits = op->bind.tenant.n <= CM_KEYOP_TENANT_MAX && op->bind.path.n <= CM_KEYOP_PATH_MAX &&
+                op->kek.n <= CM_KEYOP_KEK_MAX && op->key.n <= CM_KEYOP_KEY_MAX &&
+                op->data.n <= CM_KEYOP_DATA_MAX && op->context.n <= CM_KEYOP_CONTEXT_MAX &&
+                op->more.n <= CM_KEYOP_MORE_MAX;
+
+    return fits ? CM_OKAY : CM_FAIL(KEYOP_SIZE);
 }
 
 static cm_err run(cm_keyring *r, cm_keyop *op)
 {
-    if (!fits(op))
-        return CM_FAIL(KEYOP_SIZE);
+    CM_TRY(cm_keyop_fits(op));
     if (op->code == CM_KEYOP_RANDOM)
         return op_random(r, op);
     if (op->code == CM_KEYOP_NEW_TENANT)

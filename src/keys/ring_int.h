@@ -52,19 +52,48 @@ CM_MUST cm_err cm_ring_seal_kek(const cm_keyring *r, cm_keyop *op, const cm_key_
 CM_MUST cm_err cm_ring_open_inner(const cm_keyring *r, cm_buf *kek, cm_keyop *op,
                                   const cm_key_binding *b, cm_view inner);
 
+/** The device of that name, unless it must not be waited for. */
+CM_MUST cm_err cm_ring_reach(const cm_keyring *r, cm_keyop *op, cm_view name);
+
+/* ---- keys in a device (native.c) ---- */
+
+bool cm_native_is(cm_view sealed);
+CM_MUST cm_err cm_native_seal(const cm_keyring *r, cm_buf *out, const cm_held *kek, cm_view aad,
+                              const cm_held *h);
+CM_MUST cm_err cm_native_open(const cm_keyring *r, cm_held **out, const cm_held *kek,
+                              const cm_key_type_info *t, cm_view aad, cm_view sealed);
+CM_MUST cm_err cm_native_make(const cm_keyring *r, cm_keyop *op, cm_held **out);
+CM_MUST cm_err cm_native_sign(const cm_keyring *r, cm_keyop *op, const cm_held *k);
+/** The secret in ct, by the device. */
+CM_MUST cm_err cm_native_decap(const cm_keyring *r, cm_keyop *op, const cm_held *k, uint8_t ss[32],
+                               cm_view ct);
+
+/** What a device is given to sign: the message, or its digest. */
+typedef struct {
+    cm_view message;
+    uint8_t digest[32];
+    bool digested, recoverable, pkcs1;
+} cm_sign_input;
+/** KEY_FORM for a form that devices are not asked for. */
+CM_MUST cm_err cm_exec_sign_input(const cm_keyring *r, cm_sign_input *in, const cm_keyop *op,
+                                  const cm_held *k);
+
 /* ---- operations on an open key (exec_*.c) ---- */
+
+/** KEYOP_SIZE. */
+CM_MUST cm_err cm_keyop_fits(const cm_keyop *op);
 
 typedef cm_err cm_exec_fn(const cm_keyring *r, cm_keyop *op, const cm_held *k);
 cm_exec_fn cm_exec_sign, cm_exec_verify, cm_exec_mac, cm_exec_verify_mac;
 cm_exec_fn cm_exec_encrypt, cm_exec_decrypt, cm_exec_data_key, cm_exec_wrap, cm_exec_unwrap;
-cm_exec_fn cm_exec_encapsulate, cm_exec_decapsulate, cm_exec_export, cm_exec_public;
+cm_exec_fn cm_exec_encapsulate, cm_exec_decapsulate, cm_exec_export, cm_exec_public, cm_exec_drop;
 cm_exec_fn cm_exec_sign_share, cm_exec_aggregate, cm_exec_verify_threshold;
 
 /** data under k in the binding b: used by REWRAP too. */
 CM_MUST cm_err cm_exec_wrap_as(const cm_keyring *r, cm_buf *out, const cm_held *k,
                                const cm_key_binding *b, cm_view aad, cm_view data);
-CM_MUST cm_err cm_exec_unwrap_as(const cm_keyring *r, cm_buf *out, const cm_held *k,
-                                 const cm_key_binding *b, cm_view aad, cm_view data);
+/** op's data, by k in op's binding. */
+CM_MUST cm_err cm_exec_unwrap_to(const cm_keyring *r, cm_keyop *op, cm_buf *out, const cm_held *k);
 
 /* ---- operations that make and move keys (exec_make.c) ---- */
 

@@ -85,7 +85,7 @@ static cm_err open_kek(const cm_keyring *r, cm_held **out, cm_keyop *op, const c
 {
     CM_AUTO(cm_buf_free) cm_buf plain = {.max = CM_KEK_INNER_MAX};
     CM_AUTO(cm_buf_free) cm_buf kek = {.max = CM_KEK};
-    const cm_kek_devices *d = r->o.devices;
+    const cm_key_devices *d = r->o.devices;
     cm_kek_form form;
 
     CM_TRY(cm_ring_open_root(r, &plain, &form, b, sealed));
@@ -100,7 +100,7 @@ static cm_err open_kek(const cm_keyring *r, cm_held **out, cm_keyop *op, const c
 /* KM-19: what was held long enough has to be opened again. */
 static cm_held *cached_kek(cm_keyring *r, const cm_held_name *name)
 {
-    const cm_kek_devices *d = r->o.devices;
+    const cm_key_devices *d = r->o.devices;
     cm_held *h = cm_held_cache_get(r->keks, name);
 
     if (!h || !h->until_ms || h->until_ms > d->now_ms(d->self))
@@ -131,6 +131,8 @@ cm_err cm_ring_seal_key(const cm_keyring *r, cm_buf *out, const cm_held *kek,
     CM_AUTO(cm_buf_free) cm_buf raw = {.max = CM_RAW_MAX};
 
     CM_TRY(key_aad(&aad, b));
+    if (h->native)
+        return cm_native_seal(r, out, kek, cm_buf_view(&aad), h);
     CM_TRY(cm_held_raw(&raw, h));
     return cm_box_seal(out, r->o.crypt, kek->secret, KEY_PURPOSE, cm_buf_view(&aad),
                        cm_buf_view(&raw));
@@ -145,9 +147,11 @@ static cm_err open_key(const cm_keyring *r, cm_held **out, const cm_held *kek,
 
     if (!t)
         return CM_FAIL(KEY_UNSUPPORTED);
+    CM_TRY(key_aad(&aad, b));
+    if (cm_native_is(sealed))
+        return cm_native_open(r, out, kek, t, cm_buf_view(&aad), sealed);
     if (sealed.n > CM_BOX_OVERHEAD + CM_RAW_MAX)
         return CM_FAIL(CRYPT_TAG);
-    CM_TRY(key_aad(&aad, b));
     CM_TRY(cm_box_open(&raw, r->o.crypt, kek->secret, KEY_PURPOSE, cm_buf_view(&aad), sealed));
     return cm_held_from_raw(out, r->o.crypt, t, cm_buf_view(&raw));
 }

@@ -3,6 +3,7 @@
 #include "svc/page_int.h"
 
 #include "codec/cbor.h"
+#include "keys/ring.h"
 
 static uint64_t number(const cm_msg *m, size_t field)
 {
@@ -67,10 +68,31 @@ static cm_err check_release(cm_call *c, const cm_key_type_info *t)
     return cm_is(e, CM_STORE_NO_ROW) ? CM_FAIL(SVC_NO_POLICY) : e;
 }
 
+/* V-90: in the tenant's device; what it is called there is for people. */
+static cm_err make_in_device(cm_call *c)
+{
+    struct cm_call_state *st = c->state;
+    const cm_msg *tenant;
+
+    CM_TRY(cm_svc_tenant(c, st->tenant, &tenant));
+    if (!tenant || !cm_msg_view(tenant, M_TenantRecord_hsm).n)
+        return cm_svc_wrong(c, CM_FAIL(SVC_REQUEST),
+                            "custody: the tenant has no device; see tenant update --hsm");
+    st->op.context = cm_msg_view(tenant, M_TenantRecord_hsm);
+    st->op.data = cm_view_sub(st->key, 0, CM_MIN(st->key.n, (size_t)CM_KEK_LABEL_MAX));
+    return CM_OKAY;
+}
+
+static bool is_native(const cm_msg *version)
+{
+    return cm_view_eq(cm_msg_view(version, M_SealedVersion_custody), CM_LIT(CM_NATIVE));
+}
+
 /* A key of the type asked for is about to be made under a name that is free. */
 static cm_err new_key(cm_call *c, cm_keyop_code code)
 {
     struct cm_call_state *st = c->state;
+    cm_view custody = cm_msg_view(c->request, M_CreateKeyRequest_custody);
     const cm_key_type_info *t =
         cm_key_type_by_name(cm_msg_view(c->request, M_CreateKeyRequest_type));
     const cm_svc_row *row;
@@ -79,6 +101,10 @@ static cm_err new_key(cm_call *c, cm_keyop_code code)
 
     if (!t)
         return cm_svc_wrong(c, CM_FAIL(SVC_REQUEST), "type: not a type of key");
+    if (custody.n && (code != CM_KEYOP_CREATE || !cm_view_eq(custody, CM_LIT(CM_NATIVE))))
+        return cm_svc_wrong(c, CM_FAIL(SVC_REQUEST), "custody: hsm-native, of a key that is made");
+    if (custody.n && number(c->request, M_CreateKeyRequest_exportable))
+        return cm_svc_wrong(c, CM_FAIL(SVC_REQUEST), "exportable: what is in a device stays there");
     if (st->key_record)
         return CM_FAIL(SVC_EXISTS);
     CM_TRY(check_cosigner(c, t->type, cm_msg_view(c->request, M_CreateKeyRequest_cosigner)));
@@ -88,6 +114,8 @@ static cm_err new_key(cm_call *c, cm_keyop_code code)
     if (!cm_is(e, CM_STORE_NO_ROW))
         return cm_ok(e) ? CM_FAIL(SVC_KEYSPACE_KIND) : e;
     cm_svc_want(c, code);
+    if (custody.n)
+        CM_TRY(make_in_device(c));
     st->op.bind =
         (cm_key_binding){.tenant = st->tenant, .path = st->resource, .version = 1, .type = t->type};
     return cm_svc_kek(c, &st->op.bind.kek_version, &st->op.kek);
@@ -154,6 +182,7 @@ static cm_err sealed_version(cm_call *c, cm_msg **out, uint64_t number_of, uint6
     cm_view public_key = moved ? st->text : cm_buf_view(&st->op.out2);
     uint64_t kek = moved ? st->op.n : st->op.bind.kek_version;
     bool later = activate_at > st->now;
+    cm_view device;
     cm_msg *v;
 
     if (sealed.n == 0)
@@ -168,6 +197,11 @@ static cm_err sealed_version(cm_call *c, cm_msg **out, uint64_t number_of, uint6
     cm_set_view(v, M_SealedVersion_sealed, sealed);
     cm_set_view(v, M_SealedVersion_public_key, public_key);
     cm_set_view(v, M_SealedVersion_custody, CM_LIT("software"));
+    if (st->op.code == CM_KEYOP_CREATE && st->op.context.n) {
+        CM_TRY(cm_keyrec_device(c, &device));
+        cm_set_view(v, M_SealedVersion_custody, CM_LIT(CM_NATIVE));
+        cm_set_view(v, M_SealedVersion_device, device);
+    }
     if (later)
         cm_set_number(v, M_SealedVersion_activate_at_ms, activate_at);
     *out = v;
@@ -245,6 +279,8 @@ cm_err cm_do_rotate_key(cm_call *c)
         return CM_FAIL(SVC_LIMIT);
     newest = r->v[M_KeyRecord_versions].msgs[r->v[M_KeyRecord_versions].n - 1];
     cm_svc_want(c, CM_KEYOP_CREATE);
+    if (is_native(newest))
+        CM_TRY(make_in_device(c));
     st->op.bind = (cm_key_binding){
         .tenant = st->tenant,
         .path = st->resource,

@@ -148,19 +148,30 @@ cm_err cm_keyrec_budget(cm_call *c, const cm_msg *record)
 
 /* ---- showing ---- */
 
+cm_err cm_keyrec_device(cm_call *c, cm_view *device)
+{
+    const cm_msg *tenant;
+
+    CM_TRY(cm_svc_tenant(c, c->state->tenant, &tenant));
+    return tenant ? cm_svc_tenant_device(c, device, tenant) : CM_FAIL(SVC_RECORD);
+}
+
 /* KM-17: what is under a tenant's own device is in its custody, whatever the root's is. */
 cm_err cm_keyrec_custody(cm_call *c, cm_view *custody, cm_view *device, const cm_msg *version)
 {
     const cm_msg *tenant;
 
-    *device = cm_view_of(NULL, 0);
+    *device = cm_msg_view(version, M_SealedVersion_device);
+    *custody = cm_msg_view(version, M_SealedVersion_custody);
+    if (cm_view_eq(*custody, CM_LIT(CM_NATIVE)))
+        return CM_OKAY;
     CM_TRY(cm_svc_tenant(c, c->state->tenant, &tenant));
     if (tenant && cm_msg_view(tenant, M_TenantRecord_hsm).n) {
         *custody = cm_msg_view(tenant, M_TenantRecord_custody);
         return cm_svc_tenant_device(c, device, tenant);
     }
-    *custody = c->svc->o.custody ? cm_view_str(c->svc->o.custody)
-                                 : cm_msg_view(version, M_SealedVersion_custody);
+    if (c->svc->o.custody)
+        *custody = cm_view_str(c->svc->o.custody);
     return CM_OKAY;
 }
 

@@ -37,6 +37,9 @@ cm_err cm_keyrec_copy(cm_call *c, cm_msg **out, const cm_msg *record, size_t roo
 cm_err cm_keyrec_put(cm_call *c, cm_view keyspace, cm_view name, cm_msg *record, uint64_t version);
 
 /** Who could have the version's key, as things are now: the server's root says, else the record. */
+#define CM_NATIVE "hsm-native"
+/* The tenant's device, for people. */
+CM_MUST cm_err cm_keyrec_device(cm_call *c, cm_view *device);
 cm_err cm_keyrec_custody(cm_call *c, cm_view *custody, cm_view *device, const cm_msg *version);
 
 /* A copy of a tenant's KEK record, to change. */

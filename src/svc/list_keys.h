@@ -29,7 +29,7 @@
     F(M, 3, created_ms, U64, 0, 0, 0, NULL, NULL, "When it was made.") \
     F(M, 4, public_key_sha256, BYTES, 0, 32, 0, NULL, NULL, "Names the public key, if it has one.") \
     F(M, 5, custody, TEXT, 0, 32, 0, NULL, NULL, "Who holds it: `software`, `hsm-wrapped` or `hsm-native`.") \
-    F(M, 6, device, TEXT, 0, 128, 0, NULL, NULL, "The tenant's own device that it is kept under, if it has one: name, label, maker and serial number.")
+    F(M, 6, device, TEXT, 0, 128, 0, NULL, NULL, "The tenant's own device that it is in or kept under, if it has one: name, label, maker and serial number.")
 
 #define CM_FIELDS_Key(F, M) \
     F(M, 1, tenant, TEXT, 0, 64, 0, NULL, NULL, "The tenant.") \
@@ -61,6 +61,7 @@
     F(M, 8, activate_at_ms, U64, 0, 0, 0, NULL, NULL, "Pre-active until then.") \
     F(M, 9, daily_budget, U64, 0, 1000000000, 0, NULL, NULL, "Decryptions and unwraps a day; 0: no limit.") \
     F(M, 10, rate, U64, 0, 1000000, 0, NULL, NULL, "Uses a second, weighed by cost; 0: no limit of its own.") \
+    F(M, 19, custody, TEXT, 0, 32, 0, NULL, NULL, "`hsm-native`: made in the tenant's own device, and never outside it; absent: sealed under the tenant's key.") \
     F(M, 13, cosigner, TEXT, 0, 128, 0, NULL, NULL, "secp256k1 or ML-DSA-65: a key of the other kind in its keyspace, without whose signature no receipt or settlement of this one is made or good.") \
     F(M, 14, release_policy, TEXT, 0, 128, 0, NULL, NULL, "AES-256 and KEM keys: an attestation policy of the tenant. What the key opens leaves the server only by ReleaseKey, to evidence that meets it. Can't be changed later; the policy can, by two people.")
 

@@ -57,7 +57,8 @@
     F(M, 5, sealed, BYTES, 0, 16384, 0, NULL, NULL, "The sealed key; gone once destroyed.") \
     F(M, 6, public_key, BYTES, 0, 8192, 0, NULL, NULL, "If it has one.") \
     F(M, 7, custody, TEXT, 0, 32, 0, NULL, NULL, "Who holds it.") \
-    F(M, 8, activate_at_ms, U64, 0, 0, 0, NULL, NULL, "When a pre-active one begins.")
+    F(M, 8, activate_at_ms, U64, 0, 0, 0, NULL, NULL, "When a pre-active one begins.") \
+    F(M, 9, device, TEXT, 0, 128, 0, NULL, NULL, "Of hsm-native: which it is in.")
 #define CM_FIELDS_KeyRecord(F, M) \
     F(M, 1, type, U64, 0, 0, 0, NULL, NULL, "cm_key_type.") \
     F(M, 2, versions, MSG, CM_FF_REPEATED, 0, 64, NULL, &cm_message_SealedVersion, "The newest last.") \

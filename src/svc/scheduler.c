@@ -67,8 +67,25 @@ static cm_err commit(cm_call *c, const char *what)
 
 /* ---- what can be due ---- */
 
-static cm_err destroy(cm_call *c, cm_msg *r)
+/* KM-64: what is in a device is destroyed there first; while the device is away, it is not over. */
+static cm_err drop(cm_scheduler *s, cm_call *c, const cm_msg *r, const cm_msg *version)
 {
+    cm_keyop op = {.code = CM_KEYOP_DROP};
+    cm_err e;
+
+    if (!cm_view_eq(cm_msg_view(version, M_SealedVersion_custody), CM_LIT(CM_NATIVE)) ||
+        !cm_msg_view(version, M_SealedVersion_sealed).n)
+        return CM_OKAY;
+    CM_TRY(cm_keyrec_bind_op(c, &op, c->state->resource, r, version));
+    e = s->runner.run(s->runner.self, &op);
+    cm_keyop_done_with(&op);
+    return e;
+}
+
+static cm_err destroy(cm_scheduler *s, cm_call *c, cm_msg *r)
+{
+    for (size_t i = 0; i < r->v[M_KeyRecord_versions].n; i++)
+        CM_TRY(drop(s, c, r, r->v[M_KeyRecord_versions].msgs[i]));
     for (size_t i = 0; i < r->v[M_KeyRecord_versions].n; i++) {
         cm_msg *v = r->v[M_KeyRecord_versions].msgs[i];
 
@@ -131,7 +148,7 @@ static cm_err act(cm_scheduler *s, cm_call *c, cm_scheduler_round_of *out)
     if (at) {
         if (at > st->now || s->mono_ns < s->held_until_ns)
             return CM_OKAY;
-        CM_TRY(destroy(c, r));
+        CM_TRY(destroy(s, c, r));
         out->destroyed++;
         return CM_OKAY;
     }

@@ -92,8 +92,54 @@ expect 3 SVC_UNAUTHENTIC as acme key sign k --tenant globex --data x
 
 # ---- BYOK into such a tenant
 ok as acme key create import --type X-Wing
-as acme key public-key import --json >"$WORK/import"
-casemate key new -t Ed25519 --no-passphrase -o own.pem >/dev/null
+as acme key public-key import -o "$WORK/import"
+casemate key new -t ML-DSA-65 --no-passphrase -o own.pem >/dev/null
+ok casemate key wrap own.pem --to "$WORK/import" -o own.wrapped
+ok as acme key import-wrapped own --type ML-DSA-65 --import-key import --wrapped @own.wrapped
+as acme key info own --json >"$WORK/info"
+json "$WORK/info" 'e[0]["versions"][0]["custody"] == "hsm-wrapped" and e[0]["versions"][0]["device"].startswith("alpha acme ")'
+as acme key public-key own -o own.raw
+[ "$(sha256sum <own.raw)" = "$(grep -v -- - own.pub | base64 -d | tail -c 1952 | sha256sum)" ] || die 'another key came in'
+head -c 32 /dev/urandom >aes
+ok casemate key wrap aes --type AES-256 --to "$WORK/import" -o aes.wrapped
+ok as acme key import-wrapped own-aes --type AES-256 --import-key import --wrapped @aes.wrapped
+ok as globex key create import --type X-Wing
+expect 3 CRYPT_TAG as globex key import-wrapped own --type ML-DSA-65 --import-key import --wrapped @own.wrapped
+expect 5 KEY_MALFORMED casemate key wrap own.pem --to own.raw
+
+# ---- V-90: keys that are made in it and stay there
+expect 2 'the tenant has no device' as plain key create n --type P-256 --custody hsm-native
+expect 2 custody as acme key create n --type P-256 --custody software
+expect 5 KEY_DEVICE_KIND as acme key create n --type X-Wing --custody hsm-native
+for t in P-256 secp256k1 Ed25519 RSA-2048; do
+    as acme key create "native-$t" --type "$t" --custody hsm-native --json >"$WORK/made"
+    json "$WORK/made" 'e[0]["versions"][0]["custody"] == "hsm-native" and e[0]["versions"][0]["device"].startswith("alpha acme SoftHSM")'
+    ok as acme key sign "native-$t" --data "text of $t" -o "$WORK/sig.$t"
+    expect 0 'valid                yes' as acme key verify "native-$t" --data "text of $t" --signature "@$WORK/sig.$t"
+    expect 0 'valid                no' as acme key verify "native-$t" --data other --signature "@$WORK/sig.$t"
+done
+# by what nobody here wrote: the token has it, and OpenSSL verifies what it signed
+if command -v pkcs11-tool >/dev/null; then
+    pkcs11-tool --module "$module" --token-label one --login --pin 482916 -O >"$WORK/objects" 2>&1
+    grep -q 'label:.*native-P-256' "$WORK/objects" || die "not in the token: $(cat "$WORK/objects")"
+    grep -A6 'Private Key Object' "$WORK/objects" | grep -q 'never extractable' ||
+        die "may be extracted: $(cat "$WORK/objects")"
+fi
+as acme key public-key native-RSA-2048 -o "$WORK/rsa.der"
+printf 'text of RSA-2048' >"$WORK/text"
+openssl dgst -sha256 -verify "$WORK/rsa.der" -keyform DER -signature "$WORK/sig.RSA-2048" \
+    -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:32 "$WORK/text" >/dev/null ||
+    die 'OpenSSL does not verify it'
+expect 2 'stays there' as acme key create n --type P-256 --custody hsm-native --exportable
+expect 3 SVC_NOT_EXPORTABLE as acme key export native-P-256 --recipient "@$WORK/import"
+ok as acme key rotate native-P-256
+as acme key info native-P-256 --json >"$WORK/info"
+json "$WORK/info" 'e[0]["version"] == 2 and all(v["custody"] == "hsm-native" for v in e[0]["versions"])'
+as acme key attest native-P-256 --json >"$WORK/attested"
+json "$WORK/attested" 'b"hsm-native" in __import__("base64").b64decode(e[0]["statement"])'
+# many at once
+seq 32 | xargs -P 16 -I{} env CASEMATE_SERVER="$WORK/acme.json" casemate key sign native-P-256 --data {} >/dev/null ||
+    die 'not all of 32 signatures at once were made'
 
 # ---- a token that is away: what it opened serves on, for as long as configured
 take one
@@ -109,6 +155,7 @@ take one
 p11d=$(pgrep -P "$(pgrep -P "$server" | head -1)" -x casemate-p11d || true)
 for p in $p11d; do kill -9 "$p"; done
 until_says acme KEY_DEVICE_AWAY
+expect 1 KEY_DEVICE_AWAY as acme key sign native-P-256 --data x
 signs globex
 signs plain
 expect 1 KEY_DEVICE_AWAY casemate tenant create --name late --hsm alpha

@@ -19,10 +19,10 @@ struct rig {
     cm_keyring *ring;
     cm_hsm_soft *soft[DEVICES];
     cm_hsm hsm[DEVICES];
-    bool away[DEVICES];
-    unsigned asked;
+    bool away[DEVICES], spoils;
+    unsigned asked, dropped;
     uint64_t now;
-    cm_kek_devices devices;
+    cm_key_devices devices;
 };
 
 static struct rig g;
@@ -64,6 +64,72 @@ static cm_err unwrap(void *self, unsigned n, cm_view label, cm_view blob, cm_vie
                : CM_OKAY;
 }
 
+static cm_hsm_key named(const cm_device_key *k)
+{
+    cm_hsm_key key = {.id_n = k->id.n};
+
+    key.alg = k->type == CM_KEY_P256         ? CM_HSM_P256
+              : k->type == CM_KEY_SECP256K1  ? CM_HSM_SECP256K1
+              : k->type == CM_KEY_RSA_2048   ? CM_HSM_RSA2048
+              : k->type == CM_KEY_ML_KEM_768 ? CM_HSM_MLKEM768
+                                             : CM_HSM_MLDSA65;
+    memcpy(key.id, k->id.p, k->id.n);
+    if (k->pub.n)
+        OK(cm_hash_once(g.t->crypt, CM_SHA256, key.hash, k->pub));
+    return key;
+}
+
+static cm_err make(void *self, unsigned n, cm_key_type type, cm_view id, cm_view label, cm_buf *pub)
+{
+    const cm_device_key k = {.type = type, .id = id};
+    struct rig *r = self;
+    cm_hsm_key made;
+
+    r->asked++;
+    if (r->away[n])
+        return CM_FAIL(KEY_DEVICE_AWAY);
+    OK(cm_hsm_generate(&r->hsm[n], &made, (cm_hsm_alg)named(&k).alg, id, label, false));
+    return cm_buf_append(pub, cm_view_of(made.pub, r->spoils ? made.pub_n - 1 : made.pub_n));
+}
+
+static cm_err sign(void *self, unsigned n, const cm_device_key *k, bool pkcs1, const cm_view *msg,
+                   size_t count, cm_buf *sig)
+{
+    const cm_hsm_key key = named(k);
+    struct rig *r = self;
+
+    r->asked++;
+    if (r->away[n])
+        return CM_FAIL(KEY_DEVICE_AWAY);
+    if (k->check)
+        return cm_hsm_sign_many(&r->hsm[n], &key, k->check, msg, count, sig);
+    assert_int_equal(count, 1);
+    return pkcs1 ? cm_hsm_sign_pkcs1(&r->hsm[n], &key, msg[0], sig)
+                 : cm_hsm_sign(&r->hsm[n], &key, msg[0], sig);
+}
+
+static cm_err decapsulate(void *self, unsigned n, const cm_device_key *k, cm_view ct,
+                          cm_buf *secret)
+{
+    const cm_hsm_key key = named(k);
+    struct rig *r = self;
+
+    r->asked++;
+    return cm_hsm_decapsulate(&r->hsm[n], &key, ct, secret);
+}
+
+static cm_err drop(void *self, unsigned n, const cm_device_key *k)
+{
+    const cm_hsm_key key = named(k);
+    struct rig *r = self;
+
+    r->asked++;
+    if (r->away[n])
+        return CM_FAIL(KEY_DEVICE_AWAY);
+    r->dropped++;
+    return cm_hsm_destroy(&r->hsm[n], (cm_hsm_alg)key.alg, k->id);
+}
+
 static uint64_t now(void *self)
 {
     return ((const struct rig *)self)->now;
@@ -86,7 +152,16 @@ static int setup(void **state)
         OK(cm_hsm_soft_new(&g.soft[i], g.t->crypt));
         g.hsm[i] = cm_hsm_soft_of(g.soft[i]);
     }
-    g.devices = (cm_kek_devices){find, wrap, unwrap, now, HOLD, &g};
+    g.devices = (cm_key_devices){.find = find,
+                                 .wrap = wrap,
+                                 .unwrap = unwrap,
+                                 .make = make,
+                                 .sign = sign,
+                                 .decapsulate = decapsulate,
+                                 .drop = drop,
+                                 .now_ms = now,
+                                 .hold_ms = HOLD,
+                                 .self = &g};
     restart();
     return 0;
 }
@@ -142,6 +217,24 @@ static const char *create(cm_view tenant, const cm_buf *kek, bool patient)
         assert_in_range(op.device, 0, DEVICES - 1);
     cm_keyop_done_with(&op);
     return cm_err_name(e);
+}
+
+/* Under the root alone. */
+static cm_buf kek_of_version(cm_view tenant, uint64_t version)
+{
+    cm_keyop op = {.code = CM_KEYOP_NEW_TENANT, .bind = {.tenant = tenant, .kek_version = version}};
+    cm_buf out;
+
+    cm_keyring_exec(g.ring, &op);
+    OK(op.result);
+    out = cm_buf_take(&op.out);
+    cm_keyop_done_with(&op);
+    return out;
+}
+
+static cm_buf kek_of_root(cm_view tenant)
+{
+    return kek_of_version(tenant, 1);
 }
 
 static cm_buf reseal(cm_view tenant, const cm_buf *kek, uint64_t n, cm_view device, cm_view label)
@@ -304,6 +397,231 @@ static void test_resealing(void **state)
     assert_string_equal(create(ACME, &none, false), "OK");
 }
 
+/* ---- keys that stay in their device ---- */
+
+struct native {
+    cm_buf kek, sealed, pub;
+    cm_key_binding bind;
+};
+
+static void native_done(struct native *n)
+{
+    cm_buf_free(&n->kek);
+    cm_buf_free(&n->sealed);
+    cm_buf_free(&n->pub);
+}
+
+/* The tenant's KEK is under the root alone, so that what asks the device is the key. */
+static cm_err native_key(struct native *n, cm_key_type type, cm_view device)
+{
+    cm_keyop op = {.code = CM_KEYOP_CREATE, .context = device, .data = NONE, .patient = true};
+    cm_err e;
+
+    *n = (struct native){.kek = kek_of_root(ACME),
+                         .bind = {.tenant = ACME,
+                                  .path = CM_LIT("keys/native"),
+                                  .version = 1,
+                                  .type = type,
+                                  .kek_version = 1}};
+    op.bind = n->bind;
+    op.kek = cm_buf_view(&n->kek);
+    op.data = CM_LIT("label");
+    cm_keyring_exec(g.ring, &op);
+    e = op.result;
+    if (cm_ok(e)) {
+        n->sealed = cm_buf_take(&op.out);
+        n->pub = cm_buf_take(&op.out2);
+    }
+    cm_keyop_done_with(&op);
+    return e;
+}
+
+static cm_keyop native_op(const struct native *n, cm_keyop_code code, cm_view data)
+{
+    return (cm_keyop){.code = code,
+                      .bind = n->bind,
+                      .kek = cm_buf_view(&n->kek),
+                      .key = cm_buf_view(&n->sealed),
+                      .data = data,
+                      .patient = true};
+}
+
+/* What an operation says; its first result, where somebody wants it. */
+static const char *run(cm_keyop op, cm_buf *out)
+{
+    cm_err e;
+
+    cm_keyring_exec(g.ring, &op);
+    e = op.result;
+    if (out && cm_ok(e))
+        *out = cm_buf_take(&op.out);
+    cm_keyop_done_with(&op);
+    return cm_err_name(e);
+}
+
+static void signs_and_verifies(cm_key_type type, cm_view context)
+{
+    CM_AUTO(native_done) struct native n;
+    CM_AUTO(cm_buf_free) cm_buf sig = {.max = 0};
+    cm_keyop op;
+
+    OK(native_key(&n, type, CM_LIT("one")));
+    op = native_op(&n, CM_KEYOP_SIGN, CM_LIT("message"));
+    op.context = context;
+    assert_string_equal(run(op, &sig), "OK");
+    op.code = CM_KEYOP_VERIFY;
+    op.more = cm_buf_view(&sig);
+    assert_string_equal(run(op, NULL), "OK");
+    op.data = CM_LIT("another");
+    assert_string_equal(run(op, NULL), "CRYPT_SIGNATURE");
+}
+
+/* KM-60 to KM-62 */
+static void test_a_native_key_signs(void **state)
+{
+    (void)state;
+    signs_and_verifies(CM_KEY_P256, NONE);
+    signs_and_verifies(CM_KEY_ML_DSA_65, NONE);
+    signs_and_verifies(CM_KEY_SECP256K1, NONE);
+    signs_and_verifies(CM_KEY_SECP256K1, CM_LIT("keccak256-recoverable"));
+    signs_and_verifies(CM_KEY_RSA_2048, CM_LIT("pss"));
+    signs_and_verifies(CM_KEY_RSA_2048, CM_LIT("pkcs1"));
+}
+
+/* KM-60: where it is may not be moved, changed, or passed off as a secret. */
+static void test_a_native_key_is_bound(void **state)
+{
+    CM_AUTO(native_done) struct native n;
+    cm_keyop op;
+
+    (void)state;
+    OK(native_key(&n, CM_KEY_P256, CM_LIT("one")));
+    op = native_op(&n, CM_KEYOP_SIGN, CM_LIT("message"));
+    op.bind.version = 2;
+    assert_string_equal(run(op, NULL), "CRYPT_TAG");
+    op.bind = n.bind;
+    op.bind.type = CM_KEY_SECP256K1;
+    assert_string_equal(run(op, NULL), "CRYPT_TAG");
+    op.bind = n.bind;
+    op.key = cm_view_sub(op.key, 1, op.key.n - 1);
+    assert_string_equal(run(op, NULL), "CRYPT_TAG");
+    for (size_t i = 0; i < n.sealed.n; i++) {
+        n.sealed.p[i] ^= 1;
+        assert_string_equal(run(native_op(&n, CM_KEYOP_SIGN, CM_LIT("x")), NULL), "CRYPT_TAG");
+        n.sealed.p[i] ^= 1;
+    }
+    g.away[0] = true;
+    assert_string_equal(run(native_op(&n, CM_KEYOP_SIGN, CM_LIT("x")), NULL), "KEY_DEVICE_AWAY");
+    op = native_op(&n, CM_KEYOP_SIGN, CM_LIT("x"));
+    op.patient = false;
+    assert_string_equal(run(op, NULL), "KEY_DEVICE_WAIT");
+}
+
+/* KM-63 */
+static void test_a_native_key_stays(void **state)
+{
+    CM_AUTO(native_done) struct native n;
+    CM_AUTO(native_done) struct native kem;
+    CM_AUTO(cm_buf_free) cm_buf wrapped = {.max = 0};
+    CM_AUTO(cm_buf_free) cm_buf plain = {.max = 0};
+    cm_keyop op;
+
+    (void)state;
+    OK(native_key(&n, CM_KEY_P256, CM_LIT("one")));
+    OK(native_key(&kem, CM_KEY_ML_KEM_768, CM_LIT("two")));
+    op = native_op(&n, CM_KEYOP_EXPORT, NONE);
+    op.more = cm_buf_view(&kem.pub);
+    assert_string_equal(run(op, NULL), "KEY_IN_DEVICE");
+    op = native_op(&kem, CM_KEYOP_IMPORT_WRAPPED, CM_LIT("anything"));
+    op.type2 = CM_KEY_AES_256;
+    op.more = CM_LIT("keys/new");
+    assert_string_equal(run(op, NULL), "KEY_IN_DEVICE");
+    assert_string_equal(run(native_op(&kem, CM_KEYOP_WRAP, CM_LIT("a key")), &wrapped), "OK");
+    op = native_op(&kem, CM_KEYOP_UNWRAP, cm_buf_view(&wrapped));
+    assert_string_equal(run(op, &plain), "OK");
+    assert_true(cm_view_eq(cm_buf_view(&plain), CM_LIT("a key")));
+    op = native_op(&kem, CM_KEYOP_DECAPSULATE, CM_LIT("short"));
+    assert_string_equal(run(op, NULL), "KEM_LENGTH");
+    op = native_op(&n, CM_KEYOP_SIGN, cm_view_of(kem.pub.p, 32));
+    op.form = CM_FORM_DIGEST;
+    assert_string_equal(run(op, NULL), "KEY_FORM");
+}
+
+/* KM-14: under a newer KEK it is the same key. */
+static void test_a_native_key_is_resealed(void **state)
+{
+    CM_AUTO(native_done) struct native n;
+    CM_AUTO(cm_buf_free) cm_buf newer = {.max = 0};
+    cm_keyop op;
+
+    (void)state;
+    OK(native_key(&n, CM_KEY_P256, CM_LIT("one")));
+    newer = kek_of_version(ACME, 2);
+    op = native_op(&n, CM_KEYOP_RESEAL, NONE);
+    op.n = 2;
+    op.more = cm_buf_view(&newer);
+    cm_buf_free(&n.pub);
+    assert_string_equal(run(op, &n.pub), "OK");
+    op = native_op(&n, CM_KEYOP_SIGN, CM_LIT("message"));
+    op.bind.kek_version = 2;
+    op.kek = cm_buf_view(&newer);
+    op.key = cm_buf_view(&n.pub);
+    assert_string_equal(run(op, NULL), "OK");
+}
+
+/* KM-61, KM-64 */
+static void test_a_native_key_is_destroyed_there(void **state)
+{
+    CM_AUTO(native_done) struct native n;
+    CM_AUTO(native_done) struct native spoilt;
+
+    (void)state;
+    OK(native_key(&n, CM_KEY_P256, CM_LIT("one")));
+    g.away[0] = true;
+    assert_string_equal(run(native_op(&n, CM_KEYOP_DROP, NONE), NULL), "KEY_DEVICE_AWAY");
+    g.away[0] = false;
+    assert_string_equal(run(native_op(&n, CM_KEYOP_DROP, NONE), NULL), "OK");
+    assert_int_equal(g.dropped, 1);
+    assert_string_not_equal(run(native_op(&n, CM_KEYOP_SIGN, CM_LIT("x")), NULL), "OK");
+    g.spoils = true; /* no key is left behind that nobody could name */
+    assert_string_not_equal(cm_err_name(native_key(&spoilt, CM_KEY_P256, CM_LIT("one"))), "OK");
+    assert_int_equal(g.dropped, 2);
+}
+
+/* KM-62: those of one key in one request, each with its own signature; one that can't go along
+ * does not hold up the others. */
+static void test_many_at_once(void **state)
+{
+    enum { N = CM_KEYOPS_MANY + 3, OTHER = 5, BAD = 7 };
+    static const char *const text[] = {"one", "two", "three"};
+    CM_AUTO(native_done) struct native n;
+    CM_AUTO(native_done) struct native other;
+    cm_keyop op[N], *all[N];
+    unsigned asked;
+
+    (void)state;
+    OK(native_key(&n, CM_KEY_P256, CM_LIT("one")));
+    OK(native_key(&other, CM_KEY_ML_DSA_65, CM_LIT("two")));
+    for (size_t i = 0; i < N; i++) {
+        op[i] = native_op(i == OTHER ? &other : &n, CM_KEYOP_SIGN, cm_view_str(text[i % 3]));
+        all[i] = &op[i];
+    }
+    op[BAD].form = CM_FORM_MU;
+    asked = g.asked;
+    cm_keyring_exec_many(g.ring, all, N);
+    assert_int_equal(g.asked - asked, 3); /* one of 32, the other key, one left over */
+    for (size_t i = 0; i < N; i++) {
+        cm_keyop v = op[i];
+
+        assert_string_equal(cm_err_name(op[i].result), i == BAD ? "KEY_FORM" : "OK");
+        v.code = CM_KEYOP_VERIFY;
+        v.more = cm_buf_view(&op[i].out);
+        if (i != BAD)
+            assert_string_equal(run(v, NULL), "OK");
+        cm_keyop_done_with(&op[i]);
+    }
+}
+
 static void test_names_and_labels(void **state)
 {
     static const struct {
@@ -337,6 +655,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_was_opened_is_held_for_a_time, setup, teardown),
         cmocka_unit_test_setup_teardown(test_its_keys_go_with_it, setup, teardown),
         cmocka_unit_test_setup_teardown(test_resealing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_native_key_signs, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_native_key_is_bound, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_native_key_stays, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_native_key_is_resealed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_native_key_is_destroyed_there, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_many_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_names_and_labels, setup, teardown),
     };
 
