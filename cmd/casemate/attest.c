@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "attest.h"
+#include "attest/rim.h"
 #include "base/os.h"
 #include "codec/text.h"
 
@@ -47,6 +48,29 @@ static cm_err hex_list(cm_cli *cli, const char *option, cm_buf *b, cm_view *v, s
         b[i].max = VALUE_MAX;
         CM_TRY(cm_cli_hex_option(cli, option, i, &b[i]));
         v[i] = cm_buf_view(&b[i]);
+    }
+    return CM_OKAY;
+}
+
+/* Whoever gives a manifest by its own option names it. */
+static cm_err rims(cm_cli *cli, demand *d)
+{
+    for (size_t i = 0; i < cm_cli_count(cli, "rim"); i++) {
+        CM_AUTO(cm_buf_free) cm_buf file = {.max = CM_RIM_FILE_MAX};
+        const char *path = cm_cli_nth(cli, "rim", i);
+        uint8_t digest[CM_RIM_NAME];
+        size_t at = d->p.n_measurements;
+
+        CM_TRY(cm_cli_about(cli, path, cm_os_slurp(&file, path, CM_RIM_FILE_MAX), NULL));
+        if (!cm_rim_is(cm_buf_view(&file)))
+            return cm_cli_about(cli, path, CM_FAIL(RIM_FORM), NULL);
+        if (at == LISTED)
+            return cm_cli_usage(cli, "more than %d measurements are given", LISTED);
+        CM_TRY(cm_hash_once(cli->crypt, CM_SHA256, digest, cm_buf_view(&file)));
+        d->measured[at].max = VALUE_MAX;
+        CM_TRY(cm_buf_append(&d->measured[at], CM_VIEW(digest)));
+        d->measurements[at] = cm_buf_view(&d->measured[at]);
+        d->p.n_measurements++;
     }
     return CM_OKAY;
 }
@@ -140,6 +164,7 @@ static cm_err demands(cm_cli *cli, demand *d)
     CM_TRY(hex_one(cli, "report-data", &d->fresh, &d->p.fresh));
     CM_TRY(hex_one(cli, "config", &d->config, &d->p.config));
     CM_TRY(hex_list(cli, "measurement", d->measured, d->measurements, &d->p.n_measurements));
+    CM_TRY(rims(cli, d));
     CM_TRY(hex_list(cli, "chip", d->chip, d->chips, &d->p.n_chips));
     d->p.measurements = d->measurements;
     d->p.chips = d->chips;

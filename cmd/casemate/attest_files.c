@@ -119,6 +119,8 @@ static cm_err add_named(cm_cli *cli, cm_attest_bundle *b)
         else
             CM_TRY(add_file(cli, b, path, true));
     }
+    for (size_t i = 0; i < cm_cli_count(cli, "rim"); i++)
+        CM_TRY(add_file(cli, b, cm_cli_nth(cli, "rim", i), true));
     return CM_OKAY;
 }
 

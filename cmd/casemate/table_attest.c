@@ -18,6 +18,9 @@ static const cm_cli_option verify_options[] = {
     ARG(0, "nonce", "HEX", "the evidence must be bound to this nonce", NULL),
     ARG(0, "report-data", "HEX", "the same: the report data, without the zeros that fill them",
         NULL),
+    FILES(0, "rim", "FILE",
+          "accept what these reference manifests accept (casemate attest rim); may be repeated",
+          NULL),
     MANY('m', "measurement", "HEX", "accept this measurement; may be repeated", NULL),
     ARG(0, "config", "HEX", "the measured configuration: host data, MRCONFIGID, user data", NULL),
     MANY(0, "chip", "HEX", "accept this chip; may be repeated", NULL),
@@ -58,6 +61,25 @@ static const cm_cli_example policy_examples[] = {
     {"casemate attest policy check fleet.yaml --before old.yaml --signature fleet.alice.sig "
      "--signature fleet.bob.sig -k alice.pub -k bob.pub",
      "may it replace the policy in force?"},
+};
+
+static const cm_cli_option rim_options[] = {
+    ARG(0, "at", "TIME", "import: judge the signer as of this time (UTC)", "now"),
+    {'o', "out", "FILE", "import: the file to make", NULL, CM_CLI_FILE, NULL, false},
+    OPT_FORCE,
+};
+
+static const cm_cli_argument rim_args[] = {
+    {"VERB", "import or show", CM_CLI_ANY, 1, 1},
+    {"FILE", "import: manifests as the vendor gives them (XML); show: a file that was made",
+     CM_CLI_FILE, 1, 8},
+};
+
+static const cm_cli_example rim_examples[] = {
+    {"casemate attest rim import NV_GPU_DRIVER_GH100_550.90.07.xml "
+     "NV_GPU_VBIOS_1010_0200_882_96009F0001.xml --out hopper.rim",
+     "what this driver and this VBIOS should measure"},
+    {"casemate attest verify report.bin --rim hopper.rim --nonce 931d...", "does the GPU?"},
 };
 
 static const cm_cli_argument verify_args[] = {
@@ -117,6 +139,27 @@ static const cm_cli_command commands[] = {
         .examples = TABLE(policy_examples),
         .see = "attest-verify",
         .run = cm_cli_attest_policy,
+    },
+    {
+        .group = "attest",
+        .name = "rim",
+        .summary = "import a GPU vendor's reference manifests",
+        .text =
+            "A manifest (RIM) says which measurements a driver or VBIOS of NVIDIA's should give. "
+            "The vendor's service gives it as signed XML; import verifies the signature up to the "
+            "vendor's root, which is built in, and writes what it says in a small form. It is "
+            "the one place that reads XML: neither servers nor verification do. Keep the names of "
+            "the files: they are the ids by which the vendor has them.\n"
+            "\n"
+            "The file that is made has no signature. It counts where its SHA-256 is named as a "
+            "measurement, in a policy or with --measurement, or where it is given with --rim.\n"
+            "\n"
+            "Nothing is fetched, and the vendor is not asked whether it has revoked a manifest.",
+        .options = TABLE(rim_options),
+        .args = TABLE(rim_args),
+        .examples = TABLE(rim_examples),
+        .see = "attest-verify",
+        .run = cm_cli_attest_rim,
     },
 };
 

@@ -14,7 +14,7 @@ _casemate_words() {
     model) compgen -W 'keyspace wrap unwrap' -- "$cur" ;;
     audit) compgen -W 'verify prove export tail witness key checkpoint receipt list' -- "$cur" ;;
     system) compgen -W 'rotate-root status' -- "$cur" ;;
-    attest) compgen -W 'verify policy put-policy get-policy list-policies challenge' -- "$cur" ;;
+    attest) compgen -W 'verify policy rim put-policy get-policy list-policies challenge' -- "$cur" ;;
     hsm) compgen -W 'status test bench rotate-pin init set-weight migrate migration' -- "$cur" ;;
     poai) compgen -W 'sign verify batch extract' -- "$cur" ;;
     settle) compgen -W 'sign verify quote' -- "$cur" ;;
@@ -626,6 +626,7 @@ _casemate_words() {
         --policy) compgen -f -- "$cur" && return ;;
         --nonce) : && return ;;
         --report-data) : && return ;;
+        --rim) compgen -f -- "$cur" && return ;;
         --measurement | -m) : && return ;;
         --config) : && return ;;
         --chip) : && return ;;
@@ -636,7 +637,7 @@ _casemate_words() {
         --evaluation) : && return ;;
         --may-skip) : && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--collateral -c --part --alone --at --policy --nonce --report-data --measurement -m --config --chip --max-age --snp-floor --vmpl --accept-tcb --evaluation --allow-debug --allow-migrate --may-skip --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--collateral -c --part --alone --at --policy --nonce --report-data --rim --measurement -m --config --chip --max-age --snp-floor --vmpl --accept-tcb --evaluation --allow-debug --allow-migrate --may-skip --json --quiet -q --fips --help -h' -- "$cur"
         [[ $cur == -* ]] || compgen -f -- "$cur"
         ;;
     'attest policy')
@@ -649,6 +650,13 @@ _casemate_words() {
         --key-passphrase-fd) : && return ;;
         esac
         [[ $cur != -* ]] || compgen -W '--signature --key -k --before --out -o --force --key-passphrase-file --key-passphrase-fd --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'attest rim')
+        case $prev in
+        --at) : && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--at --out -o --force --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'poai sign')
         case $prev in

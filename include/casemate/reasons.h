@@ -495,6 +495,8 @@
     X(ATTEST_REFUSED, UNAUTHENTIC, 0x0e03, "the evidence was refused", "do not trust what sent it; the failed check says why") \
     X(ATTEST_INCOMPLETE, DENIED, 0x0e04, "nothing failed, but not every check could be made", "give what the skipped checks need, or let the policy skip them by name") \
     X(ATTEST_BUNDLE, LIMIT, 0x0e05, "more certificates, lists and statements than are looked at for one piece of evidence", "name those that belong to it with --collateral, and say --alone") \
+    X(RIM_FORM, MALFORMED, 0x0e30, "this is no reference manifest of the form that is known", "take it as the vendor's service gives it, or import it again: casemate attest rim") \
+    X(RIM_SIGNER, UNAUTHENTIC, 0x0e31, "the reference manifest is not signed by its vendor at that time", "fetch it again from the vendor; --at judges as of another time") \
     X(ATTEST_TPM_KEY, UNSUPPORTED, 0x0e40, "a credential can't be made for this TPM's keys", "give the certificate of an RSA or NIST-curve endorsement key and the TPM2B_PUBLIC of a restricted signing key") \
     X(RELEASE_MESSAGE, MALFORMED, 0x0e60, "the message is not one of the key broker protocol", "send Request, Attestation or Response as spec/release.md has them") \
     X(RELEASE_VERSION, UNSUPPORTED, 0x0e61, "the client speaks another version of the key broker protocol", "use a client of version 0.4.0") \

@@ -166,7 +166,8 @@ typedef struct {
     unsigned flags;              /* CM_ATTEST_ALLOW_ */
     uint32_t may_skip;           /* CM_CHECK_BIT of checks that need not be made (AT-3) */
     const cm_view *measurements; /* accepted: SNP launch digest, Nitro PCR0, MRTD, MRENCLAVE,
-                                    a TPM's PCR digest */
+                                    a TPM's PCR digest, SHA-384 of a GPU's blocks or SHA-256 of
+                                    a file of its reference manifests */
     size_t n_measurements;
     const cm_view *chips; /* accepted chip ids; of a TPM: names of attestation keys (AT-53) */
     size_t n_chips;
@@ -223,6 +224,8 @@ typedef struct {
     cm_view part[CM_PART_COUNT];
     cm_view status_list; /* Android: the vendor's list of revoked certificates (JSON), fetched by
                             someone who is trusted: it has no signature */
+    const cm_view *rims; /* NVIDIA: files of reference manifests (attest/rim.h) */
+    size_t n_rims;
 } cm_attest_input;
 
 /** Append evidence, kind (which must be known), event log, parts and certificates of in as one

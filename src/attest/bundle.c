@@ -2,18 +2,20 @@
 
 #include "attest/attest_int.h"
 #include "attest/bundle.h"
+#include "attest/rim.h"
 #include "codec/json.h"
 #include "codec/text.h"
 #include "crypt/ossl.h"
 
 enum { SIGNATURE = 64, SPEC_ID_AT = 32, ITEM_NAME = 256 };
 
-typedef enum { CERT, CRL, TCB_INFO, QE_IDENTITY, STATEMENT_SIG, EVENT_LOG, ROLES } role;
+typedef enum { CERT, CRL, TCB_INFO, QE_IDENTITY, STATEMENT_SIG, EVENT_LOG, RIM, ROLES } role;
 
 static const char *const role_name[ROLES] = {
     [CERT] = "certificate",        [CRL] = "revocation list",
     [TCB_INFO] = "TCB info",       [QE_IDENTITY] = "enclave identity",
     [STATEMENT_SIG] = "signature", [EVENT_LOG] = "event log",
+    [RIM] = "reference manifests",
 };
 
 typedef struct {
@@ -25,8 +27,8 @@ struct cm_attest_bundle {
     const cm_crypt *c;
     item v[CM_BUNDLE_ITEMS];
     size_t n;
-    cm_view certs[CM_BUNDLE_ITEMS], crls[CM_BUNDLE_ITEMS];
-    size_t n_certs, n_crls;
+    cm_view certs[CM_BUNDLE_ITEMS], crls[CM_BUNDLE_ITEMS], rims[CM_BUNDLE_ITEMS];
+    size_t n_certs, n_crls, n_rims;
 };
 
 cm_err cm_attest_bundle_new(cm_attest_bundle **out, const cm_crypt *c)
@@ -119,6 +121,8 @@ static role role_of(const cm_crypt *c, cm_view name, cm_view v)
         return statement_of(v);
     if (v.n == SIGNATURE && ends_in(name, CM_LIT(".sig")))
         return STATEMENT_SIG;
+    if (cm_rim_is(v))
+        return RIM;
     return is_event_log(v) ? EVENT_LOG : ROLES;
 }
 
@@ -138,6 +142,8 @@ static void index_item(cm_attest_bundle *b, const item *it)
         b->certs[b->n_certs++] = cm_buf_view(&it->bytes);
     else if (it->role == CRL)
         b->crls[b->n_crls++] = cm_buf_view(&it->bytes);
+    else if (it->role == RIM)
+        b->rims[b->n_rims++] = cm_buf_view(&it->bytes);
 }
 
 static cm_err add(cm_attest_bundle *b, role r, cm_view name, cm_view v)
@@ -237,6 +243,8 @@ void cm_attest_bundle_input(const cm_attest_bundle *b, cm_attest_input *in)
     in->n_certs = b->n_certs;
     in->crls = b->crls;
     in->n_crls = b->n_crls;
+    in->rims = b->rims;
+    in->n_rims = b->n_rims;
     give(b, TCB_INFO, &in->tcb_info, &in->tcb_info_sig);
     give(b, QE_IDENTITY, &in->qe_identity, &in->qe_identity_sig);
     if (log)

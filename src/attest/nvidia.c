@@ -3,33 +3,23 @@
 
 #include "attest/attest_int.h"
 #include "attest/der.h"
+#include "attest/nvidia_int.h"
+#include "attest/rim.h"
 
 #define OID_DICE     "2.23.133.5.4.1"
 #define OID_TCB_INFO "2.23.133.5.4.1.1"
 
 enum {
-    REQUEST = 37,
     NONCE = 32,
-    DIGEST = 48,
     SIGNATURE = 96,
-    BLOCKS_MAX = 64,
     VALUE_MAX = 64,
-    OPAQUE_FWID = 20,
-    OPAQUE_DRIVER = 3,
-    OPAQUE_VBIOS = 6,
     TCB_INFO_FWIDS = 6,
     REPORT_MAX = 65536,
 };
 
-typedef struct {
-    cm_view nonce, record, fwid, driver, vbios, signature, covered;
-    cm_view value[BLOCKS_MAX];
-    uint32_t n;
-} gpu_report;
-
 /* ---- the report ---------------------------------------------------------------------------- */
 
-static bool read_request(gpu_report *r, cm_cut *c)
+static bool read_request(cm_gpu_report *r, cm_cut *c)
 {
     cm_view head = cm_cut_bytes(c, 4);
 
@@ -38,7 +28,7 @@ static bool read_request(gpu_report *r, cm_cut *c)
 }
 
 /* Indices count from one; each block is of the DMTF form and fills its size. */
-static bool read_blocks(gpu_report *r)
+static bool read_blocks(cm_gpu_report *r)
 {
     cm_cut c = cm_cut_of(r->record);
 
@@ -55,28 +45,41 @@ static bool read_blocks(gpu_report *r)
     return cm_cut_done(&c);
 }
 
-static bool read_opaque(gpu_report *r, cm_view v)
+/* A field of the opaque data that is kept; NULL for the others. */
+static cm_view *field(cm_gpu_report *r, uint16_t type)
+{
+    static const uint16_t kept[CM_GPU_FIELDS] = {
+        [CM_GPU_DRIVER] = 3,   [CM_GPU_VBIOS] = 6,        [CM_GPU_NVDEC0] = 11, [CM_GPU_CHIP] = 15,
+        [CM_GPU_PROJECT] = 17, [CM_GPU_PROJECT_SKU] = 18, [CM_GPU_FWID] = 20,
+    };
+
+    for (size_t i = 0; i < CM_GPU_FIELDS; i++)
+        if (kept[i] == type)
+            return &r->field[i];
+    return NULL;
+}
+
+static bool read_opaque(cm_gpu_report *r, cm_view v)
 {
     cm_cut c = cm_cut_of(v);
+    cm_view fwid;
 
     while (!c.bad && c.rest.n) {
         uint16_t type = cm_cut_le16(&c);
         cm_view data = cm_cut_bytes(&c, cm_cut_le16(&c));
-        cm_view *to = type == OPAQUE_FWID     ? &r->fwid
-                      : type == OPAQUE_DRIVER ? &r->driver
-                      : type == OPAQUE_VBIOS  ? &r->vbios
-                                              : NULL;
+        cm_view *to = field(r, type);
 
         if (to && to->n)
             return false;
         if (to)
             *to = data;
     }
-    return cm_cut_done(&c) && (r->fwid.n == 0 || r->fwid.n == DIGEST);
+    fwid = r->field[CM_GPU_FWID];
+    return cm_cut_done(&c) && (fwid.n == 0 || fwid.n == CM_GPU_DIGEST);
 }
 
 /* AT-90 */
-static bool parse(gpu_report *r, cm_view v)
+static bool parse(cm_gpu_report *r, cm_view v)
 {
     cm_cut c = cm_cut_of(v);
     cm_view head, size, opaque;
@@ -86,7 +89,7 @@ static bool parse(gpu_report *r, cm_view v)
     head = cm_cut_bytes(&c, 4);
     r->n = cm_cut_u8(&c);
     size = cm_cut_bytes(&c, 3);
-    if (c.bad || head.p[0] != 0x11 || head.p[1] != 0x60 || r->n == 0 || r->n > BLOCKS_MAX)
+    if (c.bad || head.p[0] != 0x11 || head.p[1] != 0x60 || r->n == 0 || r->n > CM_GPU_BLOCKS)
         return false;
     r->record = cm_cut_bytes(&c, size.p[0] | (size_t)size.p[1] << 8 | (size_t)size.p[2] << 16);
     (void)cm_cut_bytes(&c, NONCE);
@@ -98,13 +101,13 @@ static bool parse(gpu_report *r, cm_view v)
     return read_blocks(r) && read_opaque(r, opaque);
 }
 
-static cm_err claims(cm_run *run, const gpu_report *r, cm_view digest)
+static cm_err claims(cm_run *run, const cm_gpu_report *r, cm_view digest)
 {
     CM_TRY(cm_claim_bytes(run, "nonce", 0, r->nonce));
     CM_TRY(cm_claim_bytes(run, "record_digest", 0, digest));
-    CM_TRY(cm_claim_bytes(run, "driver", 0, r->driver));
-    CM_TRY(cm_claim_bytes(run, "vbios", 0, r->vbios));
-    CM_TRY(cm_claim_bytes(run, "fwid", 0, r->fwid));
+    CM_TRY(cm_claim_bytes(run, "driver", 0, r->field[CM_GPU_DRIVER]));
+    CM_TRY(cm_claim_bytes(run, "vbios", 0, r->field[CM_GPU_VBIOS]));
+    CM_TRY(cm_claim_bytes(run, "fwid", 0, r->field[CM_GPU_FWID]));
     for (uint32_t i = 0; i < r->n; i++)
         if (!cm_all_zero(r->value[i]))
             CM_TRY(cm_claim_bytes(run, "measurement", i + 1, r->value[i]));
@@ -151,7 +154,7 @@ static cm_view tcb_info_fwid(cm_view extension)
 }
 
 /* AT-92 */
-static void check_fwid(cm_run *run, const gpu_report *r, const X509 *leaf)
+static void check_fwid(cm_run *run, const cm_gpu_report *r, const X509 *leaf)
 {
     cm_view v, have = cm_view_of(NULL, 0);
 
@@ -159,8 +162,8 @@ static void check_fwid(cm_run *run, const gpu_report *r, const X509 *leaf)
         have = tcb_info_fwid(v);
     else if (cm_x509_extension(&v, leaf, OID_DICE))
         have = dice_fwid(v);
-    if (r->fwid.n)
-        cm_note(run, CM_CHECK_IDENTITY, cm_view_eq(have, r->fwid),
+    if (r->field[CM_GPU_FWID].n)
+        cm_note(run, CM_CHECK_IDENTITY, cm_view_eq(have, r->field[CM_GPU_FWID]),
                 "the certificate is of other firmware than the report");
     else
         cm_note_skip(run, CM_CHECK_IDENTITY, "the report does not name its firmware's identity");
@@ -181,8 +184,28 @@ static X509 *device(const cm_pool *pool)
     return found;
 }
 
+/* AT-93: the policy names all blocks as one, or the vendor's manifests of them. */
+static cm_err check_measured(cm_run *run, const cm_gpu_report *r, const X509 *leaf)
+{
+    uint8_t digest[CM_GPU_DIGEST];
+    bool manifests = false;
+
+    CM_TRY(cm_hash_once(run->c, CM_SHA384, digest, r->record));
+    for (size_t i = 0; i < run->p->n_measurements; i++) {
+        if (cm_view_eq(run->p->measurements[i], CM_VIEW(digest))) {
+            cm_note_pass(run, CM_CHECK_MEASUREMENT);
+            return CM_OKAY;
+        }
+        manifests |= run->p->measurements[i].n == CM_RIM_NAME;
+    }
+    if (manifests)
+        return cm_gpu_check_rims(run, r, leaf);
+    cm_check_measurement(run, CM_VIEW(digest));
+    return CM_OKAY;
+}
+
 /* AT-91 */
-static cm_err check_signer(cm_run *run, const gpu_report *r)
+static cm_err check_signer(cm_run *run, const cm_gpu_report *r)
 {
     CM_AUTO(cm_path_done) cm_path path = {0};
     CM_AUTO(cm_pool_done) cm_pool pool = {0};
@@ -193,6 +216,7 @@ static cm_err check_signer(cm_run *run, const gpu_report *r)
     leaf = device(&pool);
     cm_note_skip(run, CM_CHECK_REVOCATION, "the vendor's revocation service is not asked");
     if (!leaf) {
+        cm_note_skip(run, CM_CHECK_MEASUREMENT, "nobody signed it");
         cm_note_fail(run, CM_CHECK_CHAIN, "the device's certificate is not there once");
         return CM_OKAY;
     }
@@ -202,14 +226,13 @@ static cm_err check_signer(cm_run *run, const gpu_report *r)
     cm_note(run, CM_CHECK_SIGNATURE, good, "the report's signature is wrong");
     CM_TRY(cm_path_find(&path, run, leaf, &pool, CM_VENDOR_NVIDIA, CM_CHECK_CHAIN));
     check_fwid(run, r, leaf);
-    return CM_OKAY;
+    return check_measured(run, r, leaf);
 }
 
-/* AT-93 */
 cm_err cm_attest_nvidia(cm_run *run)
 {
-    gpu_report r = {0};
-    uint8_t digest[DIGEST];
+    cm_gpu_report r = {0};
+    uint8_t digest[CM_GPU_DIGEST];
 
     if (!cm_note(run, CM_CHECK_FORM, parse(&r, run->in->evidence),
                  "it is no SPDM measurement report of the documented form"))
@@ -217,7 +240,6 @@ cm_err cm_attest_nvidia(cm_run *run)
     CM_TRY(cm_hash_once(run->c, CM_SHA384, digest, r.record));
     CM_TRY(claims(run, &r, CM_VIEW(digest)));
     CM_TRY(check_signer(run, &r));
-    cm_check_measurement(run, CM_VIEW(digest));
     if (run->p->fresh.n)
         cm_note(run, CM_CHECK_FRESH, cm_view_eq(r.nonce, run->p->fresh),
                 "it is bound to something else: stale, replayed or relayed");

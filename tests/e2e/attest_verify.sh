@@ -88,6 +88,25 @@ for bad in moon=x quote "quote=$P/nonce.bin --part quote=$P/nonce.bin"; do
 done
 [ "$sets" -ge 28 ] || die "only $sets sets were judged"
 
+# A GPU's reference manifests, imported from the vendor's XML, which no other program reads.
+G=$TEE/nvidia/hopper-550.90.07-full
+casemate attest rim import "$G"/rim/*.xml --out gpu.rim --at 2025-08-21 --json >seen
+json seen 'sum(m["measurements"] for m in e[0]["manifests"]) == 33'
+gpu() { casemate attest verify "$G/report.bin" --at 2025-08-21T12:00:00 --may-skip all "$@"; }
+expect 0 'PASS  measurement' gpu --rim gpu.rim
+expect 0 'SKIP  measurement' gpu -c gpu.rim
+expect 3 'refused: measurement' gpu --measurement "$(printf '%064d' 0)" -c gpu.rim
+expect 0 'NV_GPU_VBIOS_1010_0200_882_96009F0001: 12' casemate attest rim show gpu.rim
+for f in "$TEE"/nvidia/negative-rim/*.xml; do
+    expect 3 'RIM_SIGNER' casemate attest rim import "$f" --out bad.rim --at 2025-08-21
+done
+expect 3 'over at that time' casemate attest rim import "$G"/rim/*.xml --out bad.rim --at 2026-11-01
+absent bad.rim
+for p in "$CASEMATE_KMSD" "$CASEMATE_KEYD"; do
+    ! grep -qF 'xmldsig' "$p" || die "$p reads XML"
+done
+expect 5 'RIM_FORM' casemate attest rim show "$G/report.bin"
+
 # Android: a chain is its own evidence; dates of factory certificates do not count.
 expect 3 'refused: debug' casemate attest verify "$TEE/android/blueline/sdk28/SB_RSA_NONE.pem" \
     --at 2026-06-01 --may-skip all
