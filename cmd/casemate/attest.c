@@ -407,14 +407,44 @@ static cm_err conclude(cm_cli *cli, const cm_appraisal *a)
     return a->accepted ? CM_OKAY : CM_FAIL(POLICY_REFUSED);
 }
 
+enum { MANIFESTS = 8 };
+
+/* What the policy borrows from. */
+typedef struct {
+    cm_reference *v[MANIFESTS];
+    size_t n;
+} manifests;
+
+static void manifests_done(manifests *m)
+{
+    for (size_t i = 0; i < m->n; i++)
+        cm_reference_free(m->v[i]);
+}
+
+static cm_err refer(cm_cli *cli, cm_policy *p, manifests *m, uint64_t now)
+{
+    if (cm_cli_count(cli, "reference") > MANIFESTS)
+        return cm_cli_usage(cli, "--reference is given more than %d times", MANIFESTS);
+    for (size_t i = 0; i < cm_cli_count(cli, "reference"); i++) {
+        const char *path = cm_cli_nth(cli, "reference", i);
+
+        CM_TRY(cm_cli_manifest_load(cli, &m->v[i], path));
+        m->n++;
+        CM_TRY(cm_cli_about(cli, path, cm_policy_refer(p, m->v[i], now), NULL));
+    }
+    return CM_OKAY;
+}
+
 static cm_err verify_under(cm_cli *cli, const demand *d, const char *path)
 {
+    CM_AUTO(manifests_done) manifests refs = {.n = 0};
     CM_AUTO(cm_policy_free_ptr) cm_policy *p = NULL;
     CM_AUTO(cm_buf_free) cm_buf file = {.max = 0};
     CM_AUTO(pieces_done) pieces all = {.n = 0};
     cm_appraisal a;
 
     CM_TRY(cm_cli_policy_load(cli, &p, &file, path));
+    CM_TRY(refer(cli, p, &refs, d->p.now));
     if (cli->args_n > PIECES)
         return cm_cli_usage(cli, "a policy decides over at most %d files", PIECES);
     for (size_t i = 0; i < cli->args_n; i++) {
@@ -443,6 +473,8 @@ cm_err cm_cli_attest_verify(cm_cli *cli)
     CM_AUTO(demand_done) demand d = {.p = {.now = 0}};
 
     CM_TRY(demands(cli, &d));
+    if (!cm_cli_has(cli, "policy") && cm_cli_has(cli, "reference"))
+        return cm_cli_usage(cli, "--reference belongs to a --policy that refers to it");
     if (!cm_cli_has(cli, "policy"))
         return verify_each(cli, &d);
     CM_TRY(only_with(cli));

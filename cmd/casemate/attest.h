@@ -2,6 +2,7 @@
 #define CM_CMD_ATTEST_H
 /* What the attest commands share. */
 #include "appraise/policy.h"
+#include "appraise/reference.h"
 #include "attest/bundle.h"
 #include "cli.h"
 
@@ -19,5 +20,10 @@ CM_MUST cm_err cm_cli_time(cm_cli *cli, const char *option, uint64_t *out);
 CM_MUST cm_err cm_cli_hex_option(cm_cli *cli, const char *option, size_t nth, cm_buf *out);
 /** Read a policy; a fault is told with its line. file keeps the bytes. */
 CM_MUST cm_err cm_cli_policy_load(cm_cli *cli, cm_policy **out, cm_buf *file, const char *path);
+/** Read a manifest of reference values; free with cm_reference_free(). */
+CM_MUST cm_err cm_cli_manifest_load(cm_cli *cli, cm_reference **out, const char *path);
+/** casemate attest measure: what --kernel, --initrd and --cmdline come to, and what --event-log
+ * leads to; td: of a TD's registers, else of a TPM's. */
+CM_MUST cm_err cm_cli_measure_registers(cm_cli *cli, bool td);
 
 #endif

@@ -36,6 +36,8 @@ static void explain_measurements(cm_cli *cli, const cm_policy_rule *r)
 {
     if (r->any_measurement)
         cm_cli_say(cli, "  whatever was measured: the code is not checked\n");
+    if (r->by_reference)
+        cm_cli_say(cli, "  the measurements of a manifest that is referred to\n");
     for (size_t i = 0; i < r->n_measurements; i++) {
         const cm_policy_measurement *m = &r->measurement[i];
         char date[32], hex[129];
@@ -111,6 +113,10 @@ static cm_err explain(cm_cli *cli, const cm_policy *p)
                p->expires ? cm_cli_date(date, p->expires) : "");
     for (size_t i = 0; i < p->n_rules; i++)
         explain_rule(cli, &p->rule[i]);
+    for (size_t i = 0; i < p->n_references; i++)
+        cm_cli_say(cli, "Refers to the manifest \"%s\" from version %" PRIu64 " on, signed by %s\n",
+                   p->reference[i].name, p->reference[i].version,
+                   cm_cli_hex(hex, CM_VIEW(p->reference[i].signer)));
     if (p->gpu)
         cm_cli_say(cli, "Always demands evidence of a GPU\n");
     for (unsigned t = 0; t < CM_POLICY_TIERS; t++)

@@ -146,6 +146,8 @@ cm_err cm_cli_hsm_rotate_pin(struct cm_cli *cli);
 cm_err cm_cli_attest_verify(struct cm_cli *cli);
 cm_err cm_cli_attest_policy(struct cm_cli *cli);
 cm_err cm_cli_attest_rim(struct cm_cli *cli);
+cm_err cm_cli_attest_measure(struct cm_cli *cli);
+cm_err cm_cli_attest_reference(struct cm_cli *cli);
 cm_err cm_cli_poai_sign(struct cm_cli *cli);
 cm_err cm_cli_poai_verify(struct cm_cli *cli);
 cm_err cm_cli_poai_batch(struct cm_cli *cli);

@@ -15,6 +15,8 @@ static const cm_cli_option verify_options[] = {
     FILE_ARG(0, "policy", "FILE",
              "demand what this policy file demands, and let it decide over all files together",
              NULL),
+    FILES(0, "reference", "FILE",
+          "a signed manifest of reference values that the policy refers to; may be repeated", NULL),
     ARG(0, "nonce", "HEX", "the evidence must be bound to this nonce", NULL),
     ARG(0, "report-data", "HEX", "the same: the report data, without the zeros that fill them",
         NULL),
@@ -94,6 +96,77 @@ static const cm_cli_example verify_examples[] = {
     {"casemate attest verify quote.bin --at 2025-07-01 --json", "how it stood then, for a program"},
 };
 
+/* clang-format off */
+static const cm_cli_option measure_options[] = {
+    FILE_ARG('f', "firmware", "FILE", "the firmware image that the machine maps below 4 GiB",
+             NULL),
+    FILE_ARG(0, "kernel", "FILE", "the kernel that the firmware is given to start", NULL),
+    FILE_ARG(0, "initrd", "FILE", "the initial ramdisk that goes with it", NULL),
+    ARG(0, "cmdline", "TEXT", "the kernel's command line", NULL),
+    FILE_ARG(0, "event-log", "FILE",
+             "tdx, tpm: replay this log of measured boot, and say which events follow from the "
+             "files given", NULL),
+    ARG('n', "vcpus", "N", "snp: virtual processors", "1"),
+    ARG(0, "cpu", "MODEL",
+        "snp: the model, as EPYC-v4, EPYC-Milan, EPYC-Genoa, EPYC-Turin, or the number that CPUID "
+        "1 gives in EAX, as 0xa10f10", "EPYC-v4"),
+    ARG(0, "features", "BITS", "snp: SEV_FEATURES of the processors, in hex", "0x1"),
+    WORDS(0, "vmm", "NAME", "snp: who starts the guest", "qemu", "qemu ec2 gce"),
+    ARG(0, "firmware-digest", "HEX",
+        "snp: the digest of the image alone, when only its end is at hand", NULL),
+    WORDS(0, "order", "NAME",
+          "tdx: whether pages are measured one by one as they are added, or a section at a time",
+          "page", "page section"),
+    FLAG(0, "policy", "print an entry for a policy file"),
+    ARG(0, "name", "TEXT", "what the entry is of", "the firmware's file name"),
+    ARG(0, "until", "DATE", "until when the entry holds, as 2027-01-31", "for ever"),
+};
+/* clang-format on */
+
+static const cm_cli_argument measure_args[] = {
+    {"KIND", "snp, tdx or tpm", CM_CLI_ANY, 1, 1},
+};
+
+static const cm_cli_example measure_examples[] = {
+    {"casemate attest measure snp -f OVMF.fd -n 4 --cpu EPYC-Genoa --kernel vmlinuz --initrd "
+     "initrd.img --cmdline 'console=ttyS0'",
+     "the launch digest that a report will have"},
+    {"casemate attest measure tdx -f OVMF.fd --policy --until 2027-01-31",
+     "MRTD, as an entry for a policy file"},
+    {"casemate attest measure tdx --event-log ccel.bin --kernel vmlinuz",
+     "what a TD's log leads to, and whether this kernel is in it"},
+};
+
+static const cm_cli_option reference_options[] = {
+    FILES('k', "key", "KEY",
+          "import, verify: the public key of a signer, may be repeated; sign: your private key",
+          NULL),
+    FLAG(0, "unsigned", "import: accept values that nobody signed"),
+    ARG(0, "kind", "KIND", "import: what digests are measurements of when the file does not say",
+        NULL),
+    ARG(0, "until", "DATE", "until when the values hold, as 2027-01-31", NULL),
+    ARG(0, "at", "TIME", "judge, or sign, as of this time (UTC)", "now"),
+    {'o', "out", "FILE", "sign: where the manifest goes; - for stdout", NULL, CM_CLI_FILE, NULL,
+     false},
+    OPT_FORCE,
+    OPT_KEY_PASSPHRASE,
+};
+
+static const cm_cli_argument reference_args[] = {
+    {"VERB", "import, sign, verify or show", CM_CLI_ANY, 1, 1},
+    {"FILE", "a CoRIM, a policy file to sign the measurements of, or a manifest", CM_CLI_FILE, 1,
+     1},
+};
+
+static const cm_cli_example reference_examples[] = {
+    {"casemate attest reference import vendor.corim -k vendor.pub --until 2027-01-31",
+     "a vendor's values, as entries of a policy file"},
+    {"casemate attest reference sign images.yaml -k release.pem --until 2027-01-31 -o images.ref",
+     "the measurements of images.yaml, signed"},
+    {"casemate attest verify report.bin --policy fleet.yaml --reference images.ref --nonce 01ab...",
+     "under a policy that refers to them"},
+};
+
 static const cm_cli_command commands[] = {
     {
         .group = "attest",
@@ -160,6 +233,53 @@ static const cm_cli_command commands[] = {
         .examples = TABLE(rim_examples),
         .see = "attest-verify",
         .run = cm_cli_attest_rim,
+    },
+    {
+        .group = "attest",
+        .name = "measure",
+        .summary = "compute what a guest will measure, from its firmware, kernel and command line",
+        .text =
+            "snp prints the launch digest of AMD SEV-SNP, tdx the MRTD of Intel TDX: what evidence "
+            "of a guest that was started from these files has as its measurement. Needs no such "
+            "machine.\n"
+            "\n"
+            "tdx with --kernel and --cmdline also prints RTMR1 and RTMR2 of a kernel that the "
+            "firmware starts directly; give the command line as the kernel gets it (QEMU adds "
+            "initrd=initrd). With --event-log, tdx and tpm replay a recorded log into its "
+            "registers and say of each event what explains it: a file that was given, the data "
+            "logged with it, or nothing.\n"
+            "\n"
+            "The value is computed from the files, not read from a machine: compare it once with "
+            "evidence of the guest before you rely on it. What starts the guest has its part in "
+            "it: number and model of the processors, their features, the order of pages.",
+        .options = TABLE(measure_options),
+        .args = TABLE(measure_args),
+        .examples = TABLE(measure_examples),
+        .see = "attest-policy attest-verify",
+        .run = cm_cli_attest_measure,
+    },
+    {
+        .group = "attest",
+        .name = "reference",
+        .summary =
+            "import, sign, verify and show reference values: measurements somebody vouches for",
+        .text =
+            "import reads a CoRIM in CBOR and prints the measurements of machines in it as entries "
+            "of a policy file, with their provenance. It has to be signed by a --key, unless "
+            "--unsigned is said. Digests whose kind the file does not tell need --kind.\n"
+            "\n"
+            "sign makes a manifest of a policy file's measurements: ML-DSA-65 or ML-DSA-87, with a "
+            "version (the file's) and an end. A policy with measurements: reference accepts what "
+            "a manifest lists that its references name by name and signer; verify --reference "
+            "gives it the file. So images come and go without a new policy.\n"
+            "\n"
+            "verify says whether one of the keys signed a manifest and whether it is valid now; "
+            "show trusts nothing and prints what is there.",
+        .options = TABLE(reference_options),
+        .args = TABLE(reference_args),
+        .examples = TABLE(reference_examples),
+        .see = "attest-policy attest-verify attest-measure",
+        .run = cm_cli_attest_reference,
     },
 };
 

@@ -14,7 +14,7 @@ _casemate_words() {
     model) compgen -W 'keyspace wrap unwrap' -- "$cur" ;;
     audit) compgen -W 'verify prove export tail witness key checkpoint receipt list' -- "$cur" ;;
     system) compgen -W 'rotate-root status' -- "$cur" ;;
-    attest) compgen -W 'verify policy rim put-policy get-policy list-policies challenge' -- "$cur" ;;
+    attest) compgen -W 'verify policy rim measure reference put-policy get-policy list-policies challenge' -- "$cur" ;;
     hsm) compgen -W 'status test bench rotate-pin init set-weight migrate migration' -- "$cur" ;;
     poai) compgen -W 'sign verify batch extract' -- "$cur" ;;
     settle) compgen -W 'sign verify quote' -- "$cur" ;;
@@ -624,6 +624,7 @@ _casemate_words() {
         --part) : && return ;;
         --at) : && return ;;
         --policy) compgen -f -- "$cur" && return ;;
+        --reference) compgen -f -- "$cur" && return ;;
         --nonce) : && return ;;
         --report-data) : && return ;;
         --rim) compgen -f -- "$cur" && return ;;
@@ -637,7 +638,7 @@ _casemate_words() {
         --evaluation) : && return ;;
         --may-skip) : && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--collateral -c --part --alone --at --policy --nonce --report-data --rim --measurement -m --config --chip --max-age --snp-floor --vmpl --accept-tcb --evaluation --allow-debug --allow-migrate --may-skip --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--collateral -c --part --alone --at --policy --reference --nonce --report-data --rim --measurement -m --config --chip --max-age --snp-floor --vmpl --accept-tcb --evaluation --allow-debug --allow-migrate --may-skip --json --quiet -q --fips --help -h' -- "$cur"
         [[ $cur == -* ]] || compgen -f -- "$cur"
         ;;
     'attest policy')
@@ -657,6 +658,36 @@ _casemate_words() {
         --out | -o) compgen -f -- "$cur" && return ;;
         esac
         [[ $cur != -* ]] || compgen -W '--at --out -o --force --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'attest measure')
+        case $prev in
+        --firmware | -f) compgen -f -- "$cur" && return ;;
+        --kernel) compgen -f -- "$cur" && return ;;
+        --initrd) compgen -f -- "$cur" && return ;;
+        --cmdline) : && return ;;
+        --event-log) compgen -f -- "$cur" && return ;;
+        --vcpus | -n) : && return ;;
+        --cpu) : && return ;;
+        --features) : && return ;;
+        --vmm) compgen -W 'qemu ec2 gce' -- "$cur" && return ;;
+        --firmware-digest) : && return ;;
+        --order) compgen -W 'page section' -- "$cur" && return ;;
+        --name) : && return ;;
+        --until) : && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--firmware -f --kernel --initrd --cmdline --event-log --vcpus -n --cpu --features --vmm --firmware-digest --order --policy --name --until --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'attest reference')
+        case $prev in
+        --key | -k) compgen -f -- "$cur" && return ;;
+        --kind) : && return ;;
+        --until) : && return ;;
+        --at) : && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        --key-passphrase-file) compgen -f -- "$cur" && return ;;
+        --key-passphrase-fd) : && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--key -k --unsigned --kind --until --at --out -o --force --key-passphrase-file --key-passphrase-fd --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'poai sign')
         case $prev in

@@ -506,22 +506,22 @@
     X(RELEASE_EVIDENCE, UNSUPPORTED, 0x0e65, "the evidence is in a form that is not read", "send it as a pack: casemate attest evidence --pack") \
     X(RELEASE_JWE, MALFORMED, 0x0e66, "the answer is not a JWE of ML-KEM-768+A192KW and A256GCM", "ask the key broker for the post-quantum form") \
     X(RELEASE_CHALLENGE, UNAUTHENTIC, 0x0e67, "the challenge is not one that was made here, was used before, or is over", "ask for a new challenge and collect the evidence anew") \
-    X(GATHER_TSM_ABSENT, NOTFOUND, 0x0e61, "there is no configfs-tsm at this path", "mount configfs (Linux 6.7 or newer), load sev_guest or tdx_guest, or name the path with --tsm-root") \
-    X(GATHER_TSM_NONE, NOTFOUND, 0x0e62, "no driver stands behind configfs-tsm", "load sev_guest or tdx_guest; outside a confidential guest there is none") \
-    X(GATHER_TSM_BUSY, CONFLICT, 0x0e63, "the driver was busy with another report, each time", "wait until other programs have theirs, then try again") \
-    X(GATHER_TSM_INTERRUPTED, IO, 0x0e64, "the report did not come in time, each time", "see whether the host's quoting service runs, then try again") \
-    X(GATHER_TSM_RACE, CONFLICT, 0x0e65, "another program wrote to our report's entry, each time", "find out which one: the entry is ours alone") \
-    X(GATHER_TSM_ECHO, UNAUTHENTIC, 0x0e66, "the report is not over the data that were given", "do not use it; see what provides configfs-tsm here") \
-    X(GATHER_TSM, IO, 0x0e67, "the driver could not make a report", "see the kernel's log; the privilege level may be the host's alone") \
-    X(GATHER_TSM_PROVIDER, UNSUPPORTED, 0x0e68, "reports of this provider are not known here", "sev_guest and tdx_guest are") \
-    X(GATHER_TSM_TABLE, MALFORMED, 0x0e69, "the host's table of certificates is not of its form", "have the host's mended; the report itself is not affected") \
-    X(GATHER_NSM_ABSENT, NOTFOUND, 0x0e6a, "there is no Nitro security module", "run it inside an enclave, whose /dev/nsm it is") \
-    X(GATHER_NSM, IO, 0x0e6b, "the Nitro security module refused or failed", "check the sizes of nonce, user data and key; then try again") \
-    X(GATHER_NSM_ANSWER, MALFORMED, 0x0e6c, "the Nitro security module's answer is not of its form", "see which driver provides /dev/nsm") \
-    X(GATHER_GPU_ABSENT, NOTFOUND, 0x0e6d, "NVIDIA's management library is not here", "install the driver: libnvidia-ml.so.1 of R535 or newer") \
-    X(GATHER_GPU_PLAIN, UNSUPPORTED, 0x0e6e, "the GPU makes no reports", "turn confidential computing on; only Hopper and newer have it") \
-    X(GATHER_GPU, IO, 0x0e6f, "NVIDIA's management library failed", "see what nvidia-smi conf-compute says") \
-    X(GATHER_GPU_ECHO, UNAUTHENTIC, 0x0e70, "the GPU's report is over another nonce", "do not use it; see which library was loaded") \
+    X(GATHER_TSM_ABSENT, NOTFOUND, 0x0e81, "there is no configfs-tsm at this path", "mount configfs (Linux 6.7 or newer), load sev_guest or tdx_guest, or name the path with --tsm-root") \
+    X(GATHER_TSM_NONE, NOTFOUND, 0x0e82, "no driver stands behind configfs-tsm", "load sev_guest or tdx_guest; outside a confidential guest there is none") \
+    X(GATHER_TSM_BUSY, CONFLICT, 0x0e83, "the driver was busy with another report, each time", "wait until other programs have theirs, then try again") \
+    X(GATHER_TSM_INTERRUPTED, IO, 0x0e84, "the report did not come in time, each time", "see whether the host's quoting service runs, then try again") \
+    X(GATHER_TSM_RACE, CONFLICT, 0x0e85, "another program wrote to our report's entry, each time", "find out which one: the entry is ours alone") \
+    X(GATHER_TSM_ECHO, UNAUTHENTIC, 0x0e86, "the report is not over the data that were given", "do not use it; see what provides configfs-tsm here") \
+    X(GATHER_TSM, IO, 0x0e87, "the driver could not make a report", "see the kernel's log; the privilege level may be the host's alone") \
+    X(GATHER_TSM_PROVIDER, UNSUPPORTED, 0x0e88, "reports of this provider are not known here", "sev_guest and tdx_guest are") \
+    X(GATHER_TSM_TABLE, MALFORMED, 0x0e89, "the host's table of certificates is not of its form", "have the host's mended; the report itself is not affected") \
+    X(GATHER_NSM_ABSENT, NOTFOUND, 0x0e8a, "there is no Nitro security module", "run it inside an enclave, whose /dev/nsm it is") \
+    X(GATHER_NSM, IO, 0x0e8b, "the Nitro security module refused or failed", "check the sizes of nonce, user data and key; then try again") \
+    X(GATHER_NSM_ANSWER, MALFORMED, 0x0e8c, "the Nitro security module's answer is not of its form", "see which driver provides /dev/nsm") \
+    X(GATHER_GPU_ABSENT, NOTFOUND, 0x0e8d, "NVIDIA's management library is not here", "install the driver: libnvidia-ml.so.1 of R535 or newer") \
+    X(GATHER_GPU_PLAIN, UNSUPPORTED, 0x0e8e, "the GPU makes no reports", "turn confidential computing on; only Hopper and newer have it") \
+    X(GATHER_GPU, IO, 0x0e8f, "NVIDIA's management library failed", "see what nvidia-smi conf-compute says") \
+    X(GATHER_GPU_ECHO, UNAUTHENTIC, 0x0e90, "the GPU's report is over another nonce", "do not use it; see which library was loaded") \
     X(TOKEN_FORM, UNAUTHENTIC, 0x0e70, "the result token is not of the one form", "get a new one from its authority; casemate attest token show tells what it says") \
     X(TOKEN_KEY, UNAUTHENTIC, 0x0e71, "the result token is not signed by this key, or the key is not ML-DSA-65", "give the ML-DSA-65 key of the authority that issued it") \
     X(TOKEN_ISSUER, UNAUTHENTIC, 0x0e72, "the result token is from another issuer", "use one from the issuer that is expected") \
@@ -531,6 +531,17 @@
     X(REATTEST_RESTART, UNAUTHENTIC, 0x0e7a, "the machine has started anew since: attest again", "show evidence of this start") \
     X(REATTEST_MODEL, UNAUTHENTIC, 0x0e7b, "the attestation result is of another model or manifest: attest again", "show evidence bound to what runs now") \
     X(REATTEST_POLICY, UNAUTHENTIC, 0x0e7c, "the policy has changed since: attest again", "show evidence, to be judged by the policy in force") \
+    X(MEASURE_FIRMWARE, MALFORMED, 0x0ea0, "the firmware image can't be read", "give the image that the machine maps below 4 GiB: OVMF.fd as a whole, or its code alone") \
+    X(MEASURE_NO_SEV, UNSUPPORTED, 0x0ea1, "the firmware image says nothing of SEV-SNP", "use a build with SEV-SNP metadata") \
+    X(MEASURE_NO_TDX, UNSUPPORTED, 0x0ea2, "the firmware image says nothing of TDX", "use a build with TDX metadata") \
+    X(MEASURE_NO_BOOT, UNSUPPORTED, 0x0ea3, "this firmware does not measure a kernel that it is given", "use a build that keeps a table of hashes (AmdSev), or leave the kernel out") \
+    X(MEASURE_LOG, MALFORMED, 0x0ea4, "the event log can't be read", "give the log as firmware wrote it: CCEL data of a TD, or a TPM's binary log") \
+    X(MEASURE_PE, MALFORMED, 0x0ea5, "the kernel is no EFI program", "give the bzImage or unified image that the firmware starts") \
+    X(REFERENCE_FORM, MALFORMED, 0x0ea8, "the file holds no reference values in a form that is known", "give a CoRIM in CBOR, or a manifest that casemate attest reference sign wrote") \
+    X(REFERENCE_UNSIGNED, DENIED, 0x0ea9, "nobody signed these reference values", "get them signed, or say --unsigned when you know where they come from") \
+    X(REFERENCE_SIGNER, UNAUTHENTIC, 0x0eaa, "the reference values are signed by nobody whose key was given", "give the signer's public key with --key") \
+    X(REFERENCE_EXPIRED, DENIED, 0x0eab, "the reference values are not valid at this time", "get newer ones from whoever signs them") \
+    X(REFERENCE_NONE, UNSUPPORTED, 0x0eac, "there are no measurements of machines among the reference values", "give values of SEV-SNP launches, TDs or enclaves") \
     X(POLICY_SYNTAX, MALFORMED, 0x0e10, "the policy file can't be read", "mend the line that is named") \
     X(POLICY_FORM, INVALID, 0x0e11, "the policy file says something that means nothing", "mend the line that is named: docs/attest-policy.schema.json has what may stand where") \
     X(POLICY_REFUSED, DENIED, 0x0e12, "the policy refuses the evidence", "the sentence says why; casemate attest policy explain says what would be accepted") \

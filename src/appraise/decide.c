@@ -26,7 +26,7 @@ static size_t accepted(const cm_policy_rule *rule, uint64_t now, cm_view *list)
 {
     size_t n = current(rule, now, list);
 
-    if (n == 0 && rule->n_measurements)
+    if (n == 0 && (rule->n_measurements || rule->by_reference))
         list[n++] = CM_LIT("");
     return n;
 }

@@ -15,6 +15,7 @@ enum {
     CM_POLICY_TIERS = 5,
     CM_POLICY_PEOPLE = 2, /* whose signatures a change needs */
     CM_POLICY_SENTENCE = 400,
+    CM_POLICY_REFERENCES = 8,
 };
 
 /** A measurement that is accepted, until when (0: for ever), and where it comes from. */
@@ -32,6 +33,7 @@ typedef struct {
     cm_view *chip;
     size_t n_chips;
     bool any_measurement; /* said in so many words */
+    bool by_reference;    /* they come from manifests that the policy refers to (AP-46) */
     cm_attest_policy demand;
 } cm_policy_rule;
 
@@ -48,6 +50,14 @@ typedef struct {
     bool gpu;
 } cm_policy_tier;
 
+/** A manifest of reference values that a policy trusts: one that this key signed, under this name,
+ * of at least this version. */
+typedef struct {
+    const char *name;
+    uint8_t signer[32];
+    uint64_t version;
+} cm_policy_reference;
+
 typedef struct cm_policy {
     const char *name;
     uint64_t version, expires; /* 0: never */
@@ -57,6 +67,8 @@ typedef struct cm_policy {
     size_t n_signers;
     cm_policy_tier tier[CM_POLICY_TIERS];
     bool gpu; /* evidence of a GPU is always demanded */
+    cm_policy_reference reference[CM_POLICY_REFERENCES];
+    size_t n_references;
     struct cm_policy_memory *memory;
 } cm_policy;
 

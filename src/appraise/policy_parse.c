@@ -204,9 +204,14 @@ static cm_err r_measurements(cm_policy_parse *s, const cm_json_node *n, void *in
         r->any_measurement = true;
         return CM_OKAY;
     }
+    if (cm_ok(cm_json_string(n, &word)) && cm_view_eq(word, CM_LIT("reference"))) {
+        r->by_reference = true;
+        return CM_OKAY;
+    }
     if (cm_json_type_of(n) != CM_JSON_ARRAY || cm_json_size(n) == 0 ||
         cm_json_size(n) > MEASUREMENTS)
-        return cm_policy_wrong(s, n, "a list of 1 to 256 measurements, or the word any");
+        return cm_policy_wrong(s, n,
+                               "a list of 1 to 256 measurements, or the word any or reference");
     CM_TRY(cm_policy_get(s->p, &r->measurement, cm_json_size(n), sizeof *r->measurement));
     for (const cm_json_node *v = cm_json_first(n); v; v = cm_json_next(v))
         CM_TRY(take_members(s, v, measurement_members, CM_COUNT(measurement_members),
@@ -395,7 +400,7 @@ static cm_err p_evidence(cm_policy_parse *s, const cm_json_node *n, void *into)
             return cm_policy_wrong(s, v, "this is no kind of evidence");
         r->kind = kind;
         CM_TRY(take_members(s, v, rule_members, CM_COUNT(rule_members), r));
-        if (r->n_measurements == 0 && !r->any_measurement) /* AP-4 */
+        if (r->n_measurements == 0 && !r->any_measurement && !r->by_reference) /* AP-4 */
             return cm_policy_wrong(s, v, "name measurements, or say measurements: any");
         p->n_rules++;
     }
@@ -442,6 +447,45 @@ static cm_err p_signers(cm_policy_parse *s, const cm_json_node *n, void *into)
             return cm_policy_wrong(s, v, "one signer too many, or there twice");
         p->signer[p->n_signers++] = signer;
     }
+    return CM_OKAY;
+}
+
+static cm_err f_name(cm_policy_parse *s, const cm_json_node *n, void *into)
+{
+    return text_of(s, n, &((cm_policy_reference *)into)->name);
+}
+
+static cm_err f_signer(cm_policy_parse *s, const cm_json_node *n, void *into)
+{
+    cm_view v = {NULL, 0};
+
+    CM_TRY(hex_of(s, n, 32, 32, &v));
+    memcpy(((cm_policy_reference *)into)->signer, v.p, 32);
+    return CM_OKAY;
+}
+
+static cm_err f_version(cm_policy_parse *s, const cm_json_node *n, void *into)
+{
+    return number_of(s, n, UINT32_MAX, &((cm_policy_reference *)into)->version);
+}
+
+static const member reference_members[] = {
+    {"name", f_name, true},
+    {"signer", f_signer, true},
+    {"version", f_version, false},
+};
+
+/* AP-46 */
+static cm_err p_references(cm_policy_parse *s, const cm_json_node *n, void *into)
+{
+    cm_policy *p = into;
+
+    if (cm_json_type_of(n) != CM_JSON_ARRAY || cm_json_size(n) > CM_POLICY_REFERENCES)
+        return cm_policy_wrong(s, n,
+                               "a list of up to 8 manifests, by name and signer, belongs here");
+    for (const cm_json_node *v = cm_json_first(n); v; v = cm_json_next(v))
+        CM_TRY(take_members(s, v, reference_members, CM_COUNT(reference_members),
+                            &p->reference[p->n_references++]));
     return CM_OKAY;
 }
 
@@ -539,13 +583,10 @@ static cm_err p_gpu(cm_policy_parse *s, const cm_json_node *n, void *into)
 }
 
 static const member policy_members[] = {
-    {"casemate_policy", p_format, true},
-    {"name", p_name, true},
-    {"version", p_version, true},
-    {"expires", p_expires, false},
-    {"signers", p_signers, false},
-    {"evidence", p_evidence, true},
-    {"gpu", p_gpu, false},
+    {"casemate_policy", p_format, true}, {"name", p_name, true},
+    {"version", p_version, true},        {"expires", p_expires, false},
+    {"signers", p_signers, false},       {"references", p_references, false},
+    {"evidence", p_evidence, true},      {"gpu", p_gpu, false},
     {"tiers", p_tiers, false},
 };
 

@@ -1,5 +1,6 @@
 /* Logs of measured boot: a first event of the old form, with SHA-1, that names the hashes; then
  * events with a digest for each of them. */
+#include "attest/eventlog.h"
 #include "attest/tcg_int.h"
 #include "codec/cut.h"
 
@@ -162,5 +163,47 @@ cm_err cm_tcg_replay(bool *good, cm_tcg_registers *r, const cm_crypt *c, cm_view
         r->touched |= 1u << (e.index - first);
         CM_TRY(extend(c, h, r->v[e.index - first], e.digest));
     }
+    return CM_OKAY;
+}
+
+/* ---- for others ---------------------------------------------------------------------------- */
+
+static uint16_t alg_of(cm_hash h)
+{
+    return h == CM_SHA256 ? CM_TCG_SHA256 : h == CM_SHA384 ? CM_TCG_SHA384 : 0;
+}
+
+cm_err cm_eventlog_each(cm_view log, cm_hash hash, cm_err (*fn)(void *arg, const cm_event *e),
+                        void *arg)
+{
+    uint16_t alg = alg_of(hash);
+    tcg_log l = {0};
+
+    if (alg == 0 || !open_log(&l, log))
+        return CM_FAIL(MEASURE_LOG);
+    while (!at_end(&l.c)) {
+        cm_event out;
+        tcg_event e;
+
+        if (!next(&e, &l, alg))
+            return CM_FAIL(MEASURE_LOG);
+        out = (cm_event){e.index, e.type, e.digest, e.data};
+        CM_TRY(fn(arg, &out));
+    }
+    return CM_OKAY;
+}
+
+cm_err cm_eventlog_replay(cm_event_registers *out, const cm_crypt *c, cm_view log, cm_hash hash,
+                          bool td)
+{
+    cm_tcg_registers r;
+    bool good = false;
+
+    CM_TRY(cm_tcg_replay(&good, &r, c, log, alg_of(hash), td ? 1 : 0, td ? 4 : CM_TCG_REGISTERS));
+    if (!good)
+        return CM_FAIL(MEASURE_LOG);
+    for (size_t i = 0; i < CM_EVENTLOG_REGISTERS; i++)
+        memcpy(out->v[i], r.v[i], sizeof out->v[i]);
+    out->touched = r.touched;
     return CM_OKAY;
 }
