@@ -6,6 +6,7 @@
 #include <openssl/x509v3.h>
 
 #include "attest/attest_int.h"
+#include "attest/der.h"
 #include "codec/text.h"
 #include "crypt/ossl.h"
 
@@ -229,13 +230,30 @@ static void crls_done(crls *l)
         X509_CRL_free(l->v[i]);
 }
 
+/* AT-9, RFC 5280 section 5.1.1.2: the algorithm beside the signature, which is not signed, is the
+ * one inside; the library compares them for certificates alone. */
+static bool same_algorithm(cm_view der)
+{
+    cm_cut c = cm_cut_of(der), tbs;
+    cm_view inside, beside;
+    uint32_t tag;
+
+    c = cm_cut_of(cm_asn1_take(&c, CM_DER_SEQ));
+    tbs = cm_cut_of(cm_asn1_take(&c, CM_DER_SEQ));
+    beside = cm_asn1_take(&c, CM_DER_SEQ);
+    inside = cm_asn1_next(&tbs, &tag);
+    if (tag == CM_DER_INT)
+        inside = cm_asn1_take(&tbs, CM_DER_SEQ);
+    return !c.bad && !tbs.bad && cm_view_eq(inside, beside);
+}
+
 static bool add_crl(crls *l, const cm_crypt *c, cm_view der)
 {
     CM_AUTO(cm_attest_crl_done)
     X509_CRL *x = X509_CRL_new_ex(cm_crypt_libctx(c), cm_crypt_propq(c));
     const uint8_t *p = der.p;
     bool good = x && l->n < CM_CRLS_MAX && der.n && der.n <= CM_DER_MAX * 16 &&
-                d2i_X509_CRL(&x, &p, (long)der.n) && p == der.p + der.n;
+                same_algorithm(der) && d2i_X509_CRL(&x, &p, (long)der.n) && p == der.p + der.n;
 
     ERR_clear_error();
     if (good) {

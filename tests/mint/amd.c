@@ -162,7 +162,7 @@ static void add_list(mint *m, const X509 *ark, EVP_PKEY *ark_key)
         return;
     if (mint_bad(m, "stale-list"))
         at -= 60 * MINT_DAY;
-    crl = mint_crl_new(ark, ark_key, at, mint_bad(m, "revoked") ? ASK_SERIAL : 0xbad, true);
+    crl = mint_crl_new(ark, ark_key, at, mint_bad(m, "revoked") ? ASK_SERIAL : 0xbad, MINT_PSS);
     mint_add_crl(m, "crl.der", crl);
     X509_CRL_free(crl);
 }
@@ -232,7 +232,8 @@ static void put_head(cm_buf *b, const mint *m, const machine *k)
     mint_le(b, mint_bad(m, "wrong-level") ? 1 : 0, 4);
     mint_le(b, 1, 4);
     put_tcb(b, k, 0, 0);
-    mint_le(b, mint_bad(m, "no-alias-check") ? 1 : 0x21, 8);
+    /* Machines whose reports are of version 5 set bit 6 too. */
+    mint_le(b, (mint_bad(m, "no-alias-check") ? 1 : 0x21) | (k->version >= 5 ? 0x40 : 0), 8);
     mint_le(b, (k->vlek ? 1u << 2 : 0) | (mint_bad(m, "masked-chip") ? 2 : 0), 4);
     mint_le(b, 0, 4);
     mint_field(b, cm_buf_view(&m->nonce), 64);
@@ -255,7 +256,12 @@ static void put_tail(cm_buf *b, const mint *m, const machine *k)
     put_tcb(b, k, TCB - 1, mint_bad(m, "old-launch") ? -1 : 0);
     mint_le(b, k->version < 5 ? 0 : mint_bad(m, "unmitigated") ? 1 : 3, 8);
     mint_le(b, k->version < 5 ? 0 : 3, 8);
-    mint_zeros(b, 0x2a0 - b->n);
+    /* What later versions will say stands there, signed. */
+    mint_zeros(b, 0x290 - b->n);
+    if (k->version >= 5)
+        mint_label(b, "later", 0, 16);
+    else
+        mint_zeros(b, 16);
 }
 
 static void put_signature(cm_buf *b, const mint *m, EVP_PKEY *key)

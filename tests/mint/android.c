@@ -197,11 +197,13 @@ static void chain_new(const mint *m, chain *c, unsigned variant, cm_view descrip
 static void add_status(mint *m)
 {
     static const char format[] =
-        "{\"entries\":{\"%s\":{\"status\":\"REVOKED\",\"reason\":\"KEY_COMPROMISE\"}}}\n";
+        "{\"entries\":{\"%s\":{\"status\":\"%s\",\"reason\":\"KEY_COMPROMISE\"}}}\n";
     CM_AUTO(cm_buf_free) cm_buf b = {.max = MINT_MAX};
     char text[128];
 
-    (void)snprintf(text, sizeof text, format, mint_bad(m, "revoked") ? "c0ffee02" : "bad");
+    (void)snprintf(text, sizeof text, format,
+                   mint_bad(m, "revoked") || mint_bad(m, "held") ? "c0ffee02" : "bad",
+                   mint_bad(m, "held") ? "SUSPENDED" : "REVOKED");
     mint_text(&b, text);
     m->in.status_list = mint_keep(m, "status.json", &b);
 }

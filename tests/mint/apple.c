@@ -89,8 +89,9 @@ static void add_lists(mint *m, X509 *const x[CERTS], EVP_PKEY *const key[CERTS])
     uint64_t at = m->spec.at - (mint_bad(m, "stale-list") ? 60 * MINT_DAY : 0);
 
     for (size_t i = 0; i < LEAF; i++) {
-        bool bad = i == ABOVE && mint_bad(m, "revoked");
-        X509_CRL *crl = mint_crl_new(x[i], key[i], at, bad ? LEAF_SERIAL : 0xbad, false);
+        bool bad = i == ABOVE && (mint_bad(m, "revoked") || mint_bad(m, "held"));
+        X509_CRL *crl = mint_crl_new(x[i], key[i], at, bad ? LEAF_SERIAL : 0xbad,
+                                     mint_bad(m, "held") ? MINT_HELD : 0);
 
         mint_add_crl(m, file[i], crl);
         X509_CRL_free(crl);

@@ -5,47 +5,6 @@
 
 enum { PAIR = 64, REGISTERS = 4, ENCLAVE = 384, RTMR = 48 };
 
-/* ---- the event log ------------------------------------------------------------------------- */
-
-static void put_log_head(cm_buf *b)
-{
-    static const char id[16] = "Spec ID Event03";
-
-    mint_le(b, 1, 4);
-    mint_le(b, 3, 4); /* EV_NO_ACTION */
-    mint_zeros(b, 20);
-    mint_le(b, 33, 4);
-    mint_put(b, CM_VIEW(id));
-    mint_zeros(b, 4);
-    mint_put(b, CM_LIT("\x00\x02\x00\x02"));
-    mint_le(b, 1, 4);
-    mint_le(b, 0x0c, 2); /* SHA-384 */
-    mint_le(b, RTMR, 2);
-    mint_le(b, 0, 1);
-}
-
-/* One event for each register; reg: what the log leads to. */
-static void put_log(cm_buf *b, uint8_t reg[REGISTERS][RTMR])
-{
-    put_log_head(b);
-    for (uint32_t i = 0; i < REGISTERS; i++) {
-        CM_AUTO(cm_buf_free) cm_buf both = {.max = MINT_MAX};
-        CM_AUTO(cm_buf_free) cm_buf after = {.max = MINT_MAX};
-
-        mint_zeros(&both, RTMR);
-        mint_label(&both, "event", i, RTMR);
-        mint_le(b, i + 1, 4);
-        mint_le(b, 5, 4); /* EV_ACTION */
-        mint_le(b, 1, 4);
-        mint_le(b, 0x0c, 2);
-        mint_put(b, cm_view_of(both.p + RTMR, RTMR));
-        mint_le(b, 5, 4);
-        mint_text(b, "event");
-        mint_hash(&after, "SHA384", cm_buf_view(&both));
-        memcpy(reg[i], after.p, RTMR);
-    }
-}
-
 /* ---- bodies -------------------------------------------------------------------------------- */
 
 static void put_header(cm_buf *b, const mint *m, unsigned variant)
@@ -209,7 +168,7 @@ void mint_intel(mint *m, unsigned variant)
 
     mint_intel_pki_new(m, &k);
     put_header(&b, m, variant);
-    put_log(&log, reg);
+    mint_log(&log, reg, &(mint_log_spec){0x0c, "SHA384", RTMR, 1, REGISTERS, {0}});
     reg[3][0] ^= mint_bad(m, "other-events");
     if (variant & MINT_TDX)
         put_td(&b, m, variant, reg);

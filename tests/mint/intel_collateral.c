@@ -301,9 +301,10 @@ void mint_intel_collateral(mint *m, const mint_intel_pki *k, unsigned variant)
     uint64_t above = mint_bad(m, "revoked-ca")       ? MINT_PCK_CA_SERIAL
                      : mint_bad(m, "revoked-signer") ? MINT_SIGNER_SERIAL
                                                      : 0xbad;
-    X509_CRL *root = mint_crl_new(k->x_root, k->root, at, above, false);
-    X509_CRL *pck =
-        mint_crl_new(k->x_ca, k->ca, at, mint_bad(m, "revoked") ? MINT_PCK_SERIAL : 0xbad, false);
+    X509_CRL *root = mint_crl_new(k->x_root, k->root, at, above, 0);
+    bool bad = mint_bad(m, "revoked") || mint_bad(m, "held");
+    X509_CRL *pck = mint_crl_new(k->x_ca, k->ca, at, bad ? MINT_PCK_SERIAL : 0xbad,
+                                 mint_bad(m, "held") ? MINT_HELD : 0);
 
     mint_add_cert(m, "tcb_signer.der", k->x_signer);
     mint_add_crl(m, "root_crl.der", root);

@@ -68,13 +68,31 @@ typedef struct {
 } mint_cert;
 
 X509 *mint_cert_new(const mint_cert *s);
-/** A list of issuer's, good for a month from the day before at, with one serial unless it is 0. */
+enum { MINT_PSS = 1, MINT_HELD = 2 };
+
+/** A list of issuer's, good for a month from the day before at, with one serial unless it is 0;
+ * how: MINT_PSS signed with RSASSA-PSS, MINT_HELD the certificate is on hold. */
 X509_CRL *mint_crl_new(const X509 *issuer, EVP_PKEY *signer, uint64_t at, uint64_t revoked,
-                       bool pss);
+                       unsigned how);
 /** A leaf's dates: a year around the time asked for, or as the defect has it. */
 void mint_dates(const mint *m, mint_cert *s);
 void mint_der(cm_buf *b, const X509 *x);
 void mint_pem(cm_buf *b, const X509 *x);
+
+/* ---- logs ---------------------------------------------------------------------------------- */
+
+enum { MINT_REGISTER = 48 };
+
+typedef struct {
+    uint16_t alg; /* TPM_ALG_ID */
+    const char *hash;
+    size_t size;
+    uint32_t first, n; /* registers */
+    cm_view code;      /* digest of the first event, when there is one to be */
+} mint_log_spec;
+
+/** One event for each register; reg: what it leads to. */
+void mint_log(cm_buf *b, uint8_t reg[][MINT_REGISTER], const mint_log_spec *s);
 
 /* ---- kinds --------------------------------------------------------------------------------- */
 
@@ -94,5 +112,6 @@ void mint_android(mint *m, unsigned variant);
 void mint_nvidia(mint *m, unsigned variant);
 void mint_apple(mint *m, unsigned variant);
 void mint_assertion(mint *m, unsigned variant);
+void mint_tpm(mint *m, unsigned variant);
 
 #endif

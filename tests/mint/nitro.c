@@ -71,8 +71,9 @@ static void add_lists(mint *m, const chain *c)
     uint64_t at = m->spec.at - (mint_bad(m, "stale-list") ? 60 * MINT_DAY : 0);
 
     for (size_t i = 0; i < CAS; i++) {
-        bool bad = i == CAS - 1 && mint_bad(m, "revoked");
-        X509_CRL *crl = mint_crl_new(c->x[i], c->key[i], at, bad ? 0x100 + CAS : 0xbad, false);
+        bool bad = i == CAS - 1 && (mint_bad(m, "revoked") || mint_bad(m, "held"));
+        X509_CRL *crl = mint_crl_new(c->x[i], c->key[i], at, bad ? 0x100 + CAS : 0xbad,
+                                     mint_bad(m, "held") ? MINT_HELD : 0);
         char name[MINT_NAME];
 
         (void)snprintf(name, sizeof name, "crl-%zu.der", i);

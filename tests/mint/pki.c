@@ -231,23 +231,30 @@ X509 *mint_cert_new(const mint_cert *s)
     return x;
 }
 
-static void revoke(X509_CRL *crl, uint64_t serial, uint64_t at)
+static void revoke(X509_CRL *crl, uint64_t serial, uint64_t at, bool held)
 {
+    ASN1_ENUMERATED *reason = ASN1_ENUMERATED_new();
     ASN1_INTEGER *n = ASN1_INTEGER_new();
     X509_REVOKED *row = X509_REVOKED_new();
     ASN1_TIME *t = time_of(at);
 
     mint_must(n && row && ASN1_INTEGER_set_uint64(n, serial) == 1 &&
                   X509_REVOKED_set_serialNumber(row, n) == 1 &&
-                  X509_REVOKED_set_revocationDate(row, t) == 1 && X509_CRL_add0_revoked(crl, row),
+                  X509_REVOKED_set_revocationDate(row, t) == 1,
               "revoked");
+    mint_must(reason && ASN1_ENUMERATED_set(reason, CRL_REASON_CERTIFICATE_HOLD) == 1 &&
+                  (!held || X509_REVOKED_add1_ext_i2d(row, NID_crl_reason, reason, 0, 0) == 1) &&
+                  X509_CRL_add0_revoked(crl, row),
+              "revoked");
+    ASN1_ENUMERATED_free(reason);
     ASN1_INTEGER_free(n);
     ASN1_TIME_free(t);
 }
 
 X509_CRL *mint_crl_new(const X509 *issuer, EVP_PKEY *signer, uint64_t at, uint64_t revoked,
-                       bool pss)
+                       unsigned how)
 {
+    bool pss = (how & MINT_PSS) != 0, held = (how & MINT_HELD) != 0;
     X509_CRL *crl = X509_CRL_new();
     ASN1_TIME *from = time_of(at - MINT_DAY), *to = time_of(at + 30 * MINT_DAY);
     EVP_MD_CTX *md = signer_of(signer, pss);
@@ -258,7 +265,7 @@ X509_CRL *mint_crl_new(const X509 *issuer, EVP_PKEY *signer, uint64_t at, uint64
                   X509_CRL_set1_nextUpdate(crl, to) == 1,
               "list");
     if (revoked)
-        revoke(crl, revoked, at - MINT_DAY);
+        revoke(crl, revoked, at - MINT_DAY, held);
     mint_must(X509_CRL_sort(crl) == 1 && X509_CRL_sign_ctx(crl, md) > 0, "list");
     EVP_MD_CTX_free(md);
     ASN1_TIME_free(from);
