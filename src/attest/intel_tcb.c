@@ -328,24 +328,40 @@ static const char *info_why(const statement *s, const cm_intel_platform *p)
     return NULL;
 }
 
-static void check_info(cm_run *run, const cm_intel_quote *q, const cm_intel_platform *p,
-                       EVP_PKEY *key, cm_tcb_status *tcb)
+/* AT-45: what a TD of version 1.5 would be that was launched on the firmware which runs now. */
+static cm_err claim_relaunch(cm_run *run, const cm_json_node *info, const cm_intel_quote *q,
+                             const cm_intel_platform *p, cm_tcb_status quoting, cm_tcb_status tcb)
+{
+    cm_intel_quote again = *q;
+
+    if (q->td.tcb_svn2.n == 0 || tcb < CM_TCB_OUT_OF_DATE || tcb == CM_TCB_REVOKED)
+        return CM_OKAY;
+    again.td.tcb_svn = q->td.tcb_svn2;
+    if (!platform_level(info, &again, p, &quoting) || quoting >= CM_TCB_OUT_OF_DATE)
+        return CM_OKAY;
+    return cm_claim_text(run, "relaunch", cm_view_str(cm_tcb_name(quoting)));
+}
+
+static cm_err check_info(cm_run *run, const cm_intel_quote *q, const cm_intel_platform *p,
+                         EVP_PKEY *key, cm_tcb_status *tcb)
 {
     CM_AUTO(statement_done) statement s = {0};
+    cm_tcb_status quoting = *tcb;
     const char *why;
 
     if (!read_statement(&s, run->in->tcb_info, run->in->tcb_info_sig, "tcbInfo")) {
         cm_note_fail(run, CM_CHECK_COLLATERAL, "the TCB info can't be read");
-        return;
+        return CM_OKAY;
     }
     why = statement_why(run, &s, key, q->tdx ? "TDX" : "SGX", TCB_INFO_VERSION);
     why = why ? why : info_why(&s, p);
     if (!cm_note(run, CM_CHECK_COLLATERAL, why == NULL, why))
-        return;
+        return CM_OKAY;
     if (!platform_level(s.object, q, p, tcb)) {
         *tcb = CM_TCB_REVOKED;
         cm_note_fail(run, CM_CHECK_TCB, "no level of the TCB info is as old as this platform");
     }
+    return claim_relaunch(run, s.object, q, p, quoting, *tcb);
 }
 
 static void conclude(cm_run *run, cm_tcb_status tcb)
@@ -389,7 +405,7 @@ cm_err cm_intel_collateral(cm_run *run, const cm_pool *pool, const cm_intel_quot
     if (run->in->qe_identity.n)
         check_quoting(run, q, X509_get0_pubkey(signer), &tcb);
     if (run->in->tcb_info.n)
-        check_info(run, q, platform, X509_get0_pubkey(signer), &tcb);
+        CM_TRY(check_info(run, q, platform, X509_get0_pubkey(signer), &tcb));
     if (run->in->tcb_info.n && run->in->qe_identity.n &&
         run->r->check[CM_CHECK_COLLATERAL].verdict == CM_VERDICT_PASS &&
         run->r->check[CM_CHECK_QUOTING].verdict == CM_VERDICT_PASS)

@@ -41,11 +41,14 @@ static void put_enclave(cm_buf *b, const mint *m)
     mint_field(b, cm_buf_view(&m->nonce), 64);
 }
 
-static void put_td_svn(cm_buf *b, const mint *m, unsigned variant)
+/* Of the launch, or of now. */
+static void put_td_svn(cm_buf *b, const mint *m, unsigned variant, bool launch)
 {
     uint8_t svn[MINT_SVNS];
 
     mint_tdx_svn(svn, variant);
+    if (launch && mint_bad(m, "relaunch"))
+        svn[0]--;
     if (mint_bad(m, "old-module"))
         svn[0]--;
     if (mint_bad(m, "unknown-module"))
@@ -60,7 +63,7 @@ static void put_td(cm_buf *b, const mint *m, unsigned variant, uint8_t reg[REGIS
     uint64_t attributes =
         (mint_bad(m, "no-sept-ve") ? 0 : 1u << 28) | (mint_bad(m, "debug") ? 1 : 0);
 
-    put_td_svn(b, m, variant);
+    put_td_svn(b, m, variant, true);
     mint_label(b, "MRSEAM", 0, 48);
     mint_zeros(b, 48); /* MRSIGNERSEAM: the vendor's own */
     mint_le(b, mint_bad(m, "seam-attributes") ? 1 : 0, 8);
@@ -74,7 +77,7 @@ static void put_td(cm_buf *b, const mint *m, unsigned variant, uint8_t reg[REGIS
     mint_field(b, cm_buf_view(&m->nonce), 64);
     if (!(variant & MINT_TD15))
         return;
-    put_td_svn(b, m, variant);
+    put_td_svn(b, m, variant, false);
     if (mint_bad(m, "service-td"))
         mint_label(b, "service", 0, 48);
     else

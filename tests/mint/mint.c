@@ -128,6 +128,7 @@ static const mint_defect defects[] = {
     {"no-sept-ve", "tdx", CM_CHECK_GUEST_POLICY, 0},
     {"other-events", "tdx", CM_CHECK_EVENTS, 0},
     {"old-module", "tdx", CM_CHECK_TCB, 0},
+    {"relaunch", "tdx-v5-td15", CM_CHECK_TCB, 0},
     {"unknown-module", "tdx", CM_CHECK_TCB, 0},
     {"old-loader", "tdx", CM_CHECK_TCB, 0},
     {"old-pce", "tdx sgx", CM_CHECK_TCB, 0},

@@ -112,15 +112,29 @@ void mint_spki(cm_buf *b, EVP_PKEY *key)
 
 /* ---- signatures ---------------------------------------------------------------------------- */
 
+/* The same evidence each time: ECDSA by RFC 6979. */
+static void deterministic(EVP_PKEY_CTX *ctx, const EVP_PKEY *key)
+{
+    unsigned kind = 1;
+    const OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_uint(OSSL_SIGNATURE_PARAM_NONCE_TYPE, &kind),
+        OSSL_PARAM_construct_end(),
+    };
+
+    if (EVP_PKEY_get_base_id(key) == EVP_PKEY_EC)
+        mint_must(EVP_PKEY_CTX_set_params(ctx, params) == 1, "RFC 6979");
+}
+
 void mint_ecdsa_der(cm_buf *b, EVP_PKEY *key, const char *hash, cm_view v)
 {
     EVP_MD_CTX *md = EVP_MD_CTX_new();
+    EVP_PKEY_CTX *ctx = NULL;
     uint8_t sig[SIG_MAX];
     size_t n = sizeof sig;
 
-    mint_must(md && EVP_DigestSignInit_ex(md, NULL, hash, NULL, NULL, key, NULL) == 1 &&
-                  EVP_DigestSign(md, sig, &n, v.p, v.n) == 1,
-              "signature");
+    mint_must(md && EVP_DigestSignInit_ex(md, &ctx, hash, NULL, NULL, key, NULL) == 1, "signature");
+    deterministic(ctx, key);
+    mint_must(EVP_DigestSign(md, sig, &n, v.p, v.n) == 1, "signature");
     EVP_MD_CTX_free(md);
     mint_put(b, cm_view_of(sig, n));
 }
@@ -157,6 +171,7 @@ static EVP_MD_CTX *signer_of(EVP_PKEY *key, bool pss)
     EVP_PKEY_CTX *ctx = NULL;
 
     mint_must(md && EVP_DigestSignInit_ex(md, &ctx, hash, NULL, NULL, key, NULL) == 1, "signer");
+    deterministic(ctx, key);
     if (pss)
         mint_must(EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PSS_PADDING) == 1 &&
                       EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, 48) == 1,

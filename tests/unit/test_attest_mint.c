@@ -67,12 +67,36 @@ static void refuses(void **state)
     print_message("%zu cases\n", n);
 }
 
+/* AT-45: firmware that was replaced under a running TD. */
+static void relaunch(void **state)
+{
+    static const struct {
+        const char *defect;
+        bool helps;
+    } of[] = {{"relaunch", true}, {"old-module", false}, {"old-pce", false}};
+    judge *j = *state;
+
+    for (size_t i = 0; i < CM_COUNT(of); i++) {
+        mint *m = with("tdx-v5-td15", of[i].defect);
+        const cm_attest_claim *claim;
+
+        expect(cm_failed(verdict(j, m, UINT32_MAX)) && fails(j, CM_CHECK_TCB), j, m);
+        assert_int_equal(j->r.tcb, CM_TCB_OUT_OF_DATE);
+        claim = cm_attest_find(&j->r, "relaunch");
+        assert_true((claim != NULL) == of[i].helps);
+        if (claim)
+            assert_true(cm_view_eq(cm_attest_claim_view(&j->r, claim), CM_LIT("up to date")));
+        mint_free(m);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         JUDGE_TEST(accepts),
         JUDGE_TEST(release_refuses),
         JUDGE_TEST(refuses),
+        JUDGE_TEST(relaunch),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,24 +50,41 @@ static bool same_result(const cm_attest_result *a, const cm_attest_result *b)
     return true;
 }
 
-static void flip_file(judge *j, mint *m, mint_file *f)
+/* The receipt is for the vendor's service and not read (AT-80). */
+static bool in_receipt(const mint_file *f, size_t at)
 {
-    size_t n = bound_bytes(m, f), stride = stride_of(n);
+    static const char receipt[] = "\x47receipt";
+
+    for (size_t i = at > sizeof receipt ? at - sizeof receipt : 0; i < at; i++)
+        if (i + sizeof receipt <= f->bytes.n &&
+            memcmp(f->bytes.p + i, receipt, sizeof receipt - 1) == 0)
+            return at < i + sizeof receipt - 1;
+    return false;
+}
+
+/* How many of a file's bytes may change unseen. */
+static size_t flip_file(judge *j, mint *m, mint_file *f)
+{
+    size_t n = bound_bytes(m, f), stride = stride_of(n), unseen = 0;
 
     for (size_t i = stride / 2; i < n; i += stride) {
         uint8_t bit = (uint8_t)(1u << (i * 5 & 7));
 
+        if (in_receipt(f, i))
+            continue;
         f->bytes.p[i] ^= bit;
         if (cm_ok(verdict(j, m, m->skips))) {
             fprintf(stderr, "%s: %s: byte %zu of %zu, bit %02x\n", m->kind, f->name, i, n, bit);
-            expect(false, j, m);
+            unseen++;
         }
         f->bytes.p[i] ^= bit;
     }
+    return unseen;
 }
 
 static void flipped(void **state)
 {
+    size_t unseen = 0;
     const char *kind;
 
     for (size_t i = 0; (kind = mint_kind(i)) != NULL; i++) {
@@ -75,10 +92,11 @@ static void flipped(void **state)
 
         for (size_t f = 0; f < m->n_files; f++)
             if (!loose(&m->file[f]))
-                flip_file(*state, m, &m->file[f]);
+                unseen += flip_file(*state, m, &m->file[f]);
         expect(cm_ok(verdict(*state, m, m->skips)), *state, m);
         mint_free(m);
     }
+    assert_int_equal(unseen, 0);
 }
 
 static void cut_evidence(judge *j, mint *m)
