@@ -317,7 +317,7 @@ void cm_kmsd_keyd_begin(kmsd *d)
     d->keyd_timer.fire = start_timer;
     d->keyd_pause_ms = PAUSE_FIRST_MS;
     d->devices_timer.fire = look;
-    if (d->v->hsm.providers_n || d->v->hsm.module || d->v->hsm.cloud)
+    if (d->v->hsm.providers_n || d->v->hsm.module || d->v->hsm.cloud || d->v->hsm.tpm)
         cm_loop_after(d->reactor[0].loop, &d->devices_timer, DEVICES_MS);
     start(d);
 }

@@ -226,6 +226,7 @@ static void plan_device(struct plan *p, const cm_config_provider *c)
     add(x, "--module", c->module);
     add(x, "--module-sha256", c->module_sha256);
     add(x, "--cloud", c->cloud);
+    add(x, "--tpm", c->tpm);
     add(x, "--token", c->token);
     add(x, "--pin-file", c->pin_file);
     if (!c->pin_file)
@@ -271,7 +272,7 @@ static cm_err plan_several(const kmsd *d, struct plan *p, const cm_config_provid
     tell(p, "--hold", p->hold);
     for (size_t i = 0; i < d->v->hsm.providers_n; i++)
         any |= d->v->hsm.providers[i].use == CM_CONFIG_HSM_ROOT;
-    if (!any && (one->module || one->cloud))
+    if (!any && (one->module || one->cloud || one->tpm))
         CM_TRY(plan_root(p, one));
     for (size_t i = 0; i < d->v->hsm.providers_n; i++)
         if (d->v->hsm.providers[i].use == CM_CONFIG_HSM_ROOT)
@@ -291,6 +292,7 @@ static cm_err plan_devices(const kmsd *d, struct plan *p)
                                     .module = d->v->hsm.module,
                                     .module_sha256 = d->v->hsm.module_sha256,
                                     .cloud = d->v->hsm.cloud,
+                                    .tpm = d->v->hsm.tpm,
                                     .token = d->v->hsm.token,
                                     .pin_file = d->v->hsm.pin_file,
                                     .pin_credential = d->v->hsm.pin_credential,
@@ -298,7 +300,7 @@ static cm_err plan_devices(const kmsd *d, struct plan *p)
                                     .files = d->v->hsm.files,
                                     .network = d->v->hsm.network};
 
-    if (!d->v->hsm.providers_n && !one.module && !one.cloud)
+    if (!d->v->hsm.providers_n && !one.module && !one.cloud && !one.tpm)
         return CM_OKAY;
     CM_TRY(find_program(d->v->hsm.program, "casemate-p11d", p->p11d));
     if (d->v->hsm.providers_n)

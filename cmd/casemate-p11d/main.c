@@ -1,7 +1,7 @@
 /*
- * casemate-p11d: loads one vendor's PKCS#11 module, or speaks with one cloud's key service, and
- * answers requests about its keys. Vendor code runs here and nowhere else: when it crashes, hangs
- * or leaks, this process does.
+ * casemate-p11d: loads one vendor's PKCS#11 module, or speaks with one cloud's key service or with
+ * the machine's TPM, and answers requests about its keys. Vendor code runs here and nowhere else:
+ * when it crashes, hangs or leaks, this process does.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -20,6 +20,7 @@
 #include "codec/text.h"
 #include "hsm/msg.h"
 #include "hsm/p11.h"
+#include "hsm/tpm.h"
 #include "run/leakless.h"
 #include "run/log.h"
 #include "run/sandbox.h"
@@ -28,7 +29,7 @@ enum { CONNECTIONS_MAX = 16, PATHS_MAX = 32 };
 
 struct arguments {
     cm_p11_options o;
-    const char *cloud;
+    const char *cloud, *tpm;
     int connection[CONNECTIONS_MAX];
     unsigned connections;
     const char *pin_file, *pin_credential;
@@ -44,6 +45,7 @@ struct p11d {
     struct arguments *a;
     cm_p11 *p11;
     cm_cloud *cloud;
+    cm_hsm_tpm *tpm;
     cm_hsm device;  /* call NULL: none */
     cm_err refused; /* why there is none */
     unsigned sandbox;
@@ -57,13 +59,14 @@ struct worker {
 };
 
 static const char usage[] =
-    "usage: casemate-p11d --module FILE|--cloud FILE --connection FD [options]\n"
-    "Loads a vendor's PKCS#11 module, or speaks with a cloud's key service, and answers requests\n"
-    "on connected SOCK_SEQPACKET sockets.\n"
+    "usage: casemate-p11d --module FILE|--cloud FILE|--tpm PCRS --connection FD [options]\n"
+    "Loads a vendor's PKCS#11 module, or speaks with a cloud's key service or the machine's TPM,\n"
+    "and answers requests on connected SOCK_SEQPACKET sockets.\n"
     "It is started by casemate-kmsd and by casemate hsm.\n"
     "\n"
     "  --module FILE         the vendor's module\n"
     "  --cloud FILE          the configuration of a key service\n"
+    "  --tpm PCRS            pcr=7,11: the TPM, for as long as these registers stay\n"
     "  --connection FD       a connected socket; may be repeated\n"
     "  --module-sha256 HEX   what the module's file has to be\n"
     "  --token LABEL         the token; default: the only one there is\n"
@@ -128,13 +131,10 @@ static bool option(struct arguments *a, const char *name, const char *value)
 {
     const struct {
         const char *name, **at;
-    } texts[] = {{"--module", &a->o.module},
-                 {"--cloud", &a->cloud},
-                 {"--token", &a->o.token},
-                 {"--init", &a->o.init},
-                 {"--module-sha256", &a->o.sha256},
-                 {"--pin-file", &a->pin_file},
-                 {"--pin-credential", &a->pin_credential}};
+    } texts[] = {{"--module", &a->o.module},   {"--cloud", &a->cloud},
+                 {"--tpm", &a->tpm},           {"--token", &a->o.token},
+                 {"--init", &a->o.init},       {"--module-sha256", &a->o.sha256},
+                 {"--pin-file", &a->pin_file}, {"--pin-credential", &a->pin_credential}};
 
     for (size_t i = 0; i < CM_COUNT(texts); i++)
         if (strcmp(name, texts[i].name) == 0) {
@@ -170,7 +170,8 @@ static bool parse(struct arguments *a, int argc, char **argv)
             return false;
         i++;
     }
-    return a->help || a->version || (!a->o.module != !a->cloud && a->connections);
+    return a->help || a->version ||
+           ((a->o.module != NULL) + (a->cloud != NULL) + (a->tpm != NULL) == 1 && a->connections);
 }
 
 /* ---- the PIN: into locked memory, without a copy elsewhere ---------------------------------- */
@@ -237,6 +238,24 @@ static cm_err change_pin(struct p11d *d)
 
 /* ---- requests ------------------------------------------------------------------------------ */
 
+/* The way to a TPM can't be opened from inside the sandbox: another process does, when it is asked
+ * for again (H-12). */
+static _Noreturn void leave(const struct p11d *d)
+{
+    CM_LOG(d->log, WARNING, "tpm_gone");
+    _exit(1);
+}
+
+/* TP-32 */
+static void say_why(const struct p11d *d)
+{
+    char why[CM_HSM_TPM_WHY];
+
+    cm_hsm_tpm_why(d->tpm, why);
+    if (why[0])
+        CM_LOG(d->log, WARNING, "tpm_refused", cm_log_str("why", why));
+}
+
 static cm_err perform(struct p11d *d, const cm_hsm_request *r, cm_hsm_answer *a)
 {
     cm_err e;
@@ -245,6 +264,10 @@ static cm_err perform(struct p11d *d, const cm_hsm_request *r, cm_hsm_answer *a)
         return d->refused;
     e = d->device.call(d->device.self, r, a);
     a->status.sandbox = d->sandbox;
+    if (d->tpm && cm_is(e, CM_HSM_GONE))
+        leave(d);
+    if (d->tpm && (cm_is(e, CM_TPM_CHANGED) || cm_is(e, CM_HSM_BLOB)))
+        say_why(d);
     if (cm_is(e, CM_HSM_WRONG))
         CM_LOG(d->log, ERROR, "quarantined", cm_log_err(e));
     else if (cm_failed(e) && cm_err_class(e) == CM_CLASS_IO)
@@ -349,6 +372,14 @@ static void resolver_files(struct arguments *a)
             (void)path_argument(a->read, &a->reads, files[i]);
 }
 
+/* A TPM in software is connected to for each command; the kernel's device stays open. */
+static bool tpm_by_socket(void)
+{
+    const char *tcti = getenv("CASEMATE_TPM");
+
+    return tcti && tcti[0] && strncmp(tcti, "device", 6) != 0;
+}
+
 static cm_err enter_sandbox(struct p11d *d)
 {
     struct arguments *a = d->a;
@@ -363,12 +394,24 @@ static cm_err enter_sandbox(struct p11d *d)
         resolver_files(a);
         o.network = true;
     }
+    o.network |= a->tpm && tpm_by_socket();
     a->read[a->reads++] = "/proc/self";
     a->read[a->reads++] = "/dev/urandom";
     a->read[a->reads] = NULL;
     a->write[a->writes] = NULL;
     CM_TRY(cm_sandbox_enter(&o, &d->sandbox));
     return d->sandbox == CM_SANDBOX_ALL ? cm_sandbox_check(CM_SANDBOX_P11D) : CM_OKAY;
+}
+
+/* A PIN and its like are a module's; a TPM by its TCTI, as for casemate. */
+static cm_err open_device(struct p11d *d)
+{
+    if (d->a->cloud)
+        return cm_cloud_new(&d->cloud, d->crypt, d->a->cloud);
+    if (!d->a->tpm)
+        return cm_p11_new(&d->p11, d->crypt, &d->a->o);
+    (void)setenv("TSS2_LOG", "all+none", 0);
+    return cm_hsm_tpm_new(&d->tpm, d->crypt, d->a->tpm, getenv("CASEMATE_TPM"));
 }
 
 /* The module is loaded and logged in before the sandbox closes: that is when modules look for their
@@ -381,17 +424,20 @@ static cm_err start(struct p11d *d)
     d->refused = read_pin(d);
     d->a->o.sessions = (unsigned)d->a->sessions;
     if (cm_ok(d->refused))
-        d->refused = d->a->cloud ? cm_cloud_new(&d->cloud, d->crypt, d->a->cloud)
-                                 : cm_p11_new(&d->p11, d->crypt, &d->a->o);
+        d->refused = open_device(d);
     if (cm_ok(d->refused) && d->a->new_pin_fd)
         d->refused = change_pin(d);
     if (cm_ok(d->refused))
-        d->device = d->a->cloud ? cm_cloud_of(d->cloud) : cm_p11_of(d->p11);
+        d->device = d->tpm     ? cm_hsm_tpm_of(d->tpm)
+                    : d->cloud ? cm_cloud_of(d->cloud)
+                               : cm_p11_of(d->p11);
     if (d->pin)
         cm_secret_free(d->pin, CM_P11_PIN_MAX + 1);
     if (cm_failed(d->refused)) {
         CM_LOG(d->log, ERROR, "no_token",
-               cm_log_str("module", d->a->cloud ? d->a->cloud : d->a->o.module),
+               cm_log_str("module", d->a->tpm     ? d->a->tpm
+                                    : d->a->cloud ? d->a->cloud
+                                                  : d->a->o.module),
                cm_log_err(d->refused));
     } else {
         CM_TRY(cm_hsm_status_of(&d->device, &s));
@@ -451,6 +497,7 @@ static int run(struct arguments *a)
     }
     cm_p11_free(d.p11);
     cm_cloud_free(d.cloud);
+    cm_hsm_tpm_free(d.tpm);
     return cm_failed(e) ? 1 : 0;
 }
 

@@ -130,7 +130,7 @@ static cm_err add_keys(cm_cli *cli, cm_cli_access *a, bool modest)
     static const char *const ways[] = {"passphrase", "passphrase-file", "passphrase-fd", NULL};
 
     CM_TRY(cm_cli_at_most_one(cli, ways));
-    CM_TRY(cm_alloc_array(&a->openers, cm_cli_count(cli, "identity") + 4, sizeof *a->openers));
+    CM_TRY(cm_alloc_array(&a->openers, cm_cli_count(cli, "identity") + 5, sizeof *a->openers));
     a->o.openers = a->openers;
     if (cm_cli_has(cli, "identity"))
         CM_TRY(cm_cli_ring_option(cli, &a->identities, "identity"));
@@ -145,8 +145,10 @@ static cm_err add_keys(cm_cli *cli, cm_cli_access *a, bool modest)
     CM_TRY(add_passphrase(cli, a, modest));
     if (a->o.openers_n)
         a->no_key = NULL;
-    if (!modest)
+    if (!modest) {
         cm_cli_kms_opener(cli, &a->kms, &a->openers[a->o.openers_n++]);
+        cm_cli_tpm_opener(cli, &a->tpm, &a->openers[a->o.openers_n++]);
+    }
     return CM_OKAY;
 }
 
@@ -182,6 +184,7 @@ void cm_cli_access_done(cm_cli_access *a)
     cm_free(a->openers);
     cm_free(a->trusted);
     cm_cli_kms_done(&a->kms);
+    cm_tpm_key_done(&a->tpm);
     cm_cli_ring_free(&a->identities);
     cm_cli_ring_free(&a->publishers);
     cm_pkey_free(a->lazy_key.pub);
@@ -201,7 +204,7 @@ cm_err cm_cli_model_load(cm_cli *cli, cm_cli_model *m, const char *path, const c
         return CM_FAIL(SEALED_NEEDS_FILE);
     CM_TRY(cm_os_open_read(&m->fd, path));
     CM_TRY(cm_sealed_load(&m->s, cli->crypt, m->fd, &a->o));
-    return unlock ? cm_sealed_unlock(m->s) : CM_OKAY;
+    return unlock ? cm_cli_tpm_why(cli, &a->tpm, path, cm_sealed_unlock(m->s)) : CM_OKAY;
 }
 
 void cm_cli_model_close(cm_cli_model *m)
@@ -232,12 +235,29 @@ static cm_err passphrase_recipient(cm_cli *cli, cm_cli_recipients *r, const char
     return CM_OKAY;
 }
 
+static cm_err named_recipients(cm_cli *cli, cm_cli_recipients *r, const char *option)
+{
+    for (size_t i = 0; i < cm_cli_count(cli, option); i++) {
+        const char *to = cm_cli_nth(cli, option, i);
+
+        if (!cm_cli_is_tpm(to)) {
+            CM_TRY(cm_cli_ring_add(cli, &r->keys, to));
+            continue;
+        }
+        if (r->tpms == CM_CLI_TPMS)
+            return cm_cli_usage(cli, "--%s names the TPM more than %d times", option, CM_CLI_TPMS);
+        CM_TRY(cm_cli_tpm_recipient(cli, &r->tpm[r->tpms], &r->v[r->n++], to));
+        r->tpms++;
+    }
+    return CM_OKAY;
+}
+
 cm_err cm_cli_recipients_init(cm_cli *cli, cm_cli_recipients *r, const char *option,
                               const char *kms, const char *prefix)
 {
-    CM_TRY(cm_cli_ring_option(cli, &r->keys, option));
+    CM_TRY(cm_alloc_array(&r->v, cm_cli_count(cli, option) + 2, sizeof *r->v));
+    CM_TRY(named_recipients(cli, r, option));
     CM_TRY(cm_cli_ring_need_kem(cli, &r->keys));
-    CM_TRY(cm_alloc_array(&r->v, r->keys.n + 2, sizeof *r->v));
     for (size_t i = 0; i < r->keys.n; i++)
         r->v[r->n++] = cm_recipient_kem(cm_pkey_kem(r->keys.v[i]));
     if (kms && cm_cli_has(cli, kms))
@@ -250,6 +270,8 @@ void cm_cli_recipients_done(cm_cli_recipients *r)
     cm_cli_ring_free(&r->keys);
     cm_free(r->v);
     cm_cli_kms_done(&r->kms);
+    for (size_t i = 0; i < r->tpms; i++)
+        cm_tpm_key_done(&r->tpm[i]);
     cm_buf_free(&r->passphrase_text);
 }
 

@@ -4,6 +4,7 @@
 #include "kms.h"
 #include "ring.h"
 #include "sealed/sealed.h"
+#include "tpm.h"
 
 /* A protected identity of the home is unlocked only for a model that is addressed to it. */
 typedef struct {
@@ -26,6 +27,7 @@ typedef struct {
     cm_cli_lazy_key lazy_key;
     cm_cli_lazy_passphrase lazy_passphrase;
     cm_cli_kms kms;
+    cm_tpm_key tpm;
     cm_envelope_passphrase passphrase;
     cm_buf passphrase_text;
     const char *no_key; /* why there is no key at hand; NULL: there is one */
@@ -60,10 +62,13 @@ typedef struct {
     cm_envelope_passphrase passphrase;
     cm_buf passphrase_text;
     cm_cli_kms kms;
+    cm_tpm_key tpm[CM_CLI_TPMS];
+    size_t tpms;
 } cm_cli_recipients;
 
-/** Keys that the option names, the server's key that kms names (NULL: none can be), and a
- * passphrase from the options PREFIXpassphrase, PREFIXpassphrase-file and PREFIXpassphrase-fd. */
+/** Keys that the option names (or this machine's TPM: tpm:pcr=7,11), the server's key that kms
+ * names (NULL: none can be), and a passphrase from the options PREFIXpassphrase,
+ * PREFIXpassphrase-file and PREFIXpassphrase-fd. */
 CM_MUST cm_err cm_cli_recipients_init(cm_cli *cli, cm_cli_recipients *r, const char *option,
                                       const char *kms, const char *prefix);
 void cm_cli_recipients_done(cm_cli_recipients *r);

@@ -37,6 +37,7 @@ static void arguments(cm_cli_device *d, cm_cli *cli)
 {
     add(d, "--module", cm_cli_text(cli, "module"));
     add(d, "--cloud", cm_cli_text(cli, "cloud"));
+    add(d, "--tpm", cm_cli_text(cli, "tpm"));
     add(d, "--token", cm_cli_text(cli, "token"));
     if (!d->pin.n)
         add(d, "--pin-file", cm_cli_text(cli, "pin-file"));
@@ -61,7 +62,8 @@ static cm_err pin(cm_cli_device *d, cm_cli *cli)
     d->pin.max = CM_CLI_PIN_MAX + 1;
     CM_TRY(cm_cli_at_most_one(cli, ways));
     CM_TRY(cm_cli_number(cli, "pin-fd", 0, 1 << 20, &fd));
-    if (cm_cli_has(cli, "pin-file") || cm_cli_has(cli, "no-pin") || cm_cli_has(cli, "cloud"))
+    if (cm_cli_has(cli, "pin-file") || cm_cli_has(cli, "no-pin") || cm_cli_has(cli, "cloud") ||
+        cm_cli_has(cli, "tpm"))
         return CM_OKAY;
     if (!cm_cli_has(cli, "pin-fd"))
         return cm_cli_ask(cli, &d->pin, "PIN of the token");
@@ -75,13 +77,15 @@ cm_err cm_cli_device_open(cm_cli *cli, cm_cli_device *d)
 {
     cm_hsm_remote_options o = {
         .connect = cm_p11d_connect, .arg = &d->p, .fd = -1, .timeout_ms = PATIENCE_MS};
-    static const char *const kinds[] = {"module", "cloud", NULL};
-    const char *what = cm_cli_text(cli, cm_cli_has(cli, "cloud") ? "cloud" : "module");
+    static const char *const kinds[] = {"module", "cloud", "tpm", NULL};
+    const char *what = cm_cli_text(cli, cm_cli_has(cli, "cloud") ? "cloud"
+                                        : cm_cli_has(cli, "tpm") ? "tpm"
+                                                                 : "module");
 
     CM_TRY(cm_cli_at_most_one(cli, kinds));
     if (!what)
         return cm_cli_usage(cli, "which device? Give --module FILE, the vendor's PKCS#11 module, "
-                                 "or --cloud FILE, a key service's configuration");
+                                 "--cloud FILE, a key service's configuration, or --tpm pcr=7,11");
     cm_cli_on(cli, what);
     if (cm_failed(cm_child_find(d->program, sizeof d->program, "casemate-p11d")))
         return cm_cli_about(cli, "casemate-p11d", CM_FAIL(HSM_SPAWN), NULL);

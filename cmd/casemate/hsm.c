@@ -53,7 +53,7 @@ cm_err cm_cli_hsm_status(cm_cli *cli)
     cm_hsm_status s;
     cm_cli_event e;
 
-    if (!cm_cli_has(cli, "module") && !cm_cli_has(cli, "cloud") &&
+    if (!cm_cli_has(cli, "module") && !cm_cli_has(cli, "cloud") && !cm_cli_has(cli, "tpm") &&
         (cm_cli_has(cli, "dir") || cm_cli_has(cli, "socket") || getenv("CASEMATE_SERVER")))
         return cm_cli_hsm_set_status(cli);
     CM_TRY(cm_cli_device_open(cli, &d));

@@ -156,7 +156,7 @@ cm_err cm_cli_hsm_rotate_pin(cm_cli *cli)
 
     if (!p.file)
         return cm_cli_usage(cli, "--pin-file FILE, which holds the PIN and will hold the new one");
-    if (cm_cli_has(cli, "cloud"))
+    if (cm_cli_has(cli, "cloud") || cm_cli_has(cli, "tpm"))
         return cm_cli_usage(cli, "a key service has no PIN");
     n = snprintf(p.next_file, sizeof p.next_file, "%s.new", p.file);
     if (n < 0 || (size_t)n >= sizeof p.next_file)

@@ -5,7 +5,7 @@
 #include "access.h"
 #include "base/os.h"
 
-enum { SHOWN = 12, SHAPE = 160 };
+enum { SHOWN = 12, SHAPE = 160, KIND = 192 };
 
 /* HIP-5's tiers. Keys and signatures are enforced here, the rest by whoever runs the model. */
 static const char *tier_text(unsigned tier)
@@ -23,7 +23,7 @@ static const char *tier_text(unsigned tier)
 
 /* ---- recipients ---------------------------------------------------------------------------- */
 
-static const char *kind_text(const cm_stanza *st, char text[64])
+static const char *kind_text(cm_cli *cli, const cm_stanza *st, char text[KIND])
 {
     const cm_kem_info *k;
 
@@ -34,7 +34,10 @@ static const char *kind_text(const cm_stanza *st, char text[64])
     case CM_STANZA_PASSPHRASE:
         return "passphrase";
     case CM_STANZA_EXTERNAL:
-        snprintf(text, 64, "key service %" PRIu32, st->number);
+        if (st->number == CM_RECIPIENT_TPM)
+            cm_cli_tpm_text(cli, text, KIND, st);
+        else
+            snprintf(text, KIND, "key service %" PRIu32, st->number);
         return text;
     default:
         return "unknown";
@@ -70,13 +73,13 @@ static bool is_me(const struct me *m, const cm_stanza *st)
 static void recipients(cm_cli *cli, cm_cli_event *e, const cm_sealed_info *i)
 {
     CM_AUTO(me_done) struct me me = {0};
-    char text[64], id[2 * CM_STANZA_ID_MAX + 1];
+    char text[KIND], id[2 * CM_STANZA_ID_MAX + 1];
 
     find_me(cli, &me);
     cm_json_begin_array(&e->w, "recipients");
     for (size_t k = 0; k < i->stanzas_n; k++) {
         const cm_stanza *st = &i->stanzas[k];
-        const char *kind = kind_text(st, text);
+        const char *kind = kind_text(cli, st, text);
 
         cm_cli_hex(id, cm_view_of(st->id.p, CM_MIN(st->id.n, (size_t)CM_STANZA_ID_MAX)));
         cm_cli_say(cli, "%-12s %-12s %s%s\n", k ? "" : "recipients", kind, id,

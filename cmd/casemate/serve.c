@@ -243,12 +243,18 @@ static void put_path(char *text, size_t room, const char *key, const char *path)
     free(real);
 }
 
+static bool has_device(const cm_cli *cli)
+{
+    return cm_cli_has(cli, "hsm-module") || cm_cli_has(cli, "hsm-cloud") ||
+           cm_cli_has(cli, "hsm-tpm");
+}
+
 static void unseal_config(cm_cli *cli, char *text, size_t room)
 {
-    const char *token = cm_cli_text(cli, "hsm-token");
+    const char *token = cm_cli_text(cli, "hsm-token"), *tpm = cm_cli_text(cli, "hsm-tpm");
     size_t at;
 
-    if (!cm_cli_has(cli, "hsm-module") && !cm_cli_has(cli, "hsm-cloud")) {
+    if (!has_device(cli)) {
         snprintf(text, room, "unseal:\n  method: passphrase-file\n  file: passphrase\n");
         return;
     }
@@ -260,6 +266,8 @@ static void unseal_config(cm_cli *cli, char *text, size_t room)
     at = strlen(text);
     if (token)
         snprintf(text + at, room - at, "  token: \"%s\"\n", token);
+    if (tpm)
+        snprintf(text + at, room - at, "  tpm: \"%s\"\n", tpm);
 }
 
 static cm_err write_config(cm_cli *cli, struct place *p, const char *name)
@@ -405,7 +413,7 @@ static cm_err make_files(cm_cli *cli, struct place *p)
                                 "or move the database away");
         cm_cli_note(cli, "making keys, certificates and the root in %s\n", p->dir);
         CM_TRY(make_identities(cli, p));
-        if (!cm_cli_has(cli, "hsm-module") && !cm_cli_has(cli, "hsm-cloud"))
+        if (!has_device(cli))
             CM_TRY(new_passphrase(cli, p));
     }
     CM_TRY(write_profile(cli, p));

@@ -6,7 +6,8 @@ static const cm_cli_argument sealed_arg[] = {
 };
 
 static const cm_cli_option rewrap_options[] = {
-    FILES(0, "add", "PUB", "let this public key open it too; may be repeated", NULL),
+    FILES(0, "add", "PUB", "let this public key, or tpm:pcr=7,11, open it too; may be repeated",
+          NULL),
     ARG(0, "add-kms", "KEY", "let this key of the server open it too", NULL),
     OPT_KEYSPACE,
     FLAG(0, "add-passphrase", "let a passphrase open it too, asked for twice"),

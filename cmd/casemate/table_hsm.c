@@ -5,6 +5,7 @@
 #define OPT_DEVICE                                                                                \
     FILE_ARG(0, "module", "FILE", "the vendor's PKCS#11 module", NULL),                           \
     FILE_ARG(0, "cloud", "FILE", "or the configuration of a cloud's key service", NULL),          \
+    ARG(0, "tpm", "PCRS", "or the machine's TPM, by its registers: pcr=7,11", NULL),             \
     ARG(0, "token", "LABEL", "the token", "the only one that is initialised"),                    \
     FILE_ARG(0, "pin-file", "FILE", "the user's PIN: the first line of FILE",                     \
              "asked for on the terminal"),                                                        \

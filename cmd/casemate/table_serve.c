@@ -14,6 +14,8 @@ static const cm_cli_option serve_options[] = {
              "first run: keep the root under a key in a token, through this PKCS#11 module", NULL),
     FILE_ARG(0, "hsm-cloud", "FILE", "first run: or the configuration of a cloud's key service",
              NULL),
+    ARG(0, "hsm-tpm", "PCRS",
+        "first run: or this machine's TPM, while these registers stay as they are: pcr=7,11", NULL),
     ARG(0, "hsm-token", "LABEL", "first run: the token", "the only one that is initialised"),
     FILE_ARG(0, "hsm-pin-file", "FILE", "first run: where its PIN is, from then on", NULL),
     FILE_ARG(0, "hsm-files", "DIR", "first run: where the module keeps its files",

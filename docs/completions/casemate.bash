@@ -485,6 +485,7 @@ _casemate_words() {
         case $prev in
         --module) compgen -f -- "$cur" && return ;;
         --cloud) compgen -f -- "$cur" && return ;;
+        --tpm) : && return ;;
         --token) : && return ;;
         --pin-file) compgen -f -- "$cur" && return ;;
         --pin-fd) : && return ;;
@@ -494,12 +495,13 @@ _casemate_words() {
         --dir) compgen -d -- "$cur" && return ;;
         --socket) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--module --cloud --token --pin-file --pin-fd --no-pin --pin-retry --init --read --write --network --no-sandbox --dir --socket --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--module --cloud --tpm --token --pin-file --pin-fd --no-pin --pin-retry --init --read --write --network --no-sandbox --dir --socket --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'hsm test')
         case $prev in
         --module) compgen -f -- "$cur" && return ;;
         --cloud) compgen -f -- "$cur" && return ;;
+        --tpm) : && return ;;
         --token) : && return ;;
         --pin-file) compgen -f -- "$cur" && return ;;
         --pin-fd) : && return ;;
@@ -507,12 +509,13 @@ _casemate_words() {
         --read) compgen -d -- "$cur" && return ;;
         --write) compgen -d -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--module --cloud --token --pin-file --pin-fd --no-pin --pin-retry --init --read --write --network --no-sandbox --persistent --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--module --cloud --tpm --token --pin-file --pin-fd --no-pin --pin-retry --init --read --write --network --no-sandbox --persistent --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'hsm bench')
         case $prev in
         --module) compgen -f -- "$cur" && return ;;
         --cloud) compgen -f -- "$cur" && return ;;
+        --tpm) : && return ;;
         --token) : && return ;;
         --pin-file) compgen -f -- "$cur" && return ;;
         --pin-fd) : && return ;;
@@ -521,12 +524,13 @@ _casemate_words() {
         --write) compgen -d -- "$cur" && return ;;
         --milliseconds) : && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--module --cloud --token --pin-file --pin-fd --no-pin --pin-retry --init --read --write --network --no-sandbox --milliseconds --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--module --cloud --tpm --token --pin-file --pin-fd --no-pin --pin-retry --init --read --write --network --no-sandbox --milliseconds --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'hsm rotate-pin')
         case $prev in
         --module) compgen -f -- "$cur" && return ;;
         --cloud) compgen -f -- "$cur" && return ;;
+        --tpm) : && return ;;
         --token) : && return ;;
         --pin-file) compgen -f -- "$cur" && return ;;
         --pin-fd) : && return ;;
@@ -536,12 +540,13 @@ _casemate_words() {
         --new-pin-file) compgen -f -- "$cur" && return ;;
         --new-pin-fd) : && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--module --cloud --token --pin-file --pin-fd --no-pin --pin-retry --init --read --write --network --no-sandbox --new-pin-file --new-pin-fd --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--module --cloud --tpm --token --pin-file --pin-fd --no-pin --pin-retry --init --read --write --network --no-sandbox --new-pin-file --new-pin-fd --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'hsm init')
         case $prev in
         --module) compgen -f -- "$cur" && return ;;
         --cloud) compgen -f -- "$cur" && return ;;
+        --tpm) : && return ;;
         --token) : && return ;;
         --pin-file) compgen -f -- "$cur" && return ;;
         --pin-fd) : && return ;;
@@ -549,7 +554,7 @@ _casemate_words() {
         --read) compgen -d -- "$cur" && return ;;
         --write) compgen -d -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--module --cloud --token --pin-file --pin-fd --no-pin --pin-retry --init --read --write --network --no-sandbox --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--module --cloud --tpm --token --pin-file --pin-fd --no-pin --pin-retry --init --read --write --network --no-sandbox --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'serve')
         case $prev in
@@ -561,11 +566,12 @@ _casemate_words() {
         --shares-file) compgen -f -- "$cur" && return ;;
         --hsm-module) compgen -f -- "$cur" && return ;;
         --hsm-cloud) compgen -f -- "$cur" && return ;;
+        --hsm-tpm) : && return ;;
         --hsm-token) : && return ;;
         --hsm-pin-file) compgen -f -- "$cur" && return ;;
         --hsm-files) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--dir --listen --host --tenant --shares --shares-file --hsm-module --hsm-cloud --hsm-token --hsm-pin-file --hsm-files --prepare --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--dir --listen --host --tenant --shares --shares-file --hsm-module --hsm-cloud --hsm-tpm --hsm-token --hsm-pin-file --hsm-files --prepare --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'unseal')
         case $prev in

@@ -129,22 +129,28 @@ static bool take_areas(const cm_tpm *t, TPM2B_PUBLIC *pub, TPM2B_PRIVATE *priv,
            b == s->priv.n;
 }
 
-/* TP-4: another policy than that of the blob's values would be refused by the TPM, but not said. */
-static cm_err load_object(cm_tss_held *out, const cm_tss_held *parent, const cm_tpm_sealed *s)
+/* TP-4: the TPM would refuse an object of another policy than the blob's fields give, but not say
+ * that it is the blob that is wrong. */
+static cm_err read_object(TPM2B_PUBLIC *pub, TPM2B_PRIVATE *priv, const cm_tpm *t,
+                          const cm_tpm_sealed *s)
 {
-    cm_tpm *t = out->t;
-    TPM2B_PUBLIC pub = {0};
-    TPM2B_PRIVATE priv = {0};
     uint8_t policy[CM_TPM_POLICY];
-    TSS2_RC rc;
 
     CM_TRY(cm_tpm_policy_digest(policy, t->crypt, &s->pcrs, s->values, s->auth));
-    if (!take_areas(t, &pub, &priv, s) ||
+    if (!take_areas(t, pub, priv, s) ||
         !cm_view_eq(CM_VIEW(policy),
-                    cm_view_of(pub.publicArea.authPolicy.buffer, pub.publicArea.authPolicy.size)))
+                    cm_view_of(pub->publicArea.authPolicy.buffer, pub->publicArea.authPolicy.size)))
         return CM_FAIL(TPM_BLOB);
-    rc = t->f.Esys_Load(t->esys, parent->h, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &priv,
-                        &pub, &out->h);
+    return CM_OKAY;
+}
+
+static cm_err load_object(cm_tss_held *out, const cm_tss_held *parent, const TPM2B_PUBLIC *pub,
+                          const TPM2B_PRIVATE *priv)
+{
+    cm_tpm *t = out->t;
+    TSS2_RC rc = t->f.Esys_Load(t->esys, parent->h, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
+                                priv, pub, &out->h);
+
     if (rc != TSS2_RC_SUCCESS)
         out->h = ESYS_TR_NONE;
     return cm_tss_refused(rc) ? CM_FAIL(TPM_BLOB) : cm_tss_err(rc);
@@ -206,11 +212,14 @@ cm_err cm_tpm_unseal(cm_tpm *t, cm_key32 *secret, cm_view blob, cm_view auth, ui
     CM_TSS_LOCK(t);
     CM_TSS_HELD(parent, t);
     CM_TSS_HELD(object, t);
+    TPM2B_PUBLIC pub = {0};
+    TPM2B_PRIVATE priv = {0};
     cm_tpm_sealed s;
     uint32_t others = 0;
     bool ours;
 
     CM_TRY(cm_tpm_sealed_read(&s, blob));
+    CM_TRY(read_object(&pub, &priv, t, &s));
     CM_TRY(check(&parent, &s, &ours, &others));
     if (!ours) /* TP-3 */
         return CM_FAIL(TPM_OTHER);
@@ -220,6 +229,6 @@ cm_err cm_tpm_unseal(cm_tpm *t, cm_key32 *secret, cm_view blob, cm_view auth, ui
         return CM_FAIL(TPM_CHANGED);
     if (s.auth ? auth.n == 0 || auth.n > CM_TPM_AUTH_MAX : auth.n != 0)
         return CM_FAIL(TPM_AUTH);
-    CM_TRY(load_object(&object, &parent, &s));
+    CM_TRY(load_object(&object, &parent, &pub, &priv));
     return open_object(secret, &parent, &object, &s, auth);
 }

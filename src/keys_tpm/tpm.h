@@ -111,6 +111,18 @@ CM_MUST cm_err cm_tpm_sealed_read(cm_tpm_sealed *out, cm_view blob);
 /** Whether this TPM sealed it, and which registers differ by now. */
 CM_MUST cm_err cm_tpm_sealed_check(cm_tpm *t, const cm_tpm_sealed *s, bool *ours, uint32_t *differ);
 
+/* ---- what else it can ----------------------------------------------------------------------- */
+
+/** Name of the storage key, appended: which TPM this is, until somebody clears it. */
+CM_MUST cm_err cm_tpm_name_storage(cm_tpm *t, cm_buf *name);
+/** n bytes of its random numbers, appended. */
+CM_MUST cm_err cm_tpm_random(cm_tpm *t, cm_buf *out, size_t n);
+/** A key that signs in the TPM: held, appended, is how the TPM keeps it outside itself; pub has
+ * room for 65 bytes. */
+CM_MUST cm_err cm_tpm_p256_new(cm_tpm *t, cm_buf *held, uint8_t *pub, size_t *pub_n);
+/** r and s of ECDSA over SHA-256 of msg, appended. TPM_BLOB: held is damaged, or another TPM's. */
+CM_MUST cm_err cm_tpm_p256_sign(cm_tpm *t, cm_buf *sig, cm_view held, cm_view msg);
+
 /** "7,11,bank=sha384" or "pcr=7,11": a selection by its text. TPM_SELECTION. */
 CM_MUST cm_err cm_tpm_selection_read(cm_tpm_selection *out, cm_view text);
 /** "7,11 (SHA-384)"; SHA-256 goes unsaid. */

@@ -16,6 +16,8 @@
     X(Esys_Create)               \
     X(Esys_CreatePrimary)        \
     X(Esys_FlushContext)         \
+    X(Esys_GetRandom)            \
+    X(Esys_Sign)                 \
     X(Esys_GetCapability)        \
     X(Esys_Load)                 \
     X(Esys_NV_Read)              \

@@ -553,13 +553,15 @@ static void check_devices(struct binding *b)
 {
     const cm_config_values *v = &b->c->v;
 
-    if (v->hsm.module && v->hsm.cloud)
-        contradict(b, "hsm.cloud", 0, "and module can't both be used", false);
+    if ((v->hsm.module != NULL) + (v->hsm.cloud != NULL) + (v->hsm.tpm != NULL) > 1)
+        contradict(b, v->hsm.cloud ? "hsm.cloud" : "hsm.tpm", 0,
+                   "and another kind of device can't both be used", false);
     for (size_t i = 0; i < v->hsm.providers_n; i++) {
         const cm_config_provider *p = &v->hsm.providers[i];
 
-        if (!p->module == !p->cloud)
-            contradict(b, "hsm.providers[].name", i, "has to have a module or a cloud", false);
+        if ((p->module != NULL) + (p->cloud != NULL) + (p->tpm != NULL) != 1)
+            contradict(b, "hsm.providers[].name", i, "has to have a module or a cloud, or a TPM",
+                       false);
         for (size_t k = 0; k < i; k++)
             if (p->name && v->hsm.providers[k].name &&
                 strcmp(p->name, v->hsm.providers[k].name) == 0)

@@ -46,8 +46,8 @@ enum { CM_CONFIG_HSM_ROOT, CM_CONFIG_HSM_TENANTS };
 enum { CM_CONFIG_HSM_WEIGHTED, CM_CONFIG_HSM_TURNS, CM_CONFIG_HSM_LATENCY };
 
 typedef struct {
-    const char *name, *module, *cloud, *module_sha256, *token, *pin_file, *pin_credential, *init,
-        *files, *region;
+    const char *name, *module, *cloud, *tpm, *module_sha256, *token, *pin_file, *pin_credential,
+        *init, *files, *region;
     uint64_t weight, use;
     bool network;
 } cm_config_provider;
@@ -70,7 +70,7 @@ typedef struct {
         const char *file, *credential;
     } unseal;
     struct {
-        const char *module, *cloud, *module_sha256, *token, *pin_file, *pin_credential, *init,
+        const char *module, *cloud, *tpm, *module_sha256, *token, *pin_file, *pin_credential, *init,
             *files, *program;
         bool network;
         cm_config_provider providers[CM_CONFIG_PROVIDERS];
