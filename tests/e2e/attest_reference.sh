@@ -69,7 +69,7 @@ if [ -d "$TEE/snp" ]; then
     expect 2 'belongs to a --policy' "${V[@]}" --reference images.ref
 fi
 
-# Recorded CoRIMs.
+# Recorded CoRIMs (AP-43).
 [ -d "$TEE/rats" ] || { echo "no recorded CoRIMs at $TEE"; exit 0; }
 C=$TEE/rats
 I=("${R[@]}" import "$C/corim-sevsnp-valid.cbor")
