@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The conformance suite on software tokens that are not ours, through casemate-p11d in its sandbox:
 # openCryptoki and NSS as this system has them, and as Debian sid has them, with ML-DSA and ML-KEM
-# in the token.
+# in the token; and sid's YubiHSM module over an emulated device.
 # shellcheck source=tests/e2e/lib.sh
 . "$CASEMATE_SOURCE/tests/e2e/lib.sh"
 # shellcheck source=tests/e2e/soft_tokens.sh
@@ -60,6 +60,30 @@ lying_secrets() {
     grep -q '^ML-KEM-768  *yes' "$WORK/lies.1" || die "one bit, once: $(cat "$WORK/lies.1")"
 }
 
+# YubiHSM's own module, and behind it a device of ours that does what is published of the real one.
+yubihsm() {
+    local root=$1 row=$2 module emulator args
+    module=$(find "$root/usr/lib" -name yubihsm_pkcs11.so -printf '/usr/lib/%P\n')
+    if [ -z "$module" ] || ! python3 -c 'import cryptography' 2>/dev/null; then
+        echo "SKIP in part: no YubiHSM module, or no device for it (package python3-cryptography)"
+        return
+    fi
+    python3 "$CASEMATE_SOURCE/tests/e2e/yubihsm_emulator.py" "$WORK/port" 2>"$WORK/yubihsm.log" &
+    emulator=$!
+    for _ in $(seq 300); do [ -e "$WORK/port" ] || sleep 0.1; done
+    echo 000148291648 >"$WORK/pin"
+    args=(--module "$module" --token YubiHSM --network
+        --init "connector=http://127.0.0.1:$(cat "$WORK/port")")
+    device "$root" test --persistent "${args[@]}" >"$WORK/out" || true
+    device "$root" init "${args[@]}" >/dev/null ||
+        die "no root key in a YubiHSM: $(tail -3 "$WORK/p11d.log" "$WORK/yubihsm.log")"
+    device "$root" status "${args[@]}" >"$WORK/status" || true
+    kill "$emulator"
+    echo 482916 >"$WORK/pin"
+    conforms "YubiHSM's module over an emulated device" "$WORK/out" "$row"
+    grep -q '^root key  hsm-native' "$WORK/status" || die "no root key again: $(cat "$WORK/status")"
+}
+
 # ---- this system's
 if [ -x /usr/sbin/pkcsslotd ] && module_in '' libopencryptoki.so.0 >/dev/null; then
     opencryptoki '' "openCryptoki $(dpkg-query -Wf '${Version}' opencryptoki)" \
@@ -78,6 +102,8 @@ fi
 if [ "${CASEMATE_SANITIZED:-}" = 1 ]; then
     echo "SKIP in part: a sanitizer does not know sid's C library"
 elif sid_tokens "$WORK/sid"; then
+    yubihsm "$WORK/sid" \
+        '| Yubico (www.yubico.com), YubiHSM | yes | yes | yes | no | no | no | no | yes | yes | no | no | hsm-wrapped |'
     opencryptoki "$WORK/sid" "sid's openCryptoki" \
         '| IBM, Soft | yes | yes | yes | yes | yes | yes | yes | yes | yes | yes | yes | hsm-native, hsm-wrapped |'
     lying_secrets "$WORK/sid"
