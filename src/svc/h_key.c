@@ -68,7 +68,7 @@ static cm_err check_release(cm_call *c, const cm_key_type_info *t)
     return cm_is(e, CM_STORE_NO_ROW) ? CM_FAIL(SVC_NO_POLICY) : e;
 }
 
-/* V-90: in the tenant's device; what it is called there is for people. */
+/* V-110: in the tenant's device; what it is called there is for people. */
 static cm_err make_in_device(cm_call *c)
 {
     struct cm_call_state *st = c->state;

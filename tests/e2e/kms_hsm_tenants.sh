@@ -107,7 +107,7 @@ ok as globex key create import --type X-Wing
 expect 3 CRYPT_TAG as globex key import-wrapped own --type ML-DSA-65 --import-key import --wrapped @own.wrapped
 expect 5 KEY_MALFORMED casemate key wrap own.pem --to own.raw
 
-# ---- V-90: keys that are made in it and stay there
+# ---- V-110: keys that are made in it and stay there
 expect 2 'the tenant has no device' as plain key create n --type P-256 --custody hsm-native
 expect 2 custody as acme key create n --type P-256 --custody software
 expect 5 KEY_DEVICE_KIND as acme key create n --type X-Wing --custody hsm-native
