@@ -58,17 +58,17 @@ def cpu_of(pid):
 class Server:
     """A fresh server, or one on the folder of another that was stopped."""
 
-    def __init__(self, folder, cores=None, serve=()):
+    def __init__(self, folder, cores=None, serve=(), config=""):
         self.dir, self.port, self.folder, self.cores = folder / "kms", free_port(), folder, cores
         self.env = dict(os.environ, CASEMATE_SERVER=str(self.dir / "admin.json"),
                         CASEMATE_HOME=str(folder / "home"),
                         PATH=f"{BUILD}/cmd/casemate:{os.environ['PATH']}")
         run("casemate", "serve", "--dir", self.dir, "--listen", f"127.0.0.1:{self.port}",
             "--shares-file", folder / "shares", "--prepare", *serve, env=self.env)
-        config = self.dir / "kmsd.yaml"
-        text = config.read_text()
+        file = self.dir / "kmsd.yaml"
+        text = file.read_text()
         assert "limits:" not in text
-        config.write_text(text + LIMITS)
+        file.write_text(text + LIMITS + config)
         self.start()
 
     def start(self):
@@ -92,11 +92,12 @@ class Server:
     def casemate(self, *argv):
         return run("casemate", *argv, env=self.env)
 
-    def api_key(self, name, *actions):
-        self.casemate("principal", "create", "--principal", name)
+    def api_key(self, name, *actions, tenant="default"):
+        of = ("--tenant", tenant)
+        self.casemate("principal", "create", "--principal", name, *of)
         more = [x for a in actions for x in ("--actions", a)]
-        self.casemate("policy", "put", name, "--principals", name, *more)
-        return json.loads(self.casemate("principal", "api-key", name, "--json"))["api_key"]
+        self.casemate("policy", "put", name, "--principals", name, *more, *of)
+        return json.loads(self.casemate("principal", "api-key", name, "--json", *of))["api_key"]
 
     def ready(self):
         self.token = self.api_key("bench", "use", "read", "manage")
@@ -105,17 +106,19 @@ class Server:
             self.casemate("key", "create", name, "--type", kind)
 
     def processes(self):
-        """{name: pid} of kmsd, which has connections, and keyd, which has keys."""
-        parents = {}
+        """{name: pid} of kmsd, which has connections, keyd, which has keys, and p11d, if a token
+        is asked."""
+        parents, names = {}, {}
         for pid in filter(str.isdigit, os.listdir("/proc")):
             try:
                 stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
                 parents[int(pid)] = int(stat.rsplit(")", 1)[1].split()[1])
+                names[int(pid)] = stat[stat.index("(") + 1:stat.rindex(")")]
             except OSError:
                 continue
         spawner = [p for p, up in parents.items() if up == self.process.pid]
-        return {"kmsd": self.process.pid,
-                "keyd": next(p for p, up in parents.items() if up in spawner)}
+        return {"kmsd": self.process.pid} | {
+            names[p].removeprefix("casemate-"): p for p, up in parents.items() if up in spawner}
 
     def rss(self):
         """MiB of each."""
