@@ -149,6 +149,7 @@ static cm_err numbers(cm_cli *cli, demand *d)
     CM_TRY(cm_cli_number(cli, "vmpl", 0, 3, &vmpl));
     CM_TRY(cm_cli_number(cli, "evaluation", 0, UINT32_MAX, &evaluation));
     CM_TRY(cm_cli_number(cli, "max-age", 1, 1ull << 32, &d->p.max_age));
+    CM_TRY(cm_cli_number(cli, "status-age", 1, 1ull << 32, &d->p.android.status_age));
     d->p.snp.vmpl = (uint8_t)vmpl;
     d->p.intel.evaluation = (uint32_t)evaluation;
     d->p.now = cm_os_now();
@@ -459,7 +460,7 @@ static cm_err only_with(cm_cli *cli)
 {
     static const char *const own[] = {"config",      "measurement",   "chip",       "snp-floor",
                                       "vmpl",        "accept-tcb",    "evaluation", "max-age",
-                                      "allow-debug", "allow-migrate", "may-skip"};
+                                      "allow-debug", "allow-migrate", "may-skip",   "status-age"};
 
     for (size_t i = 0; i < CM_COUNT(own); i++)
         if (cm_cli_has(cli, own[i]))

@@ -78,6 +78,15 @@ static bool is_pem(cm_view v)
     return v.n > head.n && cm_view_eq(cm_view_sub(v, 0, head.n), head);
 }
 
+/* A status list has no date in it: that of the file counts. */
+static void note_time(cm_attest_bundle *b, const char *path, const char *as)
+{
+    struct stat st;
+
+    if (as && strcmp(as, "status list") == 0 && stat(path, &st) == 0)
+        cm_attest_bundle_status_time(b, (uint64_t)st.st_mtime);
+}
+
 static cm_err add_file(cm_cli *cli, cm_attest_bundle *b, const char *path, bool asked_for)
 {
     CM_AUTO(cm_buf_free) cm_buf file = {.max = CM_BUNDLE_FILE_MAX};
@@ -92,6 +101,7 @@ static cm_err add_file(cm_cli *cli, cm_attest_bundle *b, const char *path, bool 
         return CM_OKAY;
     CM_TRY(cm_cli_about(cli, path,
                         cm_attest_bundle_add(b, cm_view_str(path), cm_buf_view(&file), &as), NULL));
+    note_time(b, path, as);
     if (!as && asked_for)
         cm_cli_note(cli, "%s is nothing that belongs to evidence\n", path);
     return CM_OKAY;

@@ -27,6 +27,8 @@ static const cm_cli_option verify_options[] = {
     ARG(0, "config", "HEX", "the measured configuration: host data, MRCONFIGID, user data", NULL),
     MANY(0, "chip", "HEX", "accept this chip; may be repeated", NULL),
     ARG(0, "max-age", "SECONDS", "refuse evidence that says it is older", NULL),
+    ARG(0, "status-age", "SECONDS",
+        "refuse a status list of Android's whose file was written longer ago", NULL),
     ARG(0, "snp-floor", "LIST", "the least firmware of SEV-SNP: bl=4,snp=24,ucode=219", NULL),
     ARG(0, "vmpl", "N", "the privilege level that asked for an SEV-SNP report", "0"),
     MANY(0, "accept-tcb", "STATUS",

@@ -638,13 +638,14 @@ _casemate_words() {
         --config) : && return ;;
         --chip) : && return ;;
         --max-age) : && return ;;
+        --status-age) : && return ;;
         --snp-floor) : && return ;;
         --vmpl) : && return ;;
         --accept-tcb) : && return ;;
         --evaluation) : && return ;;
         --may-skip) : && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--collateral -c --part --alone --at --policy --reference --nonce --report-data --rim --measurement -m --config --chip --max-age --snp-floor --vmpl --accept-tcb --evaluation --allow-debug --allow-migrate --may-skip --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--collateral -c --part --alone --at --policy --reference --nonce --report-data --rim --measurement -m --config --chip --max-age --status-age --snp-floor --vmpl --accept-tcb --evaluation --allow-debug --allow-migrate --may-skip --json --quiet -q --fips --help -h' -- "$cur"
         [[ $cur == -* ]] || compgen -f -- "$cur"
         ;;
     'attest policy')

@@ -825,6 +825,7 @@ complete -c casemate -n '__fish_seen_subcommand_from attest; and __fish_seen_sub
 complete -c casemate -n '__fish_seen_subcommand_from attest; and __fish_seen_subcommand_from verify' -l config -x -d 'the measured configuration: host data, MRCONFIGID, user data'
 complete -c casemate -n '__fish_seen_subcommand_from attest; and __fish_seen_subcommand_from verify' -l chip -x -d 'accept this chip; may be repeated'
 complete -c casemate -n '__fish_seen_subcommand_from attest; and __fish_seen_subcommand_from verify' -l max-age -x -d 'refuse evidence that says it is older'
+complete -c casemate -n '__fish_seen_subcommand_from attest; and __fish_seen_subcommand_from verify' -l status-age -x -d 'refuse a status list of Android\'s whose file was written longer ago'
 complete -c casemate -n '__fish_seen_subcommand_from attest; and __fish_seen_subcommand_from verify' -l snp-floor -x -d 'the least firmware of SEV-SNP: bl=4,snp=24,ucode=219'
 complete -c casemate -n '__fish_seen_subcommand_from attest; and __fish_seen_subcommand_from verify' -l vmpl -x -d 'the privilege level that asked for an SEV-SNP report'
 complete -c casemate -n '__fish_seen_subcommand_from attest; and __fish_seen_subcommand_from verify' -l accept-tcb -x -d 'accept this status of an Intel platform beside "up to date"; may be repeated'

@@ -287,6 +287,11 @@ static cm_err r_max_age(cm_policy_parse *s, const cm_json_node *n, void *into)
     return number_of(s, n, UINT32_MAX, &((cm_policy_rule *)into)->demand.max_age);
 }
 
+static cm_err r_status_age(cm_policy_parse *s, const cm_json_node *n, void *into)
+{
+    return number_of(s, n, UINT32_MAX, &((cm_policy_rule *)into)->demand.android.status_age);
+}
+
 static cm_err r_vmpl(cm_policy_parse *s, const cm_json_node *n, void *into)
 {
     uint64_t v = 0;
@@ -376,6 +381,7 @@ static const member rule_members[] = {
     {"migration", r_migration, false},
     {"max_age", r_max_age, false},
     {"may_skip", r_may_skip, false},
+    {"status_age", r_status_age, false},
     {"floor", r_floor, false},
     {"vmpl", r_vmpl, false},
     {"guest_policy", r_guest_bits, false},

@@ -326,6 +326,13 @@ static cm_err on_list(bool *found, const cm_json_node *entries, const X509 *x)
 }
 
 /* AT-77 */
+static bool list_is_fresh(const cm_run *run)
+{
+    uint64_t now = run->p->now, then = run->in->status_time, age = run->p->android.status_age;
+
+    return age == 0 || (then && then <= now && now - then <= age);
+}
+
 static cm_err check_revocation(cm_run *run, const cm_path *path)
 {
     cm_json *json = NULL;
@@ -337,6 +344,8 @@ static cm_err check_revocation(cm_run *run, const cm_path *path)
         cm_note_skip(run, CM_CHECK_REVOCATION, "the vendor's status list was not given");
         return CM_OKAY;
     }
+    cm_note(run, CM_CHECK_REVOCATION, list_is_fresh(run),
+            "the vendor's status list is older than the policy allows, or of nobody knows when");
     e = cm_json_parse(&json, run->in->status_list, NULL, NULL);
     if (cm_is(e, CM_NO_MEMORY))
         return e;

@@ -175,6 +175,7 @@ typedef struct {
                          application id, App Attest's App ID; empty: not asked */
     cm_view fresh;    /* expected report data (zeros follow when shorter) or nonce; App Attest: the
                          client data */
+    cm_view ocsp_nonce; /* that answers about revocation must have; empty: any */
     uint64_t max_age; /* seconds since the evidence's own time, where it has one; 0: not asked */
     struct {
         uint8_t vmpl;                 /* exactly */
@@ -203,6 +204,7 @@ typedef struct {
         bool strongbox;    /* a secure element keeps the key; else a TEE will do */
         uint32_t purposes; /* bits of the purposes that the key may have; 0: not asked */
         uint32_t os_patch, vendor_patch, boot_patch; /* the least, as the device writes them */
+        uint64_t status_age; /* seconds since the status list was fetched; 0: not asked */
     } android;
     struct {
         cm_view key;      /* an assertion's: SubjectPublicKeyInfo, from the attestation */
@@ -224,6 +226,9 @@ typedef struct {
     cm_view part[CM_PART_COUNT];
     cm_view status_list; /* Android: the vendor's list of revoked certificates (JSON), fetched by
                             someone who is trusted: it has no signature */
+    uint64_t status_time; /* when it was fetched; 0: nobody knows */
+    const cm_view *ocsps; /* NVIDIA: OCSP responses (DER); signed, and not from the attester */
+    size_t n_ocsps;
     const cm_view *rims; /* NVIDIA: files of reference manifests (attest/rim.h) */
     size_t n_rims;
 } cm_attest_input;

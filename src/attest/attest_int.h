@@ -126,6 +126,28 @@ CM_MUST cm_err cm_path_find(cm_path *path, cm_run *run, X509 *leaf, const cm_poo
 /** Note REVOCATION of the certificates from..end of path, by the lists in run->in. */
 CM_MUST cm_err cm_path_revocation(const cm_path *path, cm_run *run, size_t from);
 
+/* ---- OCSP (ocsp.c) -------------------------------------------------------------------------- */
+
+/* In order of severity. */
+typedef enum {
+    CM_OCSP_NONE, /* the answer is about something else, or none */
+    CM_OCSP_GOOD,
+    CM_OCSP_STALE,  /* or of later */
+    CM_OCSP_FORGED, /* not signed by who may, or with another nonce */
+    CM_OCSP_UNKNOWN,
+    CM_OCSP_HELD, /* certificateHold */
+    CM_OCSP_REVOKED,
+} cm_ocsp_status;
+
+/** Whether v is an OCSP response with an answer in it. */
+bool cm_ocsp_is(cm_view v);
+/** What an answer (DER) says about x, whose issuer has that key. nonce: that the answer must have;
+ * empty: none. */
+cm_ocsp_status cm_ocsp_about(cm_view der, const X509 *x, EVP_PKEY *issuer, uint64_t now,
+                             cm_view nonce);
+/** Note REVOCATION of the certificates from..end of path, by the answers in run->in. */
+void cm_path_ocsp(const cm_path *path, cm_run *run, size_t from);
+
 /** ECDSA over message with raw big-endian r and s of half each; false also when the key is not on
  * group. */
 CM_MUST cm_err cm_ecdsa_raw(bool *good, const cm_crypt *c, EVP_PKEY *key, const char *group,

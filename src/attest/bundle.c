@@ -9,13 +9,25 @@
 
 enum { SIGNATURE = 64, SPEC_ID_AT = 32, ITEM_NAME = 256 };
 
-typedef enum { CERT, CRL, TCB_INFO, QE_IDENTITY, STATEMENT_SIG, EVENT_LOG, RIM, ROLES } role;
+typedef enum {
+    CERT,
+    CRL,
+    TCB_INFO,
+    QE_IDENTITY,
+    STATEMENT_SIG,
+    EVENT_LOG,
+    RIM,
+    ANSWER,
+    STATUS_LIST,
+    ROLES
+} role;
 
 static const char *const role_name[ROLES] = {
     [CERT] = "certificate",        [CRL] = "revocation list",
     [TCB_INFO] = "TCB info",       [QE_IDENTITY] = "enclave identity",
     [STATEMENT_SIG] = "signature", [EVENT_LOG] = "event log",
-    [RIM] = "reference manifests",
+    [RIM] = "reference manifests", [ANSWER] = "answer about revocation",
+    [STATUS_LIST] = "status list",
 };
 
 typedef struct {
@@ -27,8 +39,10 @@ struct cm_attest_bundle {
     const cm_crypt *c;
     item v[CM_BUNDLE_ITEMS];
     size_t n;
-    cm_view certs[CM_BUNDLE_ITEMS], crls[CM_BUNDLE_ITEMS], rims[CM_BUNDLE_ITEMS];
-    size_t n_certs, n_crls, n_rims;
+    cm_view certs[CM_BUNDLE_ITEMS], crls[CM_BUNDLE_ITEMS], rims[CM_BUNDLE_ITEMS],
+        ocsps[CM_BUNDLE_ITEMS];
+    size_t n_certs, n_crls, n_rims, n_ocsps;
+    uint64_t status_time;
 };
 
 cm_err cm_attest_bundle_new(cm_attest_bundle **out, const cm_crypt *c)
@@ -102,6 +116,9 @@ static role statement_of(cm_view text)
         r = TCB_INFO;
     else if (has(root, "enclaveIdentity") || (has(root, "isvprodid") && has(root, "tcbLevels")))
         r = QE_IDENTITY;
+    else if (cm_json_size(root) == 1 && cm_json_type_of(cm_json_first(root)) == CM_JSON_OBJECT &&
+             has(root, "entries"))
+        r = STATUS_LIST;
     cm_json_free(json);
     return r;
 }
@@ -117,6 +134,8 @@ static role role_of(const cm_crypt *c, cm_view name, cm_view v)
         return CERT;
     if (v.p[0] == 0x30 && is_crl(c, v))
         return CRL;
+    if (v.p[0] == 0x30 && cm_ocsp_is(v))
+        return ANSWER;
     if (v.p[0] == '{')
         return statement_of(v);
     if (v.n == SIGNATURE && ends_in(name, CM_LIT(".sig")))
@@ -144,6 +163,8 @@ static void index_item(cm_attest_bundle *b, const item *it)
         b->crls[b->n_crls++] = cm_buf_view(&it->bytes);
     else if (it->role == RIM)
         b->rims[b->n_rims++] = cm_buf_view(&it->bytes);
+    else if (it->role == ANSWER)
+        b->ocsps[b->n_ocsps++] = cm_buf_view(&it->bytes);
 }
 
 static cm_err add(cm_attest_bundle *b, role r, cm_view name, cm_view v)
@@ -235,9 +256,14 @@ static void give(const cm_attest_bundle *b, role r, cm_view *statement, cm_view 
             *signature = cm_buf_view(&b->v[i].bytes);
 }
 
+void cm_attest_bundle_status_time(cm_attest_bundle *b, uint64_t seconds)
+{
+    b->status_time = seconds;
+}
+
 void cm_attest_bundle_input(const cm_attest_bundle *b, cm_attest_input *in)
 {
-    const item *log = first(b, EVENT_LOG);
+    const item *log = first(b, EVENT_LOG), *list = first(b, STATUS_LIST);
 
     in->certs = b->certs;
     in->n_certs = b->n_certs;
@@ -245,6 +271,11 @@ void cm_attest_bundle_input(const cm_attest_bundle *b, cm_attest_input *in)
     in->n_crls = b->n_crls;
     in->rims = b->rims;
     in->n_rims = b->n_rims;
+    in->ocsps = b->ocsps;
+    in->n_ocsps = b->n_ocsps;
+    if (list)
+        in->status_list = cm_buf_view(&list->bytes);
+    in->status_time = b->status_time;
     give(b, TCB_INFO, &in->tcb_info, &in->tcb_info_sig);
     give(b, QE_IDENTITY, &in->qe_identity, &in->qe_identity_sig);
     if (log)

@@ -24,6 +24,8 @@ void cm_attest_bundle_free_ptr(cm_attest_bundle **b);
  * ATTEST_BUNDLE too many; NO_MEMORY. */
 CM_MUST cm_err cm_attest_bundle_add(cm_attest_bundle *b, cm_view name, cm_view file,
                                     const char **role);
+/** When the status list was fetched, for the policy's limit of its age. */
+void cm_attest_bundle_status_time(cm_attest_bundle *b, uint64_t seconds);
 /** Point in at everything that was added; borrowed from b. Its evidence and kind stay. */
 void cm_attest_bundle_input(const cm_attest_bundle *b, cm_attest_input *in);
 

@@ -214,8 +214,8 @@ static cm_err check_signer(cm_run *run, const cm_gpu_report *r)
 
     CM_TRY(cm_pool_load(&pool, run));
     leaf = device(&pool);
-    cm_note_skip(run, CM_CHECK_REVOCATION, "the vendor's revocation service is not asked");
     if (!leaf) {
+        cm_note_skip(run, CM_CHECK_REVOCATION, "nobody signed it");
         cm_note_skip(run, CM_CHECK_MEASUREMENT, "nobody signed it");
         cm_note_fail(run, CM_CHECK_CHAIN, "the device's certificate is not there once");
         return CM_OKAY;
@@ -225,6 +225,10 @@ static cm_err check_signer(cm_run *run, const cm_gpu_report *r)
                         cm_view_sub(r->signature, SIGNATURE / 2, SIGNATURE / 2), r->covered));
     cm_note(run, CM_CHECK_SIGNATURE, good, "the report's signature is wrong");
     CM_TRY(cm_path_find(&path, run, leaf, &pool, CM_VENDOR_NVIDIA, CM_CHECK_CHAIN));
+    if (path.root)
+        cm_path_ocsp(&path, run, 1); /* AT-128: the device itself issued the first */
+    else
+        cm_note_skip(run, CM_CHECK_REVOCATION, "the certificates lead to no root");
     check_fwid(run, r, leaf);
     return check_measured(run, r, leaf);
 }

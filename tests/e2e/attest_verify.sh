@@ -102,6 +102,9 @@ for f in "$TEE"/nvidia/negative-rim/*.xml; do
 done
 expect 3 'over at that time' casemate attest rim import "$G"/rim/*.xml --out bad.rim --at 2026-11-01
 absent bad.rim
+expect 0 'PASS  revocation' gpu -c "$G/ocsp"
+expect 3 'refused: revocation' casemate attest verify "$G/report.bin" --at 2025-08-23 \
+    --may-skip all -c "$G/ocsp"
 for p in "$CASEMATE_KMSD" "$CASEMATE_KEYD"; do
     ! grep -qF 'xmldsig' "$p" || die "$p reads XML"
 done
@@ -110,6 +113,17 @@ expect 5 'RIM_FORM' casemate attest rim show "$G/report.bin"
 # Android: a chain is its own evidence; dates of factory certificates do not count.
 expect 3 'refused: debug' casemate attest verify "$TEE/android/blueline/sdk28/SB_RSA_NONE.pem" \
     --at 2026-06-01 --may-skip all
+# The vendor's status list, known by what it holds; its file's date is its age.
+P=$TEE/android/blueline/sdk28/SB_RSA_NONE.pem
+phone() { casemate attest verify "$P" --allow-debug --may-skip all "$@"; }
+serial=$(openssl x509 -in "$P" -noout -serial | sed 's/serial=0*//' | tr A-F a-f)
+echo '{"entries": {"123abc": {"status": "REVOKED", "reason": "KEY_COMPROMISE"}}}' >fine.json
+echo "{\"entries\": {\"$serial\": {\"status\": \"SUSPENDED\"}}}" >bad.json
+expect 0 'SKIP  revocation' phone
+expect 0 'PASS  revocation' phone -c fine.json --status-age 3600
+expect 3 'refused: revocation' phone -c bad.json
+touch -d '2 days ago' fine.json
+expect 3 'refused: revocation' phone -c fine.json --status-age 3600
 
 # What is asked for is compared; several files; the answer for programs.
 R=$S/v3-genoa-aci/report.bin
