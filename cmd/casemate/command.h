@@ -65,11 +65,12 @@ typedef struct {
 } cm_cli_commands;
 
 /* The table, in the order of the help text. */
-enum { CM_CLI_TABLES = 12 };
+enum { CM_CLI_TABLES = 13 };
 extern const cm_cli_commands *const cm_cli_table[CM_CLI_TABLES];
 extern const cm_cli_commands cm_cli_model_commands, cm_cli_care_commands, cm_cli_key_commands,
     cm_cli_cert_commands, cm_cli_audit_commands, cm_cli_net_commands, cm_cli_serve_commands,
-    cm_cli_hsm_commands, cm_cli_store_commands, cm_cli_attest_commands, cm_cli_market_commands;
+    cm_cli_hsm_commands, cm_cli_store_commands, cm_cli_attest_commands, cm_cli_market_commands,
+    cm_cli_release_commands;
 
 /* Taken by every command. */
 extern const cm_cli_option cm_cli_common[];
@@ -148,6 +149,10 @@ cm_err cm_cli_attest_policy(struct cm_cli *cli);
 cm_err cm_cli_attest_rim(struct cm_cli *cli);
 cm_err cm_cli_attest_measure(struct cm_cli *cli);
 cm_err cm_cli_attest_reference(struct cm_cli *cli);
+cm_err cm_cli_attest_challenge(struct cm_cli *cli);
+cm_err cm_cli_attest_release(struct cm_cli *cli);
+cm_err cm_cli_attest_receive(struct cm_cli *cli);
+cm_err cm_cli_attest_token(struct cm_cli *cli);
 cm_err cm_cli_poai_sign(struct cm_cli *cli);
 cm_err cm_cli_poai_verify(struct cm_cli *cli);
 cm_err cm_cli_poai_batch(struct cm_cli *cli);

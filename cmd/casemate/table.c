@@ -148,9 +148,11 @@ static const cm_cli_command house[] = {
 static const cm_cli_commands house_commands = {TABLE(house)};
 
 const cm_cli_commands *const cm_cli_table[CM_CLI_TABLES] = {
-    &cm_cli_model_commands, &cm_cli_care_commands,   &cm_cli_key_commands,    &cm_cli_cert_commands,
-    &cm_cli_audit_commands, &cm_cli_net_commands,    &cm_cli_store_commands,  &cm_cli_hsm_commands,
-    &cm_cli_serve_commands, &cm_cli_attest_commands, &cm_cli_market_commands, &house_commands,
+    &cm_cli_model_commands,  &cm_cli_care_commands,    &cm_cli_key_commands,
+    &cm_cli_cert_commands,   &cm_cli_audit_commands,   &cm_cli_net_commands,
+    &cm_cli_store_commands,  &cm_cli_hsm_commands,     &cm_cli_serve_commands,
+    &cm_cli_attest_commands, &cm_cli_release_commands, &cm_cli_market_commands,
+    &house_commands,
 };
 
 /* ---- looking things up --------------------------------------------------------------------- */

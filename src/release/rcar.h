@@ -74,6 +74,8 @@ void cm_rcar_attestation_done(cm_rcar_attestation *a);
 /** tee: that of the Request. RELEASE_MESSAGE; RELEASE_CLASSICAL for an RSA or EC key: there is no
  * fallback (RL-4); RELEASE_KEY; RELEASE_EVIDENCE in a form that is not read; RELEASE_TEE. */
 CM_MUST cm_err cm_rcar_attestation_read(cm_rcar_attestation *out, cm_attest_kind tee, cm_view body);
+/** Its nonce alone, by which a challenge is found: nothing else is looked at. RELEASE_MESSAGE. */
+CM_MUST cm_err cm_rcar_nonce_of(uint8_t out[CM_RCAR_NONCE], cm_view body);
 /** Append what a client sends: key, nonce, additional and the evidence of a as packs. */
 CM_MUST cm_err cm_rcar_attestation_put(cm_buf *out, const cm_rcar_attestation *a);
 /** Append additional_evidence: the text that lists pieces 1 and up of a, empty when there are none.

@@ -142,6 +142,15 @@ cm_err cm_rcar_attestation_read(cm_rcar_attestation *out, cm_attest_kind tee, cm
     return CM_OKAY;
 }
 
+cm_err cm_rcar_nonce_of(uint8_t out[CM_RCAR_NONCE], cm_view body)
+{
+    CM_AUTO(cm_json_free_ptr) cm_json *j = NULL;
+
+    CM_TRY(cm_release_parse(&j, body, CM_RCAR_ATTESTATION_MAX));
+    return cm_release_nonce(out,
+                            cm_json_get(cm_json_get(cm_json_root(j), "runtime-data"), "nonce"));
+}
+
 cm_err cm_rcar_attestation_put(cm_buf *out, const cm_rcar_attestation *a)
 {
     CM_AUTO(cm_buf_free) cm_buf nonce = {.max = 64};

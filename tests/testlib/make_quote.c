@@ -1,11 +1,13 @@
 /* make-quote policy KEY PCR11 NAME VERSION >POLICY
  * make-quote quote KEY PCR11 NONCE-HEX RESETS RESTARTS >PACK
+ * make-quote bound KEY PCR11 NONCE-HEX PUBLIC-KEY-FILE MANIFEST-HEX >PACK
  * make-quote rcar KEY PCR11 RESETS PUBLIC-KEY-FILE <CHALLENGE >ATTESTATION
  * make-quote key >SEED; make-quote public SEED-FILE >PUBLIC; make-quote open SEED-FILE <RESPONSE
  * What a machine with a TPM does, for scripts. */
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "attest/bind.h"
 #include "codec/text.h"
 #include "quote_kit.h"
 #include "release/jwe.h"
@@ -65,6 +67,32 @@ static void quote(const t_quoter *q, char **argv)
     show(cm_buf_view(&pack));
 }
 
+/* Evidence bound as casemate attest evidence --bind does it. */
+static void bound(const t_quoter *q, char **argv)
+{
+    CM_AUTO(cm_buf_free) cm_buf nonce = {.max = 64};
+    CM_AUTO(cm_buf_free) cm_buf key = {.max = CM_RCAR_KEY};
+    CM_AUTO(cm_buf_free) cm_buf manifest = {.max = 64};
+    CM_AUTO(cm_buf_free) cm_buf pack = {.max = ROOM};
+    cm_binding b = {.role = CM_LIT(CM_BIND_CLIENT), .suite = CM_LIT(CM_JWE_ALG)};
+    t_quote what = {.pcr11 = (uint8_t)number(argv[3])};
+    uint8_t fresh[CM_BIND_SIZE];
+    cm_bound e;
+    size_t n;
+
+    must(cm_hex_decode(&nonce, cm_view_str(argv[4])));
+    must(cm_hex_decode(&manifest, cm_view_str(argv[6])));
+    slurp_file(&key, argv[5]);
+    b.nonce = cm_buf_view(&nonce);
+    b.hpke_key = cm_buf_view(&key);
+    b.manifest = cm_buf_view(&manifest);
+    must(cm_bind(&e, c, &b));
+    must(cm_bound_for(fresh, &n, c, &e, CM_ATTEST_TPM));
+    what.nonce = cm_view_of(fresh, n);
+    t_quote_pack(&pack, q, &what);
+    show(cm_buf_view(&pack));
+}
+
 static void rcar(const t_quoter *q, char **argv)
 {
     CM_AUTO(cm_rcar_challenge_done) cm_rcar_challenge ch = {0};
@@ -100,6 +128,8 @@ static int with_quoter(char **argv, int argc)
         show(cm_buf_view(&text));
     } else if (strcmp(argv[1], "quote") == 0 && argc == 7) {
         quote(q, argv);
+    } else if (strcmp(argv[1], "bound") == 0 && argc == 7) {
+        bound(q, argv);
     } else if (strcmp(argv[1], "rcar") == 0 && argc == 6) {
         rcar(q, argv);
     } else {
