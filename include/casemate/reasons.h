@@ -498,14 +498,14 @@
     X(RIM_FORM, MALFORMED, 0x0e30, "this is no reference manifest of the form that is known", "take it as the vendor's service gives it, or import it again: casemate attest rim") \
     X(RIM_SIGNER, UNAUTHENTIC, 0x0e31, "the reference manifest is not signed by its vendor at that time", "fetch it again from the vendor; --at judges as of another time") \
     X(ATTEST_TPM_KEY, UNSUPPORTED, 0x0e40, "a credential can't be made for this TPM's keys", "give the certificate of an RSA or NIST-curve endorsement key and the TPM2B_PUBLIC of a restricted signing key") \
-    X(RELEASE_MESSAGE, MALFORMED, 0x0e60, "the message is not one of the key broker protocol", "send Request, Attestation or Response as spec/release.md has them") \
-    X(RELEASE_VERSION, UNSUPPORTED, 0x0e61, "the client speaks another version of the key broker protocol", "use a client of version 0.4.0") \
-    X(RELEASE_TEE, UNSUPPORTED, 0x0e62, "no evidence of this kind of environment is verified here", "the kinds are listed in spec/release.md; `sample` is none") \
-    X(RELEASE_CLASSICAL, UNSUPPORTED, 0x0e63, "the requester's key is RSA or of an elliptic curve, to which nothing is released", "make an ML-KEM-768 key: kty AKP, alg ML-KEM-768+A192KW") \
-    X(RELEASE_KEY, MALFORMED, 0x0e64, "the requester's key is not an ML-KEM-768 public key", "send kty AKP, alg ML-KEM-768+A192KW and the 1184 bytes as pub in base64url") \
-    X(RELEASE_EVIDENCE, UNSUPPORTED, 0x0e65, "the evidence is in a form that is not read", "send it as a pack: casemate attest evidence --pack") \
-    X(RELEASE_JWE, MALFORMED, 0x0e66, "the answer is not a JWE of ML-KEM-768+A192KW and A256GCM", "ask the key broker for the post-quantum form") \
-    X(RELEASE_CHALLENGE, UNAUTHENTIC, 0x0e67, "the challenge is not one that was made here, was used before, or is over", "ask for a new challenge and collect the evidence anew") \
+    X(RELEASE_MESSAGE, MALFORMED, 0x0ed0, "the message is not one of the key broker protocol", "send Request, Attestation or Response as spec/release.md has them") \
+    X(RELEASE_VERSION, UNSUPPORTED, 0x0ed1, "the client speaks another version of the key broker protocol", "use a client of version 0.4.0") \
+    X(RELEASE_TEE, UNSUPPORTED, 0x0ed2, "no evidence of this kind of environment is verified here", "the kinds are listed in spec/release.md; `sample` is none") \
+    X(RELEASE_CLASSICAL, UNSUPPORTED, 0x0ed3, "the requester's key is RSA or of an elliptic curve, to which nothing is released", "make an ML-KEM-768 key: kty AKP, alg ML-KEM-768+A192KW") \
+    X(RELEASE_KEY, MALFORMED, 0x0ed4, "the requester's key is not an ML-KEM-768 public key", "send kty AKP, alg ML-KEM-768+A192KW and the 1184 bytes as pub in base64url") \
+    X(RELEASE_EVIDENCE, UNSUPPORTED, 0x0ed5, "the evidence is in a form that is not read", "send it as a pack: casemate attest evidence --pack") \
+    X(RELEASE_JWE, MALFORMED, 0x0ed6, "the answer is not a JWE of ML-KEM-768+A192KW and A256GCM", "ask the key broker for the post-quantum form") \
+    X(RELEASE_CHALLENGE, UNAUTHENTIC, 0x0ed7, "the challenge is not one that was made here, was used before, or is over", "ask for a new challenge and collect the evidence anew") \
     X(GATHER_TSM_ABSENT, NOTFOUND, 0x0e81, "there is no configfs-tsm at this path", "mount configfs (Linux 6.7 or newer), load sev_guest or tdx_guest, or name the path with --tsm-root") \
     X(GATHER_TSM_NONE, NOTFOUND, 0x0e82, "no driver stands behind configfs-tsm", "load sev_guest or tdx_guest; outside a confidential guest there is none") \
     X(GATHER_TSM_BUSY, CONFLICT, 0x0e83, "the driver was busy with another report, each time", "wait until other programs have theirs, then try again") \
@@ -522,15 +522,15 @@
     X(GATHER_GPU_PLAIN, UNSUPPORTED, 0x0e8e, "the GPU makes no reports", "turn confidential computing on; only Hopper and newer have it") \
     X(GATHER_GPU, IO, 0x0e8f, "NVIDIA's management library failed", "see what nvidia-smi conf-compute says") \
     X(GATHER_GPU_ECHO, UNAUTHENTIC, 0x0e90, "the GPU's report is over another nonce", "do not use it; see which library was loaded") \
-    X(TOKEN_FORM, UNAUTHENTIC, 0x0e70, "the result token is not of the one form", "get a new one from its authority; casemate attest token show tells what it says") \
-    X(TOKEN_KEY, UNAUTHENTIC, 0x0e71, "the result token is not signed by this key, or the key is not ML-DSA-65", "give the ML-DSA-65 key of the authority that issued it") \
-    X(TOKEN_ISSUER, UNAUTHENTIC, 0x0e72, "the result token is from another issuer", "use one from the issuer that is expected") \
-    X(TOKEN_TIME, UNAUTHENTIC, 0x0e73, "the result token was issued in the future", "check the clocks") \
-    X(REATTEST_EXPIRED, UNAUTHENTIC, 0x0e78, "the attestation result is over: attest again", "show evidence anew; results hold for minutes") \
-    X(REATTEST_RECONNECT, UNAUTHENTIC, 0x0e79, "the attestation result is held by another key or connection: attest again", "show evidence on this connection, bound to its keys") \
-    X(REATTEST_RESTART, UNAUTHENTIC, 0x0e7a, "the machine has started anew since: attest again", "show evidence of this start") \
-    X(REATTEST_MODEL, UNAUTHENTIC, 0x0e7b, "the attestation result is of another model or manifest: attest again", "show evidence bound to what runs now") \
-    X(REATTEST_POLICY, UNAUTHENTIC, 0x0e7c, "the policy has changed since: attest again", "show evidence, to be judged by the policy in force") \
+    X(TOKEN_FORM, UNAUTHENTIC, 0x0ed8, "the result token is not of the one form", "get a new one from its authority; casemate attest token show tells what it says") \
+    X(TOKEN_KEY, UNAUTHENTIC, 0x0ed9, "the result token is not signed by this key, or the key is not ML-DSA-65", "give the ML-DSA-65 key of the authority that issued it") \
+    X(TOKEN_ISSUER, UNAUTHENTIC, 0x0eda, "the result token is from another issuer", "use one from the issuer that is expected") \
+    X(TOKEN_TIME, UNAUTHENTIC, 0x0edb, "the result token was issued in the future", "check the clocks") \
+    X(REATTEST_EXPIRED, UNAUTHENTIC, 0x0ee0, "the attestation result is over: attest again", "show evidence anew; results hold for minutes") \
+    X(REATTEST_RECONNECT, UNAUTHENTIC, 0x0ee1, "the attestation result is held by another key or connection: attest again", "show evidence on this connection, bound to its keys") \
+    X(REATTEST_RESTART, UNAUTHENTIC, 0x0ee2, "the machine has started anew since: attest again", "show evidence of this start") \
+    X(REATTEST_MODEL, UNAUTHENTIC, 0x0ee3, "the attestation result is of another model or manifest: attest again", "show evidence bound to what runs now") \
+    X(REATTEST_POLICY, UNAUTHENTIC, 0x0ee4, "the policy has changed since: attest again", "show evidence, to be judged by the policy in force") \
     X(MEASURE_FIRMWARE, MALFORMED, 0x0ea0, "the firmware image can't be read", "give the image that the machine maps below 4 GiB: OVMF.fd as a whole, or its code alone") \
     X(MEASURE_NO_SEV, UNSUPPORTED, 0x0ea1, "the firmware image says nothing of SEV-SNP", "use a build with SEV-SNP metadata") \
     X(MEASURE_NO_TDX, UNSUPPORTED, 0x0ea2, "the firmware image says nothing of TDX", "use a build with TDX metadata") \
