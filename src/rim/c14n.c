@@ -1,7 +1,8 @@
 /* Canonical XML 1.1 without comments, of one element. */
 #include "rim/xml.h"
 
-enum { SCOPE_MAX = 32, PAIRS_MAX = 64, NONE = UINT32_MAX };
+enum { SCOPE_MAX = 32, PAIRS_MAX = 64 };
+static const uint32_t NONE = UINT32_MAX;
 
 /* The namespaces that an element writes down. */
 typedef struct {

@@ -16,11 +16,11 @@ enum {
     CANONICAL_MAX = 5 << 20,
     BASE64_MAX = 8192,
     CERTS = 8,
-    NONE = UINT32_MAX,
     INSIDE = 4, /* elements that one of a signature's has in it */
     TEXT_MAX = 96,
     BYTES_MAX = 64 << 10,
 };
+static const uint32_t NONE = UINT32_MAX;
 
 typedef struct {
     const cm_crypt *c;

@@ -2,7 +2,8 @@
 
 #include "codec/text.h"
 
-enum { TAGS_MAX = 8192, PAIRS_MAX = 32768, PAIRS_OF_ONE = 64, NONE = UINT32_MAX };
+enum { TAGS_MAX = 8192, PAIRS_MAX = 32768, PAIRS_OF_ONE = 64 };
+static const uint32_t NONE = UINT32_MAX;
 
 typedef struct {
     cm_xml *x;
