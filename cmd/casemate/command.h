@@ -65,12 +65,12 @@ typedef struct {
 } cm_cli_commands;
 
 /* The table, in the order of the help text. */
-enum { CM_CLI_TABLES = 13 };
+enum { CM_CLI_TABLES = 14 };
 extern const cm_cli_commands *const cm_cli_table[CM_CLI_TABLES];
 extern const cm_cli_commands cm_cli_model_commands, cm_cli_care_commands, cm_cli_key_commands,
     cm_cli_cert_commands, cm_cli_audit_commands, cm_cli_net_commands, cm_cli_serve_commands,
     cm_cli_hsm_commands, cm_cli_store_commands, cm_cli_attest_commands, cm_cli_market_commands,
-    cm_cli_release_commands;
+    cm_cli_release_commands, cm_cli_enclave_commands;
 
 /* Taken by every command. */
 extern const cm_cli_option cm_cli_common[];
@@ -102,6 +102,8 @@ cm_err cm_cli_seal(struct cm_cli *cli);
 cm_err cm_cli_open(struct cm_cli *cli);
 cm_err cm_cli_cat(struct cm_cli *cli);
 cm_err cm_cli_exec(struct cm_cli *cli);
+cm_err cm_cli_enclave_manifest(struct cm_cli *cli);
+cm_err cm_cli_enclave_verify(struct cm_cli *cli);
 cm_err cm_cli_inspect(struct cm_cli *cli);
 cm_err cm_cli_verify(struct cm_cli *cli);
 cm_err cm_cli_rewrap(struct cm_cli *cli);

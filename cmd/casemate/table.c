@@ -35,6 +35,7 @@ const cm_cli_entry cm_cli_groups[] = {
     {"audit", "the log of every decision: read it, check it from outside"},
     {"system", "a server as a whole"},
     {"attest", "evidence of trusted execution environments"},
+    {"enclave", "programs that run measured and locked in, with a sealed model"},
     {"hsm", "key devices: what they are, what they can, the key server's root in one"},
     {"poai", "receipts for inference: sign and verify them with keys in files"},
     {"settle", "settlements of such receipts"},
@@ -151,8 +152,8 @@ const cm_cli_commands *const cm_cli_table[CM_CLI_TABLES] = {
     &cm_cli_model_commands,  &cm_cli_care_commands,    &cm_cli_key_commands,
     &cm_cli_cert_commands,   &cm_cli_audit_commands,   &cm_cli_net_commands,
     &cm_cli_store_commands,  &cm_cli_hsm_commands,     &cm_cli_serve_commands,
-    &cm_cli_attest_commands, &cm_cli_release_commands, &cm_cli_market_commands,
-    &house_commands,
+    &cm_cli_attest_commands, &cm_cli_release_commands, &cm_cli_enclave_commands,
+    &cm_cli_market_commands, &house_commands,
 };
 
 /* ---- looking things up --------------------------------------------------------------------- */

@@ -233,13 +233,30 @@
     X(FROST_NONCE_USED, CONFLICT, 0x089c, "these nonces have signed already", "begin with round one: nonces serve once") \
     X(FROST_POINT, MALFORMED, 0x089d, "not an element of the group", "leave its sender out and sign again") \
     X(FROST_ENCODING, MALFORMED, 0x089e, "the threshold key or commitment is damaged", "fetch it again") \
-    /* run: 0x0a01; the sandbox from 0x0a50, the keeper from 0x0ac0 */ \
+    /* run: 0x0a01; the sandbox from 0x0a50, the keeper from 0x0ac0, enclaves from 0x0ad0 */ \
     X(KEEPER_LOST, IO, 0x0ac0, "the key holder went away", "try again") \
     X(KEEPER_DOWN, IO, 0x0ac1, "the key holder can't be reached", "try again in a moment; check that casemate-keyd runs") \
     X(KEEPER_FULL, EXHAUSTED, 0x0ac2, "too many key operations are waiting", "try again in a moment") \
     X(KEEPER_PEER, DENIED, 0x0ac3, "the socket of the key holder belongs to another user", "check who listens there") \
     X(KEEPER_TIMEOUT, IO, 0x0ac4, "the key holder did not answer in time", "try again") \
     X(KEYD_SPAWN, IO, 0x0ac5, "casemate-keyd could not be started", "check that it is installed beside casemate-kmsd and can be run") \
+    X(ENCLAVE_ELF, UNSUPPORTED, 0x0ad0, "this is no program or library of this machine that can be measured", "give an ELF program without an executable stack") \
+    X(ENCLAVE_SCRIPT, UNSUPPORTED, 0x0ad1, "a script is run by another program", "name its interpreter as the program, and the script with --file") \
+    X(ENCLAVE_NO_LIBRARY, NOTFOUND, 0x0ad2, "a library that the program needs was not found", "name its folder with --library-path") \
+    X(ENCLAVE_KIND, INVALID, 0x0ad3, "only regular files can be measured", "name a file") \
+    X(ENCLAVE_TOO_MANY, LIMIT, 0x0ad4, "more files, arguments or variables than a manifest holds", "link the program statically, or put its files into the model's folder") \
+    X(ENCLAVE_MANIFEST, MALFORMED, 0x0ad5, "this is no manifest in its one encoding", "make it again: casemate enclave manifest") \
+    X(ENCLAVE_SIGNER, UNAUTHENTIC, 0x0ad6, "the signature is of another key than this, or the key is no ML-DSA key", "give the signer's ML-DSA key") \
+    X(ENCLAVE_VARIABLE, DENIED, 0x0ad7, "a variable of this name may not reach the program", "it changes what the program loads or how: leave it out") \
+    X(ENCLAVE_CHANGED, UNAUTHENTIC, 0x0ad8, "what is here is not what the manifest says", "run what the manifest names, or have a new one signed") \
+    X(ENCLAVE_START, IO, 0x0ad9, "the program could not be started", "run casemate enclave run --json to see what is missing on this machine") \
+    X(ENCLAVE_WEAK, DENIED, 0x0ada, "a protection that was demanded is missing on this machine", "the list says which; without --strict it is only said") \
+    X(ENCLAVE_PROTOCOL, MALFORMED, 0x0adb, "the program broke the protocol of its channel", "see spec/enclave.md, section 4") \
+    X(ENCLAVE_GONE, IO, 0x0adc, "the program ended before it answered", "see what it wrote") \
+    X(ENCLAVE_TIMEOUT, IO, 0x0add, "the program did not answer in time", "allow more with --timeout") \
+    X(ENCLAVE_ANSWER, LIMIT, 0x0ade, "the answer is larger than its limit", "allow more with --answer-max") \
+    X(ENCLAVE_RESULT, UNAUTHENTIC, 0x0adf, "the answer is not of the program, model or request that was asked", "trust nothing in it; check the manifest's digest and the signer's key") \
+    X(ENCLAVE_DIED, IO, 0x0ae0, "the program was ended by a signal", "memory past its limit ends it so; see --memory") \
     X(SANDBOX_NO_SECCOMP, UNSUPPORTED, 0x0a50, "the kernel has no seccomp filters", "use a kernel with CONFIG_SECCOMP_FILTER, or say --no-sandbox") \
     X(SANDBOX_NO_LANDLOCK, UNSUPPORTED, 0x0a51, "the kernel has no landlock", "use Linux 5.13 or later with landlock in its lsm= list, or say --no-sandbox") \
     X(SANDBOX_APPLY, INTERNAL, 0x0a52, "the sandbox could not be set up", "report it, and say --no-sandbox meanwhile") \

@@ -64,7 +64,7 @@ static cm_err allow_path(int ruleset, const char *path, uint64_t rights)
     if (fd < 0 || fstat(fd, &st) != 0)
         return CM_FAIL(SANDBOX_PATH);
     if (!S_ISDIR(st.st_mode))
-        rule.allowed &= FS_READ_FILE | FS_WRITE_FILE | FS_TRUNCATE;
+        rule.allowed &= FS_READ_FILE | FS_WRITE_FILE | FS_TRUNCATE | FS_EXECUTE;
     if (syscall(ADD_RULE, ruleset, RULE_PATH, &rule, 0) != 0)
         return CM_FAIL(SANDBOX_APPLY);
     return CM_OKAY;
@@ -78,9 +78,17 @@ static cm_err allow_paths(int ruleset, const cm_sandbox_options *o, uint64_t han
         return CM_OKAY;
     for (size_t i = 0; o->read && o->read[i]; i++)
         CM_TRY(allow_path(ruleset, o->read[i], FS_READ_FILE | FS_READ_DIR));
+    for (size_t i = 0; o->run && o->run[i]; i++)
+        CM_TRY(allow_path(ruleset, o->run[i], FS_READ_FILE | FS_READ_DIR | FS_EXECUTE));
     for (size_t i = 0; o->write && o->write[i]; i++)
         CM_TRY(allow_path(ruleset, o->write[i], change));
     return CM_OKAY;
+}
+
+/* Sockets are those it was given. */
+static bool is_closed(const cm_sandbox_options *o)
+{
+    return o->profile == CM_SANDBOX_KEYD || o->profile == CM_SANDBOX_ENCLAVE;
 }
 
 static cm_err enter_landlock(const cm_sandbox_options *o)
@@ -92,12 +100,11 @@ static cm_err enter_landlock(const cm_sandbox_options *o)
 
     if (abi < 1)
         return CM_FAIL(SANDBOX_NO_LANDLOCK);
-    if (abi >= ABI_NET &&
-        (o->profile == CM_SANDBOX_KEYD || (o->profile == CM_SANDBOX_P11D && !o->network))) {
+    if (abi >= ABI_NET && (is_closed(o) || (o->profile == CM_SANDBOX_P11D && !o->network))) {
         r.net = NET_TCP;
         n += sizeof r.net;
     }
-    if (abi >= ABI_SCOPE && o->profile == CM_SANDBOX_KEYD) {
+    if (abi >= ABI_SCOPE && is_closed(o)) {
         r.scope = SCOPE_ALL;
         n += sizeof r.scope;
     }
@@ -253,6 +260,48 @@ static const char *const calls_p11d[] = {
     "semctl", "semget", "semop", "semtimedop", "shmat", "shmctl", "shmdt", "shmget",
 };
 
+/* What C libraries and language runtimes do when they start, read files and run threads. */
+static const char *const calls_enclave[] = {
+    "access",
+    "arch_prctl",
+    "dup",
+    "dup2",
+    "dup3",
+    "faccessat",
+    "faccessat2",
+    "fadvise64",
+    "getcwd",
+    "getdents64",
+    "getppid",
+    "getrlimit",
+    "getrusage",
+    "lseek",
+    "lstat",
+    "membarrier",
+    "mincore",
+    "mlockall",
+    "munlockall",
+    "newfstatat",
+    "open",
+    "openat",
+    "pipe2",
+    "pread64",
+    "preadv",
+    "readlink",
+    "readlinkat",
+    "sched_getparam",
+    "sendfile",
+    "sched_getscheduler",
+    "set_tid_address",
+    "stat",
+    "statx",
+    "sysinfo",
+    "time",
+    "timerfd_create",
+    "times",
+    "uname",
+};
+
 static int allow(scmp_filter_ctx f, const char *const *names, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -299,6 +348,27 @@ static int allow_threads(scmp_filter_ctx f)
     return bad;
 }
 
+/* The program that was measured, once: no descriptor of that number can be made afterwards, as
+ * RLIMIT_NOFILE is below it and can only go down. Code comes from files, privately, and stays as it
+ * is in them. */
+static int allow_program(scmp_filter_ctx f, const cm_sandbox_options *o)
+{
+    enum { KINDS = MAP_SHARED | MAP_PRIVATE | MAP_ANONYMOUS };
+    struct scmp_arg_cmp runs = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_WRITE | PROT_EXEC, PROT_EXEC);
+    struct scmp_arg_cmp from_file = SCMP_A3(SCMP_CMP_MASKED_EQ, KINDS, MAP_PRIVATE);
+    int bad = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(execveat), 2,
+                               equal(0, (scmp_datum_t)o->exec_fd), equal(4, AT_EMPTY_PATH));
+
+    if (!bad && o->dynamic)
+        bad = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2, runs, from_file);
+    if (!bad) /* a limit of memory can only go down */
+        bad = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2, equal(0, 0),
+                               equal(1, RLIMIT_AS));
+    if (!bad)
+        bad = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1, equal(0, PR_GET_DUMPABLE));
+    return bad;
+}
+
 static int allow_sockets(scmp_filter_ctx f)
 {
     static const int families[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
@@ -318,6 +388,10 @@ static int fill(scmp_filter_ctx f, const cm_sandbox_options *o)
         bad = allow_memory(f);
     if (!bad)
         bad = allow_threads(f);
+    if (!bad && o->profile == CM_SANDBOX_ENCLAVE) {
+        bad = allow(f, calls_enclave, CM_COUNT(calls_enclave));
+        return bad ? bad : allow_program(f, o);
+    }
     if (!bad && o->profile != CM_SANDBOX_KEYD)
         bad = allow(f, calls_kmsd, CM_COUNT(calls_kmsd));
     if (!bad && o->profile == CM_SANDBOX_P11D)
@@ -415,8 +489,41 @@ static bool no_socket(int family)
     return refused(fd);
 }
 
+/* In a root of its own a file may not be there at all. */
+static bool absent(const char *path, int flags)
+{
+    long fd = syscall(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC, 0600);
+    int err = errno;
+
+    if (fd >= 0)
+        close((int)fd);
+    return fd < 0 && (err == EPERM || err == EACCES || err == ENOENT || err == EROFS);
+}
+
+static bool no_way_out(void)
+{
+    bool ok = refused(syscall(SYS_kill, getppid(), 0)) && refused(syscall(SYS_setns, -1, 0));
+
+    ok = ok && refused(syscall(SYS_memfd_create, "x", 0)) && refused(syscall(SYS_unshare, 0));
+    ok = ok && refused(syscall(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0));
+    ok = ok && refused(syscall(SYS_process_vm_readv, getppid(), NULL, 0, NULL, 0, 0));
+    ok = ok && refused(syscall(SYS_mount, NULL, NULL, NULL, 0, NULL));
+    ok = ok && refused(syscall(SYS_execveat, -1, "", NULL, NULL, AT_EMPTY_PATH));
+    ok = ok && refused(syscall(SYS_bpf, -1, NULL, 0)) && refused(syscall(SYS_keyctl, -1, 0, 0));
+    return ok && absent("/etc/passwd", O_RDONLY) && absent("/proc/self/mem", O_RDONLY) &&
+           absent("/casemate-was-here", O_WRONLY | O_CREAT) && absent("/dev/mem", O_RDONLY);
+}
+
+static bool no_sockets(void)
+{
+    return no_socket(AF_UNIX) && no_socket(AF_INET) && no_socket(AF_INET6) &&
+           no_socket(AF_PACKET) && no_socket(AF_VSOCK) && no_socket(AF_NETLINK);
+}
+
 cm_err cm_sandbox_check(cm_sandbox_profile profile)
 {
+    if (profile == CM_SANDBOX_ENCLAVE)
+        return no_programs() && no_sockets() && no_way_out() ? CM_OKAY : CM_FAIL(SANDBOX_LEAKS);
     /* A module may have been given all of /etc. */
     bool ok = no_programs() && (profile == CM_SANDBOX_P11D || no_open("/etc/passwd")) &&
               no_socket(AF_PACKET);
