@@ -103,6 +103,8 @@ cm_err cm_cli_open(struct cm_cli *cli);
 cm_err cm_cli_cat(struct cm_cli *cli);
 cm_err cm_cli_exec(struct cm_cli *cli);
 cm_err cm_cli_enclave_manifest(struct cm_cli *cli);
+cm_err cm_cli_enclave_run(struct cm_cli *cli);
+cm_err cm_cli_enclave_call(struct cm_cli *cli);
 cm_err cm_cli_enclave_verify(struct cm_cli *cli);
 cm_err cm_cli_inspect(struct cm_cli *cli);
 cm_err cm_cli_verify(struct cm_cli *cli);

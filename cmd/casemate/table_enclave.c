@@ -32,6 +32,48 @@ static const cm_cli_example manifest_examples[] = {
      "for others to demand: infer.manifest and infer.manifest.sig"},
 };
 
+static const cm_cli_option run_options[] = {
+    FILE_ARG(0, "model", "SEALED", "the sealed model that it reads", NULL),
+    OPT_PLAN,
+    FILE_ARG(0, "expect", "MANIFEST", "run only what gives this manifest", NULL),
+    FILE_ARG(0, "signed-by", "PUB", "and only if MANIFEST.sig is of this key", NULL),
+    FLAG(0, "strict", "run only if every protection holds; else what is missing is said"),
+    FILE_ARG(0, "socket", "PATH", "serve casemate enclave call there, one request at a time", NULL),
+    FILE_ARG(0, "request", "FILE", "give it this one request, and end with its answer", NULL),
+    {'o', "answer", "FILE", "where that answer goes; - for stdout", "-", CM_CLI_FILE, NULL, false},
+    ARG(0, "listen", "FD", "give it this open descriptor, a socket that listens", NULL),
+    ARG(0, "timeout", "SECONDS", "how long an answer may take", "60"),
+    ARG(0, "answer-max", "SIZE", "how large an answer may be", "16M"),
+    FILE_ARG('k', "key", "KEY", "sign each answer with this post-quantum key", NULL),
+    OPT_KEYS,
+    OPT_TRUST,
+    OPT_FORCE,
+};
+
+static const cm_cli_example run_examples[] = {
+    {"casemate enclave run --model m.gguf.sealed --request prompt.bin -o answer.bin -- ./infer",
+     "one request to one program with one model: executeInEnclave(payload, model)"},
+    {"casemate enclave run --model m.gguf.sealed --expect infer.manifest --signed-by release.pub "
+     "--socket /run/infer.sock -- ./infer",
+     "what was released and nothing else, for others to call"},
+};
+
+static const cm_cli_option call_options[] = {
+    FILE_ARG(0, "socket", "PATH", "where the program is served", NULL),
+    FILE_ARG(0, "request", "FILE", "the request; - is stdin", "-"),
+    {'o', "answer", "FILE", "where the answer goes; - for stdout", "-", CM_CLI_FILE, NULL, false},
+    ARG(0, "manifest", "HEX", "take an answer only from what has this manifest's digest", NULL),
+    FILE_ARG(0, "signed-by", "PUB", "and only if the answer is signed by this key", NULL),
+    ARG(0, "timeout", "SECONDS", "how long to wait", "120"),
+    OPT_FORCE,
+    OPT_KEY_PASSPHRASE,
+};
+
+static const cm_cli_example call_examples[] = {
+    {"casemate enclave call --socket /run/infer.sock --manifest 2a84... <prompt.bin >answer.bin",
+     "an answer from that program with that model, or none"},
+};
+
 static const cm_cli_option verify_options[] = {
     FILE_ARG('k', "key", "PUB", "whose signature must be there", NULL),
     FILE_ARG(0, "signature", "FILE", "where it is", "MANIFEST.sig"),
@@ -67,9 +109,45 @@ static const cm_cli_command commands[] = {
             "opens later by itself must be given with --file, or it is not there.",
         .options = TABLE(manifest_options),
         .examples = TABLE(manifest_examples),
-        .see = "enclave-verify exec",
+        .see = "enclave-run enclave-verify exec",
         .rest = true,
         .run = cm_cli_enclave_manifest,
+    },
+    {
+        .group = "enclave",
+        .name = "run",
+        .summary = "run a measured program locked in, with a sealed model",
+        .text =
+            "Measures as casemate enclave manifest does and runs those very bytes: in namespaces "
+            "of its own with nothing but the measured files, without network, capabilities, new "
+            "processes, debugging or core dumps, under a limit of memory (128 MiB), with the "
+            "variables that --env names and no other. Before the first instruction it is tried "
+            "whether what must be refused is refused.\n"
+            "\n"
+            "Keys stay in this process. A model that fits the limit is handed over as a memory "
+            "file that nobody can change; a larger one in ranges that the program asks for, each "
+            "verified before it is handed out (spec/enclave.md, section 4). What this machine "
+            "does not allow is said as MISSING, or refused with --strict.\n"
+            "\n"
+            "It says SIMULATED, because no hardware stands behind it: it protects the machine and "
+            "the model from the program, not the program from root.",
+        .options = TABLE(run_options),
+        .examples = TABLE(run_examples),
+        .see = "enclave-manifest enclave-call exec",
+        .rest = true,
+        .run = cm_cli_enclave_run,
+    },
+    {
+        .group = "enclave",
+        .name = "call",
+        .summary = "give a request to a program that enclave run serves",
+        .text = "The answer comes with the digest of the manifest of what gave it and the hash of "
+                "the request; an answer to another request, from another manifest than --manifest "
+                "or not signed by --signed-by is refused.",
+        .options = TABLE(call_options),
+        .examples = TABLE(call_examples),
+        .see = "enclave-run",
+        .run = cm_cli_enclave_call,
     },
     {
         .group = "enclave",

@@ -90,6 +90,7 @@ static bool own_path(char out[CM_CGROUP_PATH], cm_view self, const char *names, 
 
 /* ---- version 2 ----------------------------------------------------------------------------- */
 
+/* EN-25 */
 static bool fill_v2(cm_cgroup *g, uint64_t memory)
 {
     if (!write_number(g->memory, "memory.max", memory))

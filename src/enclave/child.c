@@ -217,6 +217,7 @@ void cm_enclave_child(const cm_child_plan *p)
     if (cm_failed(e) || read(CM_FD_REPORT, &go, 1) != 1 ||
         (!in_group && !limit(RLIMIT_AS, p->memory)))
         return;
+    /* EN-20 */
     (void)syscall(SYS_execveat, CM_FD_EXEC, "", p->argv,
                   r.has & CM_HAS_FILES ? p->env : p->env_here, AT_EMPTY_PATH);
     r.err = errno;

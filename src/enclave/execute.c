@@ -58,7 +58,7 @@ cm_err cm_enclave_execute(cm_buf *out, cm_enclave *e, cm_view request, uint64_t 
     err = until_answered(e, deadline_of(timeout_ms), wake);
     e->answer = NULL;
     e->request = (cm_view){0};
-    /* A program that is late or wrong would give its answer to the next request. */
+    /* A program that is late or wrong would give its answer to the next request (EN-43). */
     if (cm_failed(err) && !e->dead && e->pid > 0)
         (void)kill(e->pid, SIGKILL);
     e->call = cm_ok(err) ? CM_CALL_NONE : CM_CALL_GIVEN;

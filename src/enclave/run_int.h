@@ -26,6 +26,8 @@ struct cm_enclave {
     cm_cgroup group;
     pid_t pid;
     int pidfd, channel, log;
+    void *weights; /* the memory file, held in memory; NULL: none */
+    size_t weights_n;
     bool dead;
     int status;
     uint64_t logged;

@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -128,6 +129,8 @@ static void ends_close(struct ends *x)
 
 static cm_err open_ends(struct ends *x, const cm_enclave_options *o)
 {
+    const int room = 2 * CM_ENCLAVE_RANGE_MAX;
+
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, x->channel) != 0 ||
         socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, x->report) != 0 ||
         pipe2(x->log, O_CLOEXEC) != 0)
@@ -135,6 +138,8 @@ static cm_err open_ends(struct ends *x, const cm_enclave_options *o)
     if (fcntl(x->channel[0], F_SETFL, O_NONBLOCK) != 0 ||
         fcntl(x->log[0], F_SETFL, O_NONBLOCK) != 0)
         return CM_FAIL(ENCLAVE_START);
+    /* Room for a range, where the system gives it: fewer turns between the two. */
+    (void)setsockopt(x->channel[0], SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room);
     if (o->measured->manifest->delivery == CM_ENCLAVE_MEMORY)
         return cm_sealed_memfd(o->model, &x->weights);
     return CM_OKAY;
@@ -193,11 +198,25 @@ static bool has_no_swap(void)
     return b.n && memchr(b.p, '\n', b.n) == b.p + b.n - 1; /* its heading alone */
 }
 
-static uint32_t runner_has(const cm_enclave *e)
+/* The memory file is not the control group's: it stays in memory because this process holds it
+ * there. */
+static bool lock_weights(cm_enclave *e, int fd)
+{
+    e->weights_n = (size_t)e->o.measured->manifest->model_size;
+    e->weights = mmap(NULL, e->weights_n, PROT_READ, MAP_SHARED, fd, 0);
+    if (e->weights == MAP_FAILED) {
+        e->weights = NULL;
+        return false;
+    }
+    return mlock(e->weights, e->weights_n) == 0;
+}
+
+static uint32_t runner_has(cm_enclave *e, int weights)
 {
     uint32_t has = e->group.memory[0] ? CM_HAS_CGROUP : 0;
+    bool locked = weights < 0 || lock_weights(e, weights);
 
-    if (e->group.no_swap || has_no_swap())
+    if ((e->group.no_swap && locked) || has_no_swap())
         has |= CM_HAS_NO_SWAP;
     if (!e->o.model || cm_secret_kind() == CM_ARENA_MEMFD_SECRET)
         has |= CM_HAS_SECRET_KEYS;
@@ -257,7 +276,7 @@ static cm_err launch(cm_enclave *e, uint32_t *has, struct ends *x)
     grouped = e->pidfd >= 0 && cm_cgroup_add(&e->group, e->pid);
     if (!grouped)
         cm_cgroup_remove(&e->group);
-    *has |= runner_has(e);
+    *has |= runner_has(e, x->weights);
     if (e->pidfd < 0 || write(x->report[0], grouped ? "g" : "-", 1) != 1)
         return CM_FAIL(ENCLAVE_START);
     return let_run(e, has, x->report[0]);
@@ -341,6 +360,8 @@ void cm_enclave_free(cm_enclave *e)
             while (waitpid(e->pid, &e->status, 0) < 0 && errno == EINTR)
                 continue;
     }
+    if (e->weights)
+        (void)munmap(e->weights, e->weights_n);
     cm_cgroup_remove(&e->group);
     cm_os_close_fd(&e->pidfd);
     cm_os_close_fd(&e->channel);

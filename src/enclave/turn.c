@@ -101,6 +101,7 @@ static cm_err send_some(cm_enclave *e)
 
 /* ---- what comes in ------------------------------------------------------------------------- */
 
+/* EN-42 */
 static cm_err begin_answer(cm_enclave *e, uint32_t n, uint64_t id)
 {
     if (e->call != CM_CALL_GIVEN || id != e->call_id)
