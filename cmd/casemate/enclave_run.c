@@ -13,8 +13,9 @@
 #include "enclave.h"
 #include "enclave/answer.h"
 #include "enclave/enclave.h"
+#include "keys_tpm/tpm.h"
 
-enum { FRAME_MS = 30000, SIGNATURE_MAX = 64 << 10 };
+enum { USUAL_REGISTER = 15, FRAME_MS = 30000, SIGNATURE_MAX = 64 << 10 };
 
 struct running {
     cm_cli_access access;
@@ -23,7 +24,7 @@ struct running {
     cm_enclave_measured measured;
     cm_enclave *enclave;
     cm_pkey *signer;
-    uint64_t timeout_ms, answer_max, listen, start_ns;
+    uint64_t timeout_ms, answer_max, listen, pcr;
     char digest[65];
 };
 
@@ -99,6 +100,42 @@ static cm_err prepare(cm_cli *cli, struct running *r)
     return check_expected(cli, r);
 }
 
+/* ---- the machine's TPM --------------------------------------------------------------------- */
+
+/* Which register; REGISTERS: none. */
+static cm_err which_register(cm_cli *cli, uint64_t *n)
+{
+    const char *text = cm_cli_text(cli, "pcr");
+
+    *n = USUAL_REGISTER;
+    if (text && strcmp(text, "none") == 0)
+        *n = CM_TPM_REGISTERS;
+    else
+        CM_TRY(cm_cli_number(cli, "pcr", 0, CM_TPM_REGISTERS - 1, n));
+    if (!text && !cm_cli_has(cli, "tpm") && access("/dev/tpmrm0", R_OK | W_OK) != 0) {
+        *n = CM_TPM_REGISTERS;
+        cm_cli_note(cli, "register  none: there is no TPM here, or not for this user\n");
+    }
+    return CM_OKAY;
+}
+
+/* Before it runs (EN-26): what a quote of this machine says then has the manifest in it. */
+static cm_err extend_register(cm_cli *cli, struct running *r)
+{
+    CM_AUTO(cm_tpm_close_ptr) cm_tpm *t = NULL;
+
+    CM_TRY(which_register(cli, &r->pcr));
+    if (r->pcr == CM_TPM_REGISTERS)
+        return CM_OKAY;
+    CM_TRY(cm_cli_about(cli, "TPM", cm_tpm_open(&t, cli->crypt, cm_cli_text(cli, "tpm")), NULL));
+    CM_TRY(cm_cli_about(
+        cli, "TPM",
+        cm_tpm_extend(t, CM_TPM_BANK_SHA256, (unsigned)r->pcr, CM_VIEW(r->measured.digest)), NULL));
+    cm_cli_note(cli, "register  %u of %s was extended by the manifest's digest\n", (unsigned)r->pcr,
+                cm_tpm_maker(t));
+    return CM_OKAY;
+}
+
 /* ---- the start ----------------------------------------------------------------------------- */
 
 static void put_bits(cm_json_writer *w, const char *key, uint32_t bits)
@@ -135,6 +172,8 @@ static void say_start(cm_cli *cli, const struct running *r, uint32_t has)
     cm_cli_event_begin(cli, &e, r->enclave ? "started" : "refused");
     cm_json_put_bool(&e.w, "simulated", true);
     cm_cli_put_manifest(&e.w, r->measured.manifest, r->digest);
+    if (r->pcr < CM_TPM_REGISTERS)
+        cm_json_put_u64(&e.w, "pcr", r->pcr);
     put_bits(&e.w, "holds", has);
     put_bits(&e.w, "missing", CM_HAS_ALL & ~has);
     cm_json_put_u64(&e.w, "pid", (uint64_t)f.pid);
@@ -165,6 +204,7 @@ static cm_err start(cm_cli *cli, struct running *r)
     cm_err e;
 
     lock_memory();
+    CM_TRY(extend_register(cli, r));
     e = cm_enclave_start(&r->enclave, &has, cli->crypt, &o);
     if (cm_ok(e) || cm_is(e, CM_ENCLAVE_WEAK))
         say_start(cli, r, has);

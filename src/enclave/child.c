@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/capability.h>
 #include <linux/securebits.h>
 #include <sched.h>
@@ -58,8 +57,10 @@ static uint32_t give_up_user(const cm_child_plan *p, bool needs_files)
     for (unsigned cap = 0; cap < 64; cap++)
         (void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
     (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-    if (other && setgroups(0, NULL) == 0 && setresgid(NOBODY, NOBODY, NOBODY) == 0 &&
-        setresuid(NOBODY, NOBODY, NOBODY) == 0)
+    /* The C library's own would tell threads that this process does not have. */
+    if (other && syscall(SYS_setgroups, 0, NULL) == 0 &&
+        syscall(SYS_setresgid, NOBODY, NOBODY, NOBODY) == 0 &&
+        syscall(SYS_setresuid, NOBODY, NOBODY, NOBODY) == 0)
         has |= CM_HAS_OTHER_USER;
     return drop_capabilities() ? has | CM_HAS_NO_CAPABILITIES : has;
 }

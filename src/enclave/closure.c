@@ -78,13 +78,16 @@ static cm_err copy(cm_pin *p, const cm_crypt *crypt, int from)
 }
 
 /* A program that may be run and not read leaves its process undumpable (EN-22). */
+static mode_t mode_of(cm_enclave_role role)
+{
+    if (role == CM_ENCLAVE_PROGRAM)
+        return 0111;
+    return role <= CM_ENCLAVE_LIBRARY ? 0555 : 0444;
+}
+
 static cm_err freeze(const cm_pin *p)
 {
-    mode_t mode = p->role == CM_ENCLAVE_PROGRAM   ? 0111
-                  : p->role <= CM_ENCLAVE_LIBRARY ? 0555
-                                                  : 0444;
-
-    if (fchmod(p->fd, mode) != 0 ||
+    if (fchmod(p->fd, mode_of(p->role)) != 0 ||
         fcntl(p->fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) != 0)
         return CM_FAIL(NO_MEMORY);
     return CM_OKAY;

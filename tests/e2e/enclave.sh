@@ -3,6 +3,8 @@
 # shellcheck source=tests/e2e/lib.sh
 . "$CASEMATE_SOURCE/tests/e2e/lib.sh"
 me=$CASEMATE_HOME/identity.pub
+server='' swtpm=''
+trap 'kill $server $swtpm 2>/dev/null || true' EXIT
 with_keys
 cp "$CASEMATE_PAYLOAD_DYNAMIC" infer
 another signer ml-dsa-65
@@ -90,6 +92,38 @@ wait $server || rc=$?
 [ $rc = 143 ] || die "SIGTERM gave $rc: $(cat log)"
 absent e.sock
 [ ! -e "/proc/$payload" ] || die 'the program outlives its runner'
+
+# EN-26: a register of the TPM has the manifest's digest in it
+if command -v swtpm >/dev/null && command -v tpm2_pcrread >/dev/null; then
+    mkdir tpm
+    swtpm socket --tpm2 --tpmstate "dir=$WORK/tpm" --flags not-need-init,startup-clear \
+        --server "type=unixio,path=$WORK/tpm/s" --ctrl "type=unixio,path=$WORK/tpm/s.ctrl" \
+        >tpm/log 2>&1 &
+    swtpm=$!
+    for ((i = 0; i < 600; i++)); do
+        [ ! -S tpm/s ] || [ ! -S tpm/s.ctrl ] || break
+        sleep 0.1
+    done
+    tcti=swtpm:path=$WORK/tpm/s
+    rc=0
+    "${run[@]}" --tpm "$tcti" --pcr 16 -- ./infer true >said 2>&1 || rc=$?
+    if grep -qE 'TPM_NOT_BUILT|TPM_LIBRARY' said; then
+        echo "SKIP: no tpm2-tss here"
+    else
+        [ $rc = 0 ] || die "$(cat said)"
+        digest=$(manifest "${plan[@]}" -- ./infer true)
+        want=$(python3 -c "import hashlib, sys
+print(hashlib.sha256(bytes(32) + bytes.fromhex(sys.argv[1])).hexdigest())" "$digest")
+        tpm2_pcrread -T "$tcti" sha256:16 | tr 'A-F' 'a-f' | grep -qF "$want" ||
+            die "register 16 is not $want"
+        ! "${run[@]}" --tpm swtpm:path=/nonexistent/s -- ./infer true >said 2>&1 ||
+            die 'it runs without the register that was asked for'
+    fi
+    kill $swtpm
+    wait $swtpm || true
+else
+    echo 'SKIP: no TPM to emulate (swtpm, tpm2-tools)'
+fi
 
 # killed at any moment: the program goes too, and nothing was written
 rm -f m.gguf n.gguf
