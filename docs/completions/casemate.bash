@@ -3,7 +3,7 @@
 _casemate_words() {
     local cur=$1 prev=$2 verb=$3 IFS=$' \t\n'
     case $verb in
-    '') compgen -W 'seal open cat exec inspect verify rewrap sign upgrade digest doctor proxy top serve unseal seal-server rotate-root init version help key cert config tenant principal policy approval model audit system attest hsm poai settle store' -- "$cur" ;;
+    '') compgen -W 'seal open cat exec inspect verify rewrap sign upgrade digest doctor proxy top serve unseal seal-server rotate-root init version help key cert config tenant principal policy approval model audit system attest enclave hsm poai settle store' -- "$cur" ;;
     key) compgen -W 'new show public passwd wrap fingerprint create deal import import-wrapped info list update rotate state destroy restore delete public-key attest sign verify sign-share aggregate sign-poai sign-poai-batch sign-poai-root verify-poai sign-settlement verify-settlement encrypt decrypt encapsulate decapsulate data-key wrap unwrap rewrap mac verify-mac random export release' -- "$cur" ;;
     cert) compgen -W 'root intermediate server client request sign show verify' -- "$cur" ;;
     config) compgen -W 'check explain schema reference' -- "$cur" ;;
@@ -15,6 +15,7 @@ _casemate_words() {
     audit) compgen -W 'verify prove export tail witness key checkpoint receipt list' -- "$cur" ;;
     system) compgen -W 'rotate-root status' -- "$cur" ;;
     attest) compgen -W 'verify policy rim measure reference put-policy get-policy list-policies challenge' -- "$cur" ;;
+    enclave) compgen -W 'manifest run call verify' -- "$cur" ;;
     hsm) compgen -W 'status test bench rotate-pin init set-weight migrate migration' -- "$cur" ;;
     poai) compgen -W 'sign verify batch extract' -- "$cur" ;;
     settle) compgen -W 'sign verify quote' -- "$cur" ;;
@@ -696,6 +697,83 @@ _casemate_words() {
         esac
         [[ $cur != -* ]] || compgen -W '--key -k --unsigned --kind --until --at --out -o --force --key-passphrase-file --key-passphrase-fd --json --quiet -q --fips --help -h' -- "$cur"
         ;;
+    'enclave manifest')
+        case $prev in
+        --model) compgen -f -- "$cur" && return ;;
+        --config) compgen -f -- "$cur" && return ;;
+        --policy) compgen -f -- "$cur" && return ;;
+        --file) compgen -f -- "$cur" && return ;;
+        --env | -e) : && return ;;
+        --library-path) : && return ;;
+        --memory) : && return ;;
+        --from) compgen -f -- "$cur" && return ;;
+        --signature) compgen -f -- "$cur" && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        --key | -k) compgen -f -- "$cur" && return ;;
+        --key-passphrase-file) compgen -f -- "$cur" && return ;;
+        --key-passphrase-fd) : && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--model --config --policy --file --env -e --library-path --memory --stream --listens --from --any-publisher --unsigned --signature --out -o --key -k --force --key-passphrase-file --key-passphrase-fd --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'enclave run')
+        case $prev in
+        --model) compgen -f -- "$cur" && return ;;
+        --config) compgen -f -- "$cur" && return ;;
+        --policy) compgen -f -- "$cur" && return ;;
+        --file) compgen -f -- "$cur" && return ;;
+        --env | -e) : && return ;;
+        --library-path) : && return ;;
+        --memory) : && return ;;
+        --expect) compgen -f -- "$cur" && return ;;
+        --signed-by) compgen -f -- "$cur" && return ;;
+        --socket) compgen -f -- "$cur" && return ;;
+        --request) compgen -f -- "$cur" && return ;;
+        --answer | -o) compgen -f -- "$cur" && return ;;
+        --pcr) : && return ;;
+        --tpm) : && return ;;
+        --listen) : && return ;;
+        --timeout) : && return ;;
+        --answer-max) : && return ;;
+        --key | -k) compgen -f -- "$cur" && return ;;
+        --server) compgen -f -- "$cur" && return ;;
+        --identity | -i) compgen -f -- "$cur" && return ;;
+        --passphrase-file) compgen -f -- "$cur" && return ;;
+        --passphrase-fd) : && return ;;
+        --key-passphrase-file) compgen -f -- "$cur" && return ;;
+        --key-passphrase-fd) : && return ;;
+        --from) compgen -f -- "$cur" && return ;;
+        --signature) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--model --config --policy --file --env -e --library-path --memory --stream --expect --signed-by --strict --socket --request --answer -o --pcr --tpm --listen --timeout --answer-max --key -k --server --identity -i --passphrase --passphrase-file --passphrase-fd --key-passphrase-file --key-passphrase-fd --allow-classical --from --any-publisher --unsigned --signature --force --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'enclave call')
+        case $prev in
+        --socket) compgen -f -- "$cur" && return ;;
+        --request) compgen -f -- "$cur" && return ;;
+        --answer | -o) compgen -f -- "$cur" && return ;;
+        --manifest) : && return ;;
+        --signed-by) compgen -f -- "$cur" && return ;;
+        --timeout) : && return ;;
+        --key-passphrase-file) compgen -f -- "$cur" && return ;;
+        --key-passphrase-fd) : && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--socket --request --answer -o --manifest --signed-by --timeout --force --key-passphrase-file --key-passphrase-fd --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'enclave verify')
+        case $prev in
+        --key | -k) compgen -f -- "$cur" && return ;;
+        --signature) compgen -f -- "$cur" && return ;;
+        --program) compgen -f -- "$cur" && return ;;
+        --library-path) : && return ;;
+        --model) compgen -f -- "$cur" && return ;;
+        --from) compgen -f -- "$cur" && return ;;
+        --signature) compgen -f -- "$cur" && return ;;
+        --key-passphrase-file) compgen -f -- "$cur" && return ;;
+        --key-passphrase-fd) : && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--key -k --signature --program --library-path --model --from --any-publisher --unsigned --signature --key-passphrase-file --key-passphrase-fd --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur == -* ]] || compgen -f -- "$cur"
+        ;;
     'poai sign')
         case $prev in
         --key | -k) compgen -f -- "$cur" && return ;;
@@ -849,7 +927,7 @@ _casemate_words() {
         esac
         [[ $cur != -* ]] || compgen -W '--deps --json --quiet -q --fips --help -h' -- "$cur"
         ;;
-    help) compgen -W '--man --completions --markdown seal open cat exec inspect verify rewrap sign upgrade digest doctor proxy top serve unseal seal-server rotate-root init version help key cert config tenant principal policy approval model audit system attest hsm poai settle store' -- "$cur" ;;
+    help) compgen -W '--man --completions --markdown seal open cat exec inspect verify rewrap sign upgrade digest doctor proxy top serve unseal seal-server rotate-root init version help key cert config tenant principal policy approval model audit system attest enclave hsm poai settle store' -- "$cur" ;;
     'tenant create')
         case $prev in
         --name) : && return ;;
@@ -1782,7 +1860,7 @@ _casemate() {
         [[ ${COMP_WORDS[i]} != -* ]] || continue
         verb=${COMP_WORDS[i]}
         case $verb in
-        key | cert | config | tenant | principal | policy | approval | model | audit | system | attest | hsm | poai | settle | store) ((i + 1 >= COMP_CWORD)) || verb+=" ${COMP_WORDS[i + 1]}" ;;
+        key | cert | config | tenant | principal | policy | approval | model | audit | system | attest | enclave | hsm | poai | settle | store) ((i + 1 >= COMP_CWORD)) || verb+=" ${COMP_WORDS[i + 1]}" ;;
         esac
         break
     done
