@@ -14,7 +14,7 @@ _casemate_words() {
     model) compgen -W 'keyspace wrap unwrap' -- "$cur" ;;
     audit) compgen -W 'verify prove export tail witness key checkpoint receipt list' -- "$cur" ;;
     system) compgen -W 'rotate-root status' -- "$cur" ;;
-    attest) compgen -W 'verify policy rim measure reference put-policy get-policy list-policies challenge' -- "$cur" ;;
+    attest) compgen -W 'verify policy rim measure reference challenge release receive token put-policy get-policy list-policies challenge' -- "$cur" ;;
     enclave) compgen -W 'manifest run call verify' -- "$cur" ;;
     hsm) compgen -W 'status test bench rotate-pin init set-weight migrate migration' -- "$cur" ;;
     poai) compgen -W 'sign verify batch extract' -- "$cur" ;;
@@ -696,6 +696,70 @@ _casemate_words() {
         --key-passphrase-fd) : && return ;;
         esac
         [[ $cur != -* ]] || compgen -W '--key -k --unsigned --kind --until --at --out -o --force --key-passphrase-file --key-passphrase-fd --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'attest challenge')
+        case $prev in
+        --state) compgen -d -- "$cur" && return ;;
+        --kind) : && return ;;
+        --request) compgen -f -- "$cur" && return ;;
+        --ttl) : && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--state --kind --request --ttl --out -o --force --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'attest release')
+        case $prev in
+        --state) compgen -d -- "$cur" && return ;;
+        --policy) compgen -f -- "$cur" && return ;;
+        --collateral | -c) compgen -f -- "$cur" && return ;;
+        --nonce) : && return ;;
+        --holder) compgen -f -- "$cur" && return ;;
+        --tls-key) compgen -f -- "$cur" && return ;;
+        --manifest) : && return ;;
+        --at) : && return ;;
+        --secret) compgen -f -- "$cur" && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        --token) compgen -f -- "$cur" && return ;;
+        --signer) compgen -f -- "$cur" && return ;;
+        --issuer) : && return ;;
+        --form) compgen -W 'jwt cwt' -- "$cur" && return ;;
+        --token-ttl) : && return ;;
+        --key-passphrase-file) compgen -f -- "$cur" && return ;;
+        --key-passphrase-fd) : && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--state --policy --collateral -c --alone --nonce --holder --tls-key --manifest --at --secret --out -o --token --signer --issuer --form --token-ttl --force --key-passphrase-file --key-passphrase-fd --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur == -* ]] || compgen -f -- "$cur"
+        ;;
+    'attest receive')
+        case $prev in
+        --key | -k) compgen -f -- "$cur" && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        --key-passphrase-file) compgen -f -- "$cur" && return ;;
+        --key-passphrase-fd) : && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--key -k --out -o --force --key-passphrase-file --key-passphrase-fd --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur == -* ]] || compgen -f -- "$cur"
+        ;;
+    'attest token')
+        case $prev in
+        --state) compgen -d -- "$cur" && return ;;
+        --policy) compgen -f -- "$cur" && return ;;
+        --collateral | -c) compgen -f -- "$cur" && return ;;
+        --nonce) : && return ;;
+        --holder) compgen -f -- "$cur" && return ;;
+        --tls-key) compgen -f -- "$cur" && return ;;
+        --manifest) : && return ;;
+        --at) : && return ;;
+        --boot) : && return ;;
+        --signer) compgen -f -- "$cur" && return ;;
+        --issuer) : && return ;;
+        --form) compgen -W 'jwt cwt' -- "$cur" && return ;;
+        --token-ttl) : && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        --key-passphrase-file) compgen -f -- "$cur" && return ;;
+        --key-passphrase-fd) : && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--state --policy --collateral -c --alone --nonce --holder --tls-key --manifest --at --boot --signer --issuer --form --token-ttl --out -o --force --key-passphrase-file --key-passphrase-fd --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'enclave manifest')
         case $prev in
