@@ -171,12 +171,12 @@ typedef struct {
     size_t n_measurements;
     const cm_view *chips; /* accepted chip ids; of a TPM: names of attestation keys (AT-53) */
     size_t n_chips;
-    cm_view config;   /* expected: SNP host data, Nitro user data, TDX MRCONFIGID, Android's
-                         application id, App Attest's App ID; empty: not asked */
-    cm_view fresh;    /* expected report data (zeros follow when shorter) or nonce; App Attest: the
-                         client data */
+    cm_view config; /* expected: SNP host data, Nitro user data, TDX MRCONFIGID, Android's
+                       application id, App Attest's App ID; empty: not asked */
+    cm_view fresh;  /* expected report data (zeros follow when shorter) or nonce; App Attest: the
+                       client data */
     cm_view ocsp_nonce; /* that answers about revocation must have; empty: any */
-    uint64_t max_age; /* seconds since the evidence's own time, where it has one; 0: not asked */
+    uint64_t max_age;   /* seconds since the evidence's own time, where it has one; 0: not asked */
     struct {
         uint8_t vmpl;                 /* exactly */
         uint64_t policy_required;     /* bits of the guest policy that must be set */
@@ -224,8 +224,8 @@ typedef struct {
     cm_view tcb_info, tcb_info_sig, qe_identity, qe_identity_sig;
     cm_view event_log; /* TDX: the CCEL; TPM: the firmware's log; empty when there is none */
     cm_view part[CM_PART_COUNT];
-    cm_view status_list; /* Android: the vendor's list of revoked certificates (JSON), fetched by
-                            someone who is trusted: it has no signature */
+    cm_view status_list;  /* Android: the vendor's list of revoked certificates (JSON), fetched by
+                             someone who is trusted: it has no signature */
     uint64_t status_time; /* when it was fetched; 0: nobody knows */
     const cm_view *ocsps; /* NVIDIA: OCSP responses (DER); signed, and not from the attester */
     size_t n_ocsps;

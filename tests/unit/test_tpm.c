@@ -425,8 +425,8 @@ static void authorization(void **state)
     expect_secret(t, cm_buf_view(&open), (cm_view){0});
 }
 
-/* TP-10, TP-11, TP-12: the content key of an envelope, for this envelope alone; a stanza that is not
- * this TPM's, or not of these registers, is left to others, with the reason. */
+/* TP-10, TP-11, TP-12: the content key of an envelope, for this envelope alone; a stanza that is
+ * not this TPM's, or not of these registers, is left to others, with the reason. */
 static void recipient(void **state)
 {
     CM_AUTO(cm_tpm_key_done) cm_tpm_key to = {.crypt = crypt_, .tcti = one.tcti};
