@@ -15,6 +15,9 @@ typedef struct {
     cm_attest_policy p;
     cm_buf fresh, config, measured[LISTED], chip[LISTED];
     cm_view measurements[LISTED], chips[LISTED];
+    bool bound, has_cpu;
+    cm_bound e, cpu;           /* of --bind; the report data of the last processor's evidence */
+    uint32_t devices, unbound; /* judged so far; of these, without either */
 } demand;
 
 static void demand_done(demand *d)
@@ -174,6 +177,7 @@ static cm_err demands(cm_cli *cli, demand *d)
     CM_TRY(skips(cli, &d->p.may_skip));
     CM_TRY(statuses(cli, &d->p.intel.accept_tcb));
     CM_TRY(floor_of(cli, d));
+    CM_TRY(cm_cli_bind(cli, &d->bound, &d->e, d->p.fresh));
     return numbers(cli, d);
 }
 
@@ -310,58 +314,136 @@ static void show(cm_cli *cli, const char *path, const cm_attest_result *r, const
 
 /* ---- verify -------------------------------------------------------------------------------- */
 
-/* One file's evidence and what lies beside it. */
+/* A piece of evidence and what lies beside its file. */
 typedef struct {
     cm_attest_bundle *b;
-    cm_buf evidence, part[CM_PART_COUNT];
+    cm_buf part[CM_PART_COUNT];
+    uint8_t fresh[CM_BIND_SIZE];
     cm_attest_input in;
+    cm_attest_policy p;
 } piece;
 
 static void piece_done(piece *x)
 {
     cm_attest_bundle_free(x->b);
-    cm_buf_free(&x->evidence);
     for (size_t i = 0; i < CM_PART_COUNT; i++)
         cm_buf_free(&x->part[i]);
 }
 
-static cm_err load_piece(cm_cli *cli, piece *x, const char *path)
+static bool is_processor(cm_attest_kind k)
 {
-    x->evidence.max = CM_CLI_EVIDENCE_MAX;
-    CM_TRY(cm_cli_about(cli, path, cm_os_slurp(&x->evidence, path, CM_CLI_EVIDENCE_MAX), NULL));
-    CM_TRY(cm_cli_collateral(cli, &x->b, path, cm_buf_view(&x->evidence)));
-    x->in.evidence = cm_buf_view(&x->evidence);
-    cm_attest_bundle_input(x->b, &x->in);
-    return cm_cli_parts(cli, x->part, &x->in);
+    return k == CM_ATTEST_SNP || k == CM_ATTEST_TDX || k == CM_ATTEST_SGX;
 }
 
-static cm_err verify_one(cm_cli *cli, const demand *d, const char *path)
+/* AT-105: what this piece has to carry. A device that was judged before its processor's evidence
+ * was seen would be tied to nothing. */
+static cm_err expected(cm_cli *cli, demand *d, piece *x)
+{
+    cm_attest_kind kind = cm_attest_detect(x->in.evidence);
+    size_t n = CM_BIND_SHORT;
+
+    x->p = d->p;
+    if (kind == CM_ATTEST_NVIDIA) {
+        d->unbound += !d->bound && !d->has_cpu;
+        if (!d->bound && !d->has_cpu)
+            return CM_OKAY;
+        CM_TRY(cm_bound_gpu(x->fresh, cli->crypt, d->bound ? &d->e : &d->cpu, d->devices++));
+    } else if (is_processor(kind) && d->unbound) {
+        return cm_cli_usage(cli, "give a processor's evidence before that of its devices");
+    } else if (d->bound && kind != CM_ATTEST_UNKNOWN) {
+        CM_TRY(cm_bound_for(x->fresh, &n, cli->crypt, &d->e, kind));
+    } else {
+        return CM_OKAY;
+    }
+    x->p.fresh = cm_view_of(x->fresh, n);
+    return CM_OKAY;
+}
+
+/* The devices that follow belong to this processor. */
+static void remember(demand *d, const cm_attest_result *r)
+{
+    const cm_attest_claim *claim = cm_attest_find(r, "report_data");
+    cm_view v;
+
+    if (!is_processor(r->kind))
+        return;
+    d->has_cpu = true;
+    d->devices = 0;
+    memset(&d->cpu, 0, sizeof d->cpu);
+    v = claim ? cm_attest_claim_view(r, claim) : cm_view_of(NULL, 0);
+    if (v.n == CM_BIND_SIZE)
+        memcpy(d->cpu.e, v.p, CM_BIND_SIZE);
+}
+
+static cm_err load_piece(cm_cli *cli, demand *d, piece *x, const char *path, cm_view evidence)
+{
+    CM_TRY(cm_cli_collateral(cli, &x->b, path, evidence));
+    x->in.evidence = evidence;
+    cm_attest_bundle_input(x->b, &x->in);
+    CM_TRY(cm_cli_parts(cli, x->part, &x->in));
+    return expected(cli, d, x);
+}
+
+/* A file's pieces of evidence. */
+typedef struct {
+    cm_buf bytes;
+    cm_view v[CM_ATTEST_SET_MAX];
+    size_t n;
+} file;
+
+static void file_done(file *f)
+{
+    cm_buf_free(&f->bytes);
+}
+
+static cm_err load_file(cm_cli *cli, file *f, const char *path)
+{
+    const char *from = strcmp(path, "-") == 0 ? "/dev/stdin" : path;
+
+    f->bytes.max = CM_CLI_SET_MAX;
+    CM_TRY(cm_cli_about(cli, path, cm_os_slurp(&f->bytes, from, CM_CLI_SET_MAX), NULL));
+    return cm_cli_about(cli, path, cm_attest_set_read(f->v, &f->n, cm_buf_view(&f->bytes)), NULL);
+}
+
+static cm_err verify_one(cm_cli *cli, demand *d, const char *path, cm_view evidence)
 {
     CM_AUTO(cm_attest_result_done) cm_attest_result r = {.n_claims = 0};
     CM_AUTO(piece_done) piece x = {.b = NULL};
     cm_err verdict;
 
-    CM_TRY(load_piece(cli, &x, path));
-    CM_TRY(cm_cli_about(cli, path, cm_attest_verify(&r, cli->crypt, &x.in, &d->p), NULL));
+    CM_TRY(load_piece(cli, d, &x, path, evidence));
+    CM_TRY(cm_cli_about(cli, path, cm_attest_verify(&r, cli->crypt, &x.in, &x.p), NULL));
+    remember(d, &r);
     verdict = cm_attest_decide(&r, d->p.may_skip);
     show(cli, path, &r, d, verdict);
     return cm_cli_about(cli, path, verdict, NULL);
 }
 
-static cm_err verify_each(cm_cli *cli, const demand *d)
+/* The first refusal is the answer; what could not be judged at all ends it. */
+static cm_err verify_file(cm_cli *cli, demand *d, const char *path, bool last, cm_err *all)
 {
-    cm_err all = CM_OKAY;
+    CM_AUTO(file_done) file f = {.n = 0};
 
-    for (size_t i = 0; i < cli->args_n; i++) {
-        cm_err e = verify_one(cli, d, cli->args[i]);
+    CM_TRY(load_file(cli, &f, path));
+    for (size_t i = 0; i < f.n; i++) {
+        cm_err e = verify_one(cli, d, path, f.v[i]);
 
-        if (i + 1 < cli->args_n)
+        if (!last || i + 1 < f.n)
             cm_cli_say(cli, "\n");
-        if (cm_ok(all))
-            all = e;
+        if (cm_ok(*all))
+            *all = e;
         if (!cm_is(e, CM_ATTEST_REFUSED) && !cm_is(e, CM_ATTEST_INCOMPLETE))
             CM_TRY(e);
     }
+    return CM_OKAY;
+}
+
+static cm_err verify_each(cm_cli *cli, demand *d)
+{
+    cm_err all = CM_OKAY;
+
+    for (size_t i = 0; i < cli->args_n; i++)
+        CM_TRY(verify_file(cli, d, cli->args[i], i + 1 == cli->args_n, &all));
     return all;
 }
 
@@ -378,20 +460,36 @@ static void pieces_done(pieces *p)
         cm_appraised_done(&p->v[i]);
 }
 
-static cm_err appraise_one(cm_cli *cli, const cm_policy *p, const demand *d, const char *path,
-                           cm_appraised *out)
+static cm_err appraise_one(cm_cli *cli, const cm_policy *p, demand *d, const char *path,
+                           cm_view evidence, cm_appraised *out)
 {
     CM_AUTO(piece_done) piece x = {.b = NULL};
     const cm_policy_rule *rule;
     demand shown = *d;
 
-    CM_TRY(load_piece(cli, &x, path));
+    CM_TRY(load_piece(cli, d, &x, path, evidence));
     CM_TRY(cm_cli_about(cli, path,
-                        cm_policy_appraise(out, cli->crypt, p, &x.in, d->p.now, d->p.fresh), NULL));
+                        cm_policy_appraise(out, cli->crypt, p, &x.in, d->p.now, x.p.fresh), NULL));
+    remember(d, &out->r);
     rule = cm_policy_rule_of(p, out->r.kind);
     shown.p.may_skip = rule ? rule->demand.may_skip : 0;
     show(cli, path, &out->r, &shown, out->answer);
     cm_cli_say(cli, "\n");
+    return CM_OKAY;
+}
+
+static cm_err appraise_file(cm_cli *cli, const cm_policy *p, demand *d, const char *path,
+                            pieces *all)
+{
+    CM_AUTO(file_done) file f = {.n = 0};
+
+    CM_TRY(load_file(cli, &f, path));
+    for (size_t i = 0; i < f.n; i++) {
+        if (all->n == PIECES)
+            return cm_cli_usage(cli, "a policy decides over at most %d pieces", PIECES);
+        CM_TRY(appraise_one(cli, p, d, path, f.v[i], &all->v[all->n]));
+        all->n++;
+    }
     return CM_OKAY;
 }
 
@@ -436,22 +534,18 @@ static cm_err refer(cm_cli *cli, cm_policy *p, manifests *m, uint64_t now)
     return CM_OKAY;
 }
 
-static cm_err verify_under(cm_cli *cli, const demand *d, const char *path)
+static cm_err verify_under(cm_cli *cli, demand *d, const char *path)
 {
     CM_AUTO(manifests_done) manifests refs = {.n = 0};
     CM_AUTO(cm_policy_free_ptr) cm_policy *p = NULL;
-    CM_AUTO(cm_buf_free) cm_buf file = {.max = 0};
+    CM_AUTO(cm_buf_free) cm_buf text = {.max = 0};
     CM_AUTO(pieces_done) pieces all = {.n = 0};
     cm_appraisal a;
 
-    CM_TRY(cm_cli_policy_load(cli, &p, &file, path));
+    CM_TRY(cm_cli_policy_load(cli, &p, &text, path));
     CM_TRY(refer(cli, p, &refs, d->p.now));
-    if (cli->args_n > PIECES)
-        return cm_cli_usage(cli, "a policy decides over at most %d files", PIECES);
-    for (size_t i = 0; i < cli->args_n; i++) {
-        CM_TRY(appraise_one(cli, p, d, cli->args[i], &all.v[i]));
-        all.n++;
-    }
+    for (size_t i = 0; i < cli->args_n; i++)
+        CM_TRY(appraise_file(cli, p, d, cli->args[i], &all));
     cm_policy_judge(&a, p, all.v, all.n, d->p.now);
     return conclude(cli, &a);
 }

@@ -3,10 +3,11 @@
 /* What the attest commands share. */
 #include "appraise/policy.h"
 #include "appraise/reference.h"
+#include "attest/bind.h"
 #include "attest/bundle.h"
 #include "cli.h"
 
-enum { CM_CLI_EVIDENCE_MAX = 1 << 20 };
+enum { CM_CLI_EVIDENCE_MAX = 1 << 20, CM_CLI_SET_MAX = 4 << 20 };
 
 /** Collateral for the evidence at path: what --collateral names, and unless --alone is given what
  * lies beside it. ATTEST_BUNDLE; what reading a file gives. */
@@ -18,6 +19,8 @@ CM_MUST cm_err cm_cli_parts(cm_cli *cli, cm_buf file[CM_PART_COUNT], cm_attest_i
 CM_MUST cm_err cm_cli_time(cm_cli *cli, const char *option, uint64_t *out);
 /** Bytes of hex in the nth value of an option, appended to out. CLI_USAGE. */
 CM_MUST cm_err cm_cli_hex_option(cm_cli *cli, const char *option, size_t nth, cm_buf *out);
+/** E of --bind and the nonce; *any is false when --bind was not given. CLI_USAGE. */
+CM_MUST cm_err cm_cli_bind(cm_cli *cli, bool *any, cm_bound *out, cm_view nonce);
 /** Read a policy; a fault is told with its line. file keeps the bytes. */
 CM_MUST cm_err cm_cli_policy_load(cm_cli *cli, cm_policy **out, cm_buf *file, const char *path);
 /** Read a manifest of reference values; free with cm_reference_free(). */

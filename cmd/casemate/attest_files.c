@@ -173,7 +173,7 @@ cm_err cm_cli_collateral(cm_cli *cli, cm_attest_bundle **out, const char *path, 
     CM_TRY(cm_attest_bundle_new(&b, cli->crypt));
     CM_TRY(add_named(cli, b));
     /* A chain brings its certificates along; those beside it are other evidence. */
-    if (!cm_cli_has(cli, "alone") && !is_pem(evidence))
+    if (!cm_cli_has(cli, "alone") && !is_pem(evidence) && strcmp(path, "-") != 0)
         CM_TRY(add_beside(cli, b, path));
     *out = b;
     b = NULL;

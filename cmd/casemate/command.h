@@ -148,6 +148,7 @@ cm_err cm_cli_hsm_test(struct cm_cli *cli);
 cm_err cm_cli_hsm_init(struct cm_cli *cli);
 cm_err cm_cli_hsm_bench(struct cm_cli *cli);
 cm_err cm_cli_hsm_rotate_pin(struct cm_cli *cli);
+cm_err cm_cli_attest_evidence(struct cm_cli *cli);
 cm_err cm_cli_attest_verify(struct cm_cli *cli);
 cm_err cm_cli_attest_policy(struct cm_cli *cli);
 cm_err cm_cli_attest_rim(struct cm_cli *cli);

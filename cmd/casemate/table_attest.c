@@ -2,6 +2,27 @@
 #include "options.h"
 
 /* clang-format off */
+#define OPT_BIND                                                                                  \
+    FILES(0, "bind", "KIND=FILE",                                                                 \
+          "bind to this too: tls, peer, hpke, exporter, manifest=FILE, role, suite=TEXT; the "    \
+          "nonce is then of 32 bytes; may be repeated", NULL)
+
+static const cm_cli_option evidence_options[] = {
+    ARG(0, "nonce", "HEX", "what the evidence is to be bound to, from whoever verifies it", NULL),
+    OPT_BIND,
+    {0, "tsm-root", "DIR", "ask Linux configfs-tsm at DIR (SEV-SNP, TDX)", NULL, CM_CLI_FOLDER,
+     NULL, false},
+    FLAG(0, "nsm", "ask AWS's Nitro security module"),
+    FLAG(0, "gpu", "ask NVIDIA's GPUs"),
+    FILE_ARG(0, "nvml", "FILE", "by this library of NVIDIA's driver", "libnvidia-ml.so.1"),
+    FLAG(0, "tpm", "ask the TPM for a quote"),
+    ARG(0, "tcti", "TCTI", "the TPM that tpm2-tss calls so", "device:/dev/tpmrm0"),
+    ARG(0, "pcr", "LIST", "the registers that the TPM quotes: 7,11 or 7,11,bank=sha384",
+        "0 to 7"),
+    {'o', "out", "FILE", "where the evidence goes; - for stdout", "-", CM_CLI_FILE, NULL, false},
+    OPT_FORCE,
+};
+
 static const cm_cli_option verify_options[] = {
     FILES('c', "collateral", "PATH",
           "a certificate, revocation list, vendor's statement or event log, or a folder of them; "
@@ -23,6 +44,7 @@ static const cm_cli_option verify_options[] = {
     FILES(0, "rim", "FILE",
           "accept what these reference manifests accept (casemate attest rim); may be repeated",
           NULL),
+    OPT_BIND,
     MANY('m', "measurement", "HEX", "accept this measurement; may be repeated", NULL),
     ARG(0, "config", "HEX", "the measured configuration: host data, MRCONFIGID, user data", NULL),
     MANY(0, "chip", "HEX", "accept this chip; may be repeated", NULL),
@@ -88,6 +110,14 @@ static const cm_cli_example rim_examples[] = {
 
 static const cm_cli_argument verify_args[] = {
     {"FILE", "the evidence, as it came", CM_CLI_FILE, 1, 64},
+};
+
+static const cm_cli_example evidence_examples[] = {
+    {"casemate attest evidence --nonce 01ab... --bind tls=server.crt -o evidence",
+     "everything that this machine has, bound to a server's key"},
+    {"casemate attest evidence --tpm --pcr 7,11 --nonce 01ab... | casemate attest verify - "
+     "--nonce 01ab... --may-skip all",
+     "a quote, made and verified"},
 };
 
 static const cm_cli_example verify_examples[] = {
@@ -170,6 +200,24 @@ static const cm_cli_example reference_examples[] = {
 };
 
 static const cm_cli_command commands[] = {
+    {
+        .group = "attest",
+        .name = "evidence",
+        .summary = "have this machine's devices make evidence",
+        .text =
+            "Asks what the machine has: configfs-tsm, the Nitro security module, a TPM, NVIDIA's "
+            "GPUs; or those that are named. Writes one file that attest verify reads. Nothing is "
+            "judged here.\n"
+            "\n"
+            "Without --bind the nonce itself is what the evidence carries, as verify --nonce "
+            "expects it. With --bind it is one digest of nonce, role, keys, exporter and manifest "
+            "(spec/attest.md, AT-100); give verify the same options. A GPU's nonce comes from "
+            "what the processor's evidence carries, so that the two can't be of two machines.",
+        .options = TABLE(evidence_options),
+        .examples = TABLE(evidence_examples),
+        .see = "attest-verify",
+        .run = cm_cli_attest_evidence,
+    },
     {
         .group = "attest",
         .name = "verify",

@@ -14,7 +14,7 @@ _casemate_words() {
     model) compgen -W 'keyspace wrap unwrap' -- "$cur" ;;
     audit) compgen -W 'verify prove export tail witness key checkpoint receipt list' -- "$cur" ;;
     system) compgen -W 'rotate-root status' -- "$cur" ;;
-    attest) compgen -W 'verify policy rim measure reference challenge release receive token put-policy get-policy list-policies challenge' -- "$cur" ;;
+    attest) compgen -W 'evidence verify policy rim measure reference challenge release receive token put-policy get-policy list-policies challenge' -- "$cur" ;;
     enclave) compgen -W 'manifest run call verify' -- "$cur" ;;
     hsm) compgen -W 'status test bench rotate-pin init set-weight migrate migration' -- "$cur" ;;
     poai) compgen -W 'sign verify batch extract' -- "$cur" ;;
@@ -625,6 +625,18 @@ _casemate_words() {
         esac
         [[ $cur != -* ]] || compgen -W '--out -o --force --json --quiet -q --fips --help -h' -- "$cur"
         ;;
+    'attest evidence')
+        case $prev in
+        --nonce) : && return ;;
+        --bind) compgen -f -- "$cur" && return ;;
+        --tsm-root) compgen -d -- "$cur" && return ;;
+        --nvml) compgen -f -- "$cur" && return ;;
+        --tcti) : && return ;;
+        --pcr) : && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--nonce --bind --tsm-root --nsm --gpu --nvml --tpm --tcti --pcr --out -o --force --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
     'attest verify')
         case $prev in
         --collateral | -c) compgen -f -- "$cur" && return ;;
@@ -635,6 +647,7 @@ _casemate_words() {
         --nonce) : && return ;;
         --report-data) : && return ;;
         --rim) compgen -f -- "$cur" && return ;;
+        --bind) compgen -f -- "$cur" && return ;;
         --measurement | -m) : && return ;;
         --config) : && return ;;
         --chip) : && return ;;
@@ -646,7 +659,7 @@ _casemate_words() {
         --evaluation) : && return ;;
         --may-skip) : && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--collateral -c --part --alone --at --policy --reference --nonce --report-data --rim --measurement -m --config --chip --max-age --status-age --snp-floor --vmpl --accept-tcb --evaluation --allow-debug --allow-migrate --may-skip --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--collateral -c --part --alone --at --policy --reference --nonce --report-data --rim --bind --measurement -m --config --chip --max-age --status-age --snp-floor --vmpl --accept-tcb --evaluation --allow-debug --allow-migrate --may-skip --json --quiet -q --fips --help -h' -- "$cur"
         [[ $cur == -* ]] || compgen -f -- "$cur"
         ;;
     'attest policy')

@@ -559,6 +559,8 @@
     X(REFERENCE_SIGNER, UNAUTHENTIC, 0x0eaa, "the reference values are signed by nobody whose key was given", "give the signer's public key with --key") \
     X(REFERENCE_EXPIRED, DENIED, 0x0eab, "the reference values are not valid at this time", "get newer ones from whoever signs them") \
     X(REFERENCE_NONE, UNSUPPORTED, 0x0eac, "there are no measurements of machines among the reference values", "give values of SEV-SNP launches, TDs or enclaves") \
+    X(ATTEST_SET, MALFORMED, 0x0e91, "the file begins as a set of evidence and is none", "fetch it again from whoever made it") \
+    X(GATHER_NONE, NOTFOUND, 0x0e80, "nothing on this machine makes evidence", "run it inside a confidential guest or beside a TPM, or name the source: --tsm-root, --nsm, --gpu, --tpm") \
     X(POLICY_SYNTAX, MALFORMED, 0x0e10, "the policy file can't be read", "mend the line that is named") \
     X(POLICY_FORM, INVALID, 0x0e11, "the policy file says something that means nothing", "mend the line that is named: docs/attest-policy.schema.json has what may stand where") \
     X(POLICY_REFUSED, DENIED, 0x0e12, "the policy refuses the evidence", "the sentence says why; casemate attest policy explain says what would be accepted") \

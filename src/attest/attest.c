@@ -60,20 +60,24 @@ static bool looks_azure(cm_view v)
     return v.n > 4 && cm_view_eq(cm_view_sub(v, 0, 4), CM_LIT("HCLA"));
 }
 
-/* The object identifier 1.3.6.1.4.1.11129.2.1.17 in DER, or any PEM: its base64 is not looked
- * through. */
+/* The object identifier 1.3.6.1.4.1.11129.2.1.17, or any other PEM: the attested key's certificate
+ * need not come first to be looked at, and says what is wrong with it. */
 static bool looks_android(cm_view v)
 {
     static const uint8_t oid[] = {0x06, 0x0a, 0x2b, 0x06, 0x01, 0x04,
                                   0x01, 0xd6, 0x79, 0x02, 0x01, 0x11};
     cm_view pem = CM_LIT("-----BEGIN CERTIFICATE-----");
 
-    if (v.n > pem.n && cm_view_eq(cm_view_sub(v, 0, pem.n), pem))
-        return true;
-    for (size_t i = 0; v.n > sizeof oid && v.p[0] == 0x30 && i < v.n - sizeof oid; i++)
-        if (cm_view_eq(cm_view_sub(v, i, sizeof oid), CM_VIEW(oid)))
-            return true;
-    return false;
+    return (v.n > pem.n && cm_view_eq(cm_view_sub(v, 0, pem.n), pem)) ||
+           cm_holds_oid(v, CM_VIEW(oid));
+}
+
+/* The object identifier 2.23.133.5.4.9. */
+static bool looks_ratls(cm_view v)
+{
+    static const uint8_t oid[] = {0x06, 0x06, 0x67, 0x81, 0x05, 0x05, 0x04, 0x09};
+
+    return cm_holds_oid(v, CM_VIEW(oid));
 }
 
 /* A map of three, the first of which is the format; a map of two, which are known. */
@@ -116,6 +120,7 @@ static const struct {
     {CM_ATTEST_SGX, looks_sgx, cm_attest_intel},
     {CM_ATTEST_TPM, looks_tpm, cm_attest_tpm},
     {CM_ATTEST_AZURE, looks_azure, cm_attest_azure},
+    {CM_ATTEST_RATLS, looks_ratls, cm_attest_ratls},
     {CM_ATTEST_ANDROID, looks_android, cm_attest_android},
     {CM_ATTEST_APPLE, looks_apple, cm_attest_apple},
     {CM_ATTEST_ASSERTION, looks_assertion, cm_attest_assertion},

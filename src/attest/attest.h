@@ -21,7 +21,8 @@
     X(ANDROID, "android", "Android key attestation")                             \
     X(APPLE, "app-attest", "Apple App Attest object")                            \
     X(ASSERTION, "app-assertion", "assertion by a key that App Attest attested") \
-    X(NVIDIA, "nvidia", "NVIDIA measurement report")
+    X(NVIDIA, "nvidia", "NVIDIA measurement report")                             \
+    X(RATLS, "ratls", "RA-TLS certificate: a hint from before the handshake")
 
 #define CM_ATTEST_KIND_ENUM(id, name, what) CM_ATTEST_##id,
 typedef enum { CM_ATTEST_UNKNOWN, CM_ATTEST_KINDS(CM_ATTEST_KIND_ENUM) } cm_attest_kind;
@@ -236,6 +237,13 @@ typedef struct {
 /** Append evidence, kind (which must be known), event log, parts and certificates of in as one
  * file, which cm_attest_verify() takes as evidence (AT-10). BAD_ARGUMENT; TOO_BIG. */
 CM_MUST cm_err cm_attest_pack_put(cm_buf *out, const cm_attest_input *in);
+
+enum { CM_ATTEST_SET_MAX = 16 };
+/** Append several packs as one file (AT-104). BAD_ARGUMENT none, or too many; TOO_BIG. */
+CM_MUST cm_err cm_attest_set_put(cm_buf *out, const cm_view *packs, size_t n);
+/** The pieces of a file: of a set its packs, of anything else the file itself. Borrowed from file.
+ * ATTEST_SET it begins as a set does and is none. */
+CM_MUST cm_err cm_attest_set_read(cm_view piece[CM_ATTEST_SET_MAX], size_t *n, cm_view file);
 
 /** Make a credential of a fresh secret for the attestation key in ak (TPM2B_PUBLIC), to be opened
  * by the TPM of ek_cert (DER): TPM 2.0 part 1, section 24. blob: as tpm2_activatecredential takes

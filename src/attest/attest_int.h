@@ -60,6 +60,10 @@ CM_MUST cm_err cm_attest_android(cm_run *run);
 CM_MUST cm_err cm_attest_apple(cm_run *run);
 CM_MUST cm_err cm_attest_assertion(cm_run *run);
 CM_MUST cm_err cm_attest_nvidia(cm_run *run);
+CM_MUST cm_err cm_attest_ratls(cm_run *run);
+/** Whether the DER certificate v, or the first block of PEM, holds these bytes of an object
+ * identifier. */
+bool cm_holds_oid(cm_view v, cm_view oid);
 
 /* ---- packs (pack.c) ------------------------------------------------------------------------- */
 

@@ -70,6 +70,7 @@ cm_err cm_bound_for(uint8_t out[CM_BIND_SIZE], size_t *n, const cm_crypt *c, con
         return CM_OKAY;
     case CM_ATTEST_UNKNOWN:
     case CM_ATTEST_NVIDIA:
+    case CM_ATTEST_RATLS:
         return CM_FAIL(BAD_ARGUMENT);
     default:
         CM_TRY(cm_hash_once(c, CM_SHA256, out, CM_VIEW(bound->e)));

@@ -49,7 +49,7 @@ CM_MUST cm_err cm_bind(cm_bound *out, const cm_crypt *c, const cm_binding *b);
 /** What evidence of this kind has to carry (AT-102): E itself in report data of 64 bytes, or its
  * SHA-256 as nonce, challenge or client data. Give it to the attester, and to
  * cm_attest_policy.fresh. *n is CM_BIND_SIZE or CM_BIND_SHORT. BAD_ARGUMENT for NVIDIA, whose
- * devices have an index. */
+ * devices have an index, and RA-TLS, which is made before there is anything to bind to. */
 CM_MUST cm_err cm_bound_for(uint8_t out[CM_BIND_SIZE], size_t *n, const cm_crypt *c,
                             const cm_bound *bound, cm_attest_kind kind);
 /** The nonce of the GPU or switch with this index (AT-103), so that the evidence of the processor,

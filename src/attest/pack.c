@@ -156,3 +156,59 @@ cm_err cm_attest_pack_put(cm_buf *out, const cm_attest_input *in)
     v[K_PARTS] = some(cm_buf_view(&parts));
     return cm_cbor_put_record(out, fields, v, FIELDS);
 }
+
+/* ---- sets ----------------------------------------------------------------------------------- */
+
+#define SET_FORM "casemate-evidence-set/1"
+
+enum { S_FORM = 0, S_PACKS, SET_FIELDS, SET_BYTES = 4 << 20 };
+
+static const cm_cbor_field set_fields[SET_FIELDS] = {
+    {S_FORM, CM_CBOR_TEXT, true, sizeof SET_FORM - 1, sizeof SET_FORM - 1},
+    {S_PACKS, CM_CBOR_ARRAY, true, 1, SET_BYTES},
+};
+
+cm_err cm_attest_set_put(cm_buf *out, const cm_view *packs, size_t n)
+{
+    CM_AUTO(cm_buf_free) cm_buf list = {.max = SET_BYTES};
+    cm_cbor_value v[SET_FIELDS] = {[S_FORM] = some(CM_LIT(SET_FORM))};
+
+    if (n == 0 || n > CM_ATTEST_SET_MAX)
+        return CM_FAIL(BAD_ARGUMENT);
+    CM_TRY(cm_cbor_put_array(&list, n));
+    for (size_t i = 0; i < n; i++)
+        CM_TRY(cm_cbor_put_bytes(&list, packs[i]));
+    v[S_PACKS] = some(cm_buf_view(&list));
+    return cm_cbor_put_record(out, set_fields, v, SET_FIELDS);
+}
+
+/* AT-104: packs alone. */
+static bool read_set(cm_view piece[CM_ATTEST_SET_MAX], size_t *n, cm_view file)
+{
+    cm_cbor_value v[SET_FIELDS];
+    cm_cbor c;
+    uint64_t count;
+
+    if (cm_failed(cm_cbor_whole(file, set_fields, v, SET_FIELDS)) ||
+        !cm_view_eq(v[S_FORM].v, CM_LIT(SET_FORM)) ||
+        cm_failed(cm_cbor_open(&c, v[S_PACKS].v, NULL)) || cm_failed(cm_cbor_array(&c, &count)) ||
+        count == 0 || count > CM_ATTEST_SET_MAX)
+        return false;
+    for (uint64_t i = 0; i < count; i++)
+        if (cm_failed(cm_cbor_bytes(&c, &piece[i])) || !cm_is_pack(piece[i]))
+            return false;
+    *n = (size_t)count;
+    return true;
+}
+
+cm_err cm_attest_set_read(cm_view piece[CM_ATTEST_SET_MAX], size_t *n, cm_view file)
+{
+    /* The head of a map of two, the key 0, a text of 23 bytes. */
+    cm_view head = CM_LIT("\xa2\x00\x77" SET_FORM);
+
+    if (file.n > head.n && cm_view_eq(cm_view_sub(file, 0, head.n), head))
+        return read_set(piece, n, file) ? CM_OKAY : CM_FAIL(ATTEST_SET);
+    piece[0] = file;
+    *n = 1;
+    return CM_OKAY;
+}

@@ -152,10 +152,10 @@ static void for_each_kind(void **state)
 
     (void)state;
     assert_good(cm_bind(&e, c, &b));
-    for (unsigned k = CM_ATTEST_UNKNOWN; k <= CM_ATTEST_NVIDIA; k++) {
+    for (unsigned k = CM_ATTEST_UNKNOWN; k <= CM_ATTEST_RATLS; k++) {
         bool whole = k == CM_ATTEST_SNP || k == CM_ATTEST_TDX || k == CM_ATTEST_SGX;
 
-        if (k == CM_ATTEST_UNKNOWN || k == CM_ATTEST_NVIDIA) {
+        if (k == CM_ATTEST_UNKNOWN || k >= CM_ATTEST_NVIDIA) {
             assert_bad(cm_bound_for(out, &n, c, &e, (cm_attest_kind)k));
             continue;
         }
@@ -166,6 +166,43 @@ static void for_each_kind(void **state)
     same(cm_view_of(out, CM_BIND_SHORT), GPU_0);
     assert_good(cm_bound_gpu(out, c, &e, 7));
     same(cm_view_of(out, CM_BIND_SHORT), GPU_7);
+}
+
+/* AT-104 */
+static void sets(void **state)
+{
+    CM_AUTO(cm_buf_free) cm_buf snp = {.max = 256};
+    CM_AUTO(cm_buf_free) cm_buf gpu = {.max = 256};
+    CM_AUTO(cm_buf_free) cm_buf set = {.max = 1024};
+    cm_view v[2], piece[CM_ATTEST_SET_MAX];
+    cm_attest_input in = {.kind = CM_ATTEST_SNP, .evidence = CM_LIT("report")};
+    size_t n = 0;
+
+    (void)state;
+    assert_good(cm_attest_pack_put(&snp, &in));
+    in.kind = CM_ATTEST_NVIDIA;
+    assert_good(cm_attest_pack_put(&gpu, &in));
+    v[0] = cm_buf_view(&snp);
+    v[1] = cm_buf_view(&gpu);
+    assert_bad(cm_attest_set_put(&set, v, 0));
+    assert_bad(cm_attest_set_put(&set, v, CM_ATTEST_SET_MAX + 1));
+    assert_good(cm_attest_set_put(&set, v, 2));
+    assert_good(cm_attest_set_read(piece, &n, cm_buf_view(&set)));
+    assert_int_equal(n, 2);
+    assert_true(cm_view_eq(piece[0], v[0]) && cm_view_eq(piece[1], v[1]));
+    /* Anything else is one piece: itself. */
+    assert_good(cm_attest_set_read(piece, &n, v[1]));
+    assert_int_equal(n, 1);
+    assert_true(cm_view_eq(piece[0], v[1]));
+    /* Cut short, or of things that are no packs. */
+    for (size_t k = 27; k < set.n; k++)
+        assert_string_equal(cm_err_name(cm_attest_set_read(piece, &n, cm_view_of(set.p, k))),
+                            "ATTEST_SET");
+    set.n = 0;
+    v[1] = CM_LIT("no pack");
+    assert_good(cm_attest_set_put(&set, v, 2));
+    assert_string_equal(cm_err_name(cm_attest_set_read(piece, &n, cm_buf_view(&set))),
+                        "ATTEST_SET");
 }
 
 static int setup(void **state)
@@ -184,10 +221,8 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(answers),
-        cmocka_unit_test(distinct),
-        cmocka_unit_test(lengths),
-        cmocka_unit_test(for_each_kind),
+        cmocka_unit_test(answers),       cmocka_unit_test(distinct), cmocka_unit_test(lengths),
+        cmocka_unit_test(for_each_kind), cmocka_unit_test(sets),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
