@@ -14,6 +14,7 @@
     FILES('c', "collateral", "PATH",                                                              \
           "a certificate, revocation list or vendor's statement, or a folder of them; may be "    \
           "repeated", NULL),                                                                      \
+    FILES(0, "rim", "FILE", "a GPU vendor's reference manifest; may be repeated", NULL),          \
     FLAG(0, "alone", "do not look for such files beside the evidence"),                           \
     ARG(0, "nonce", "HEX", "the challenge that evidence by itself answers", NULL),                \
     FILE_ARG(0, "holder", "KEY",                                                                  \

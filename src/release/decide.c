@@ -106,17 +106,11 @@ static void add_collateral(cm_attest_input *in, const cm_attest_input *own)
     in->qe_identity = own->qe_identity;
     in->qe_identity_sig = own->qe_identity_sig;
     in->status_list = own->status_list;
-}
-
-/* The policy with this challenge's activation in its rule for TPMs (RL-14). A copy of the head
- * alone: what it points at is the policy's. */
-static cm_policy with_activation(const cm_policy *p, const cm_challenge *ch)
-{
-    cm_policy copy = *p;
-
-    for (size_t i = 0; i < copy.n_rules && ch->has_activation; i++)
-        copy.rule[i].demand.tpm.activation = &ch->activation;
-    return copy;
+    in->status_time = own->status_time;
+    in->ocsps = own->ocsps;
+    in->n_ocsps = own->n_ocsps;
+    in->rims = own->rims;
+    in->n_rims = own->n_rims;
 }
 
 static unsigned flags_of(const cm_policy *p, cm_attest_kind kind)
@@ -134,21 +128,23 @@ typedef struct {
 static cm_err appraise_all(cm_decision *d, const cm_crypt *c, const cm_release_terms *t,
                            const cm_attest_input *in, const fresh *f, size_t n)
 {
-    cm_policy p = with_activation(t->policy, t->challenge);
+    const cm_challenge *ch = t->challenge;
 
     for (size_t i = 0; i < n; i++) {
         cm_attest_input one = in[i];
         cm_err e;
 
         add_collateral(&one, t->collateral);
-        e = cm_policy_appraise(&d->piece[i], c, &p, &one, t->now, cm_view_of(f[i].b, f[i].n));
+        e = cm_policy_appraise_opened(&d->piece[i], c, t->policy, &one, t->now,
+                                      cm_view_of(f[i].b, f[i].n),
+                                      ch->has_activation ? &ch->activation : NULL); /* RL-14 */
         if (cm_is(e, CM_ATTEST_KIND) || cm_is(e, CM_ATTEST_CERTIFICATE)) {
             refuse(d, t, "the evidence can't be read");
             return CM_OKAY;
         }
         CM_TRY(e);
         d->n = i + 1;
-        cm_trust_of(&d->trust[i], &d->piece[i].r, flags_of(&p, d->piece[i].r.kind));
+        cm_trust_of(&d->trust[i], &d->piece[i].r, flags_of(t->policy, d->piece[i].r.kind));
     }
     CM_TRY(cm_release_boot_id(d->boot, c, &d->piece[0].r));
     cm_policy_judge(&d->answer, t->policy, d->piece, d->n, t->now);

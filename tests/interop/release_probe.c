@@ -4,14 +4,15 @@
 #include <string.h>
 
 #include "codec/text.h"
+#include "release/ear.h"
 #include "release/jwe.h"
-#include "release/rcar.h"
 
 enum { LINE_MAX = 1 << 20, WORDS = 8 };
 
 typedef struct {
     cm_crypt *c;
     cm_kem_key *k;
+    cm_pkey *authority;
     cm_buf word[WORDS];
     size_t n;
 } probe;
@@ -46,6 +47,30 @@ static cm_hash hash_of(cm_view name)
                                                 : CM_SHA256;
 }
 
+/* A token of a machine with two GPUs, keyed to our ML-KEM key. */
+static void token(probe *p, cm_ear_form form, cm_buf *out)
+{
+    cm_appraised piece[3] = {{.r = {.kind = CM_ATTEST_SNP}},
+                             {.r = {.kind = CM_ATTEST_NVIDIA}},
+                             {.r = {.kind = CM_ATTEST_NVIDIA}}};
+    cm_trust trust[3] = {
+        {{2, 2, 3, 0, 2, 2, 0, 0}}, {{0, 0, 3, 0, 32, 0, 0, 0}}, {{0, 0, 0, 0, 2, 0, 0, 0}}};
+    cm_decision d = {
+        .answer = {.accepted = true, .tier = 3}, .n = 3, .piece = piece, .trust = trust};
+    cm_ear_bound b = {.policy = "fleet", .version = 3, .manifest_n = 32};
+    cm_ear_authority by = {CM_LIT("https://kms.example"), CM_LIT("casemate probe")};
+    cm_challenge ch = {.kind = CM_ATTEST_SNP};
+    cm_ear e;
+
+    memset(ch.nonce, 0x4e, sizeof ch.nonce);
+    memset(d.boot, 0x42, sizeof d.boot);
+    memset(b.manifest, 0x4d, b.manifest_n);
+    memset(b.digest, 0x50, sizeof b.digest);
+    must(cm_ear_hold(&b, p->c, CM_KEM_MLKEM768, cm_kem_public(p->k), CM_LIT("an SPKI")));
+    must(cm_ear_make(&e, p->c, &d, &ch, &b, &by, 1800000000, 0));
+    must(cm_ear_sign(out, p->c, form, &e, p->authority));
+}
+
 static void answer(probe *p, const char *verb, const char *name)
 {
     CM_AUTO(cm_buf_free) cm_buf out = {.max = LINE_MAX};
@@ -64,6 +89,12 @@ static void answer(probe *p, const char *verb, const char *name)
 
         must(cm_rcar_report_data(d, p->c, h, word(p, 1).p, word(p, 2).p, word(p, 3)));
         say(cm_view_of(d, cm_hash_size(h)));
+    } else if (strcmp(verb, "token") == 0) {
+        token(p, strcmp(name, "cwt") == 0 ? CM_EAR_CWT : CM_EAR_JWT, &out);
+        say(cm_buf_view(&out));
+    } else if (strcmp(verb, "authority") == 0) {
+        must(cm_pkey_public_der(&out, p->authority));
+        say(cm_buf_view(&out));
     } else if (strcmp(verb, "device") == 0) {
         must(cm_rcar_device_data(d, p->c, word(p, 0).p, word(p, 1).p));
         say(cm_view_of(d, 32));
@@ -77,6 +108,7 @@ int main(void)
 
     must(cm_crypt_new(&p.c, CM_PROFILE_DEFAULT));
     must(cm_kem_generate(&p.k, p.c, CM_KEM_MLKEM768));
+    must(cm_pkey_generate(&p.authority, p.c, CM_LIT("ML-DSA-65")));
     for (size_t i = 0; i < WORDS; i++)
         p.word[i].max = LINE_MAX;
     while (fgets(line, sizeof line, stdin)) {
@@ -96,6 +128,7 @@ int main(void)
     for (size_t i = 0; i < WORDS; i++)
         cm_buf_free(&p.word[i]);
     cm_kem_key_free(p.k);
+    cm_pkey_free(p.authority);
     cm_crypt_free(p.c);
     return 0;
 }

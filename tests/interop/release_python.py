@@ -1,6 +1,7 @@
 #!/usr/bin/python3
-"""release_python.py PROBE: released keys against Python's AES, a Keccak written here from FIPS 202
-and SP 800-185, and openssl(1) for ML-KEM."""
+"""release_python.py PROBE: released keys and result tokens against Python's AES, a Keccak written here from FIPS 202
+and SP 800-185, and openssl(1) for ML-KEM and
+ML-DSA."""
 import base64
 import hashlib
 import json
@@ -195,6 +196,82 @@ def runtime_data(probe, ossl):
     assert probe.ask("device", nonce, ossl.public) == hashlib.sha256(alone).hexdigest()
 
 
+def cbor(v, at=0):
+    """One item of deterministic CBOR: (value, where the next begins)."""
+    kind, n, at = v[at] >> 5, v[at] & 31, at + 1
+    if n > 23:
+        size = 1 << (n - 24)
+        n, at = int.from_bytes(v[at : at + size], "big"), at + size
+    if kind < 2:
+        return (-1 - n if kind else n), at
+    if kind < 4:
+        part = v[at : at + n]
+        return (part.decode() if kind == 3 else part), at + n
+    items = []
+    for _ in range(n * (kind - 3)):
+        item, at = cbor(v, at)
+        items.append(item)
+    return (items if kind == 4 else dict(zip(items[::2], items[1::2]))), at
+
+
+def bstr(v):
+    n = len(v)
+    head = bytes([0x40 + n]) if n < 24 else bytes([0x58, n]) if n < 256 else b"\x59" + n.to_bytes(2, "big")
+    return head + v
+
+
+def tokens(probe, ossl):
+    """RL-20, RL-22: the signatures by openssl(1), the claims by readers written here."""
+    spki = bytes.fromhex(probe.ask("authority"))
+    ossl.write("authority", spki)
+    kid = hashlib.sha256(spki).digest()
+
+    def check(tbs, sig):
+        ossl.write("tbs", tbs)
+        ossl.write("sig", sig)
+        ossl.run("pkeyutl", "-verify", "-pubin", "-keyform", "DER", "-inkey",
+                 ossl.path("authority"), "-rawin", "-in", ossl.path("tbs"), "-sigfile",
+                 ossl.path("sig"))
+
+    public = bytes.fromhex(probe.ask("public"))
+    policy = "urn:casemate:policy:sha256:" + "50" * 32
+    vectors = {"snp": {0: 2, 1: 2, 2: 3, 4: 2, 5: 2}, "nvidia-0": {2: 3, 4: 32}, "nvidia-1": {4: 2}}
+    status = {"snp": 2, "nvidia-0": 32, "nvidia-1": 2}
+    spki_hash = hashlib.sha256(b"an SPKI").digest()
+
+    jwt = bytes.fromhex(probe.ask("token", "jwt")).decode()
+    head, body, sig = jwt.split(".")
+    check(f"{head}.{body}".encode(), unb64(sig))
+    assert json.loads(unb64(head)) == {"alg": "ML-DSA-65", "kid": kid.hex(), "typ": "eat+jwt"}
+    c = json.loads(unb64(body))
+    names = ["instance-identity", "configuration", "executables", "file-system", "hardware",
+             "runtime-opaque", "storage-opaque", "sourced-data"]
+    words = {2: "affirming", 32: "warning"}
+    assert c["eat_profile"] == "tag:ietf.org,2026:rats/ear#04" and c["exp"] - c["iat"] == 600
+    assert c["cnf"] == {"jwk": {"kty": "AKP", "alg": ALG.decode(), "pub": b64(public)},
+                        "spki-sha256": b64(spki_hash)}
+    assert unb64(c["eat_nonce"]) == b"\x4e" * 32 and c["iss"] == "https://kms.example"
+    assert c["submods"] == {k: {"ear_status": words[status[k]],
+                                "ear_trustworthiness_vector": {names[i]: x for i, x in v.items()},
+                                "ear_appraisal_policy_ids": [policy]} for k, v in vectors.items()}
+    assert c["casemate"]["tier"] == 3 and c["casemate"]["policy"]["version"] == 3
+
+    cwt = bytes.fromhex(probe.ask("token", "cwt"))
+    assert cwt[0] == 0xD2
+    (protected, unprotected, payload, sig), end = cbor(cwt, 1)
+    assert end == len(cwt) and unprotected == {}
+    assert cbor(protected)[0] == {1: -49, 4: kid, 16: "application/eat+cwt"}
+    check(b"\x84\x6aSignature1" + bstr(protected) + b"\x40" + bstr(payload), sig)
+    w, end = cbor(payload)
+    assert end == len(payload) and w[1] == c["iss"] and (w[4], w[6]) == (c["exp"], c["iat"])
+    assert w[8] == {1: {1: 7, 3: ALG.decode(), -1: public}, -70002: spki_hash}
+    assert w[10] == b"\x4e" * 32 and w[265] == c["eat_profile"]
+    assert w[266] == {k: {1000: status[k], 1001: v, 1003: [policy]} for k, v in vectors.items()}
+    assert w[1004] == {0: "casemate", 1: "casemate probe"}
+    assert w[-70001] == {0: b"\x42" * 32, 1: b"\x4d" * 32, 2: b"\x50" * 32, 3: "fleet", 4: 3, 5: 3}
+    return jwt, body, cwt, payload
+
+
 def main():
     # SP 800-185's sample 4 of KMAC.
     assert kmac256(bytes(range(0x40, 0x60)), bytes(range(4)), 64, b"My Tagged Application").hex(
@@ -204,6 +281,7 @@ def main():
         ossl = OpenSSL(folder)
         keys(probe, ossl)
         runtime_data(probe, ossl)
+        tokens(probe, ossl)
     print("ok")
 
 
