@@ -130,7 +130,7 @@ static cm_err add_keys(cm_cli *cli, cm_cli_access *a, bool modest)
     static const char *const ways[] = {"passphrase", "passphrase-file", "passphrase-fd", NULL};
 
     CM_TRY(cm_cli_at_most_one(cli, ways));
-    CM_TRY(cm_alloc_array(&a->openers, cm_cli_count(cli, "identity") + 5, sizeof *a->openers));
+    CM_TRY(cm_alloc_array(&a->openers, cm_cli_count(cli, "identity") + 6, sizeof *a->openers));
     a->o.openers = a->openers;
     if (cm_cli_has(cli, "identity"))
         CM_TRY(cm_cli_ring_option(cli, &a->identities, "identity"));
@@ -148,6 +148,7 @@ static cm_err add_keys(cm_cli *cli, cm_cli_access *a, bool modest)
     if (!modest) {
         cm_cli_kms_opener(cli, &a->kms, &a->openers[a->o.openers_n++]);
         cm_cli_tpm_opener(cli, &a->tpm, &a->openers[a->o.openers_n++]);
+        cm_cli_attested_opener(cli, &a->attested, &a->openers[a->o.openers_n++]);
     }
     return CM_OKAY;
 }
@@ -185,6 +186,7 @@ void cm_cli_access_done(cm_cli_access *a)
     cm_free(a->trusted);
     cm_cli_kms_done(&a->kms);
     cm_tpm_key_done(&a->tpm);
+    cm_cli_attested_done(&a->attested);
     cm_cli_ring_free(&a->identities);
     cm_cli_ring_free(&a->publishers);
     cm_pkey_free(a->lazy_key.pub);
@@ -235,11 +237,18 @@ static cm_err passphrase_recipient(cm_cli *cli, cm_cli_recipients *r, const char
     return CM_OKAY;
 }
 
+/* Files of keys, or what a prefix says. */
 static cm_err named_recipients(cm_cli *cli, cm_cli_recipients *r, const char *option)
 {
     for (size_t i = 0; i < cm_cli_count(cli, option); i++) {
         const char *to = cm_cli_nth(cli, option, i);
 
+        if (cm_cli_is_attested(to)) {
+            if (r->attested.cli)
+                return cm_cli_usage(cli, "--%s names more than one policy", option);
+            CM_TRY(cm_cli_attested_recipient(cli, &r->attested, &r->v[r->n++], to));
+            continue;
+        }
         if (!cm_cli_is_tpm(to)) {
             CM_TRY(cm_cli_ring_add(cli, &r->keys, to));
             continue;
@@ -272,6 +281,7 @@ void cm_cli_recipients_done(cm_cli_recipients *r)
     cm_cli_kms_done(&r->kms);
     for (size_t i = 0; i < r->tpms; i++)
         cm_tpm_key_done(&r->tpm[i]);
+    cm_cli_attested_done(&r->attested);
     cm_buf_free(&r->passphrase_text);
 }
 

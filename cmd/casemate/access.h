@@ -1,6 +1,7 @@
 #ifndef CM_CMD_ACCESS_H
 #define CM_CMD_ACCESS_H
 /* With which keys a sealed model is opened, and whom to trust, by the options. */
+#include "attested.h"
 #include "kms.h"
 #include "ring.h"
 #include "sealed/sealed.h"
@@ -28,6 +29,7 @@ typedef struct {
     cm_cli_lazy_passphrase lazy_passphrase;
     cm_cli_kms kms;
     cm_tpm_key tpm;
+    cm_cli_attested attested;
     cm_envelope_passphrase passphrase;
     cm_buf passphrase_text;
     const char *no_key; /* why there is no key at hand; NULL: there is one */
@@ -64,6 +66,7 @@ typedef struct {
     cm_cli_kms kms;
     cm_tpm_key tpm[CM_CLI_TPMS];
     size_t tpms;
+    cm_cli_attested attested; /* one policy */
 } cm_cli_recipients;
 
 /** Keys that the option names (or this machine's TPM: tpm:pcr=7,11), the server's key that kms

@@ -36,6 +36,8 @@ static const char *kind_text(cm_cli *cli, const cm_stanza *st, char text[KIND])
     case CM_STANZA_EXTERNAL:
         if (st->number == CM_RECIPIENT_TPM)
             cm_cli_tpm_text(cli, text, KIND, st);
+        else if (st->number == CM_RECIPIENT_ATTESTED)
+            cm_cli_attested_text(cli, text, KIND, st);
         else
             snprintf(text, KIND, "key service %" PRIu32, st->number);
         return text;

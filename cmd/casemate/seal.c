@@ -154,9 +154,10 @@ static cm_err need_recipient(cm_cli *cli, const cm_cli_recipients *to)
 {
     if (to->n)
         return CM_OKAY;
-    return cm_cli_about(cli, cli->args[0], CM_FAIL(ENVELOPE_NO_RECIPIENT),
-                        "name at least one public key (--to PUB), a server's key (--to-kms KEY), "
-                        "the TPM (--to tpm:pcr=7,11) or --passphrase");
+    return cm_cli_about(
+        cli, cli->args[0], CM_FAIL(ENVELOPE_NO_RECIPIENT),
+        "name at least one public key (--to PUB), a server's key (--to-kms KEY), "
+        "the TPM (--to tpm:pcr=7,11), a policy (--to attested:FILE) or --passphrase");
 }
 
 /* Whether the run got as far as a checkpoint. */

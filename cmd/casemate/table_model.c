@@ -4,7 +4,7 @@
 static const cm_cli_option seal_options[] = {
     FILES('r', "to", "PUB",
           "seal to this public key (X-Wing, ML-KEM-768, -1024), or tpm:pcr=7,11 for this machine's "
-          "TPM; may be repeated",
+          "TPM, or attested:POLICY for machines that meet a policy of the server; may be repeated",
           NULL),
     ARG(0, "to-kms", "KEY", "seal to this key of the server, AES-256 or ML-KEM", NULL),
     OPT_KEYSPACE,

@@ -579,6 +579,8 @@
     X(CLI_NO_SERVER, NOTFOUND, 0x0f09, "no server is known", "start one with casemate serve, or name a profile: --server FILE or CASEMATE_SERVER") \
     X(CLI_PROFILE, MALFORMED, 0x0f0a, "the file is not a server profile", "it is a JSON object of server, roots, certificate, certificate_key, sign_key, keyid, token_file, tenant") \
     X(CLI_SERVER, INTERNAL, 0x0f0b, "the server answered something unexpected", "check that the address is casemate's and both are of the same version") \
+    X(CLI_ATTEST_POLICY, NOTFOUND, 0x0f40, "the server has no attestation policy with this file's digest", "put it in force first: casemate attest put-policy") \
+    X(CLI_NO_EVIDENCE, NOTFOUND, 0x0f41, "this machine has nothing that shows evidence", "it takes configfs-tsm, AWS Nitro or a TPM; CASEMATE_TPM names another TPM") \
     X(CLI_NO_RECIPIENT, NOTFOUND, 0x0f08, "no recipient has this id", "casemate inspect shows who can open it")
 
 /* clang-format on */

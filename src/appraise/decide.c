@@ -66,7 +66,8 @@ cm_err cm_policy_appraise_opened(cm_appraised *out, const cm_crypt *c, const cm_
 
     demand.now = now;
     demand.fresh = fresh;
-    demand.tpm.activation = activation;
+    if (activation)
+        demand.tpm.activation = activation;
     if (rule) {
         demand.measurements = list;
         demand.n_measurements = accepted(rule, now, list);

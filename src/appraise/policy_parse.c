@@ -3,7 +3,15 @@
 #include "appraise/policy_int.h"
 #include "codec/text.h"
 
-enum { FORMAT = 1, NAME_LEN = 200, HEX_LEN = 2048, MEASUREMENTS = 256, CHIPS = 4096, DAY = 86400 };
+enum {
+    FORMAT = 1,
+    NAME_LEN = 200,
+    HEX_LEN = 2048,
+    MEASUREMENTS = 256,
+    CHIPS = 4096,
+    DAY = 86400,
+    PCRS = 24
+};
 
 typedef cm_err (*taker)(cm_policy_parse *s, const cm_json_node *n, void *into);
 
@@ -373,6 +381,27 @@ static cm_err r_may_skip(cm_policy_parse *s, const cm_json_node *n, void *into)
     return CM_OKAY;
 }
 
+static cm_err r_pcrs(cm_policy_parse *s, const cm_json_node *n, void *into)
+{
+    cm_policy_rule *r = into;
+
+    if (cm_json_type_of(n) != CM_JSON_ARRAY || cm_json_size(n) == 0)
+        return cm_policy_wrong(s, n, "a list of registers belongs here");
+    for (const cm_json_node *v = cm_json_first(n); v; v = cm_json_next(v)) {
+        uint64_t pcr = 0;
+
+        CM_TRY(number_of(s, v, PCRS - 1, &pcr));
+        r->demand.tpm.pcrs |= 1u << pcr;
+    }
+    return CM_OKAY;
+}
+
+/* AP-10: whoever chooses the registers chooses the digest: some can be set to what others have. */
+static bool registers_missing(const cm_policy_rule *r)
+{
+    return r->kind == CM_ATTEST_TPM && r->n_measurements && r->demand.tpm.pcrs == 0;
+}
+
 static const member rule_members[] = {
     {"measurements", r_measurements, false},
     {"chips", r_chips, false},
@@ -390,6 +419,7 @@ static const member rule_members[] = {
     {"accept_tcb", r_accept_tcb, false},
     {"evaluation", r_evaluation, false},
     {"attributes", r_attributes, false},
+    {"pcrs", r_pcrs, false},
 };
 
 static cm_err p_evidence(cm_policy_parse *s, const cm_json_node *n, void *into)
@@ -408,6 +438,8 @@ static cm_err p_evidence(cm_policy_parse *s, const cm_json_node *n, void *into)
         CM_TRY(take_members(s, v, rule_members, CM_COUNT(rule_members), r));
         if (r->n_measurements == 0 && !r->any_measurement && !r->by_reference) /* AP-4 */
             return cm_policy_wrong(s, v, "name measurements, or say measurements: any");
+        if (registers_missing(r))
+            return cm_policy_wrong(s, v, "name the registers that are measured: pcrs: [0, 7]");
         p->n_rules++;
     }
     return CM_OKAY;

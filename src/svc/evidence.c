@@ -221,7 +221,7 @@ static bool wanted(cm_views *policies, const cm_ask *ask, const cm_grant *grants
 /* V-84: what measurements and tiers stand on where no policy of the tenant is named. */
 cm_err cm_svc_shows_genuine(cm_call *c, cm_appraisal *out, uint8_t measured[64], size_t *n)
 {
-    static const char kinds[][12] = {"snp", "nitro", "tdx", "sgx", "tpm", "azure-vtpm", "nvidia"};
+    static const char kinds[][12] = {"snp", "nitro", "tdx", "sgx", "azure-vtpm", "nvidia"};
     CM_AUTO(cm_buf_free) cm_buf text = {.max = 4096};
     CM_AUTO(cm_policy_free_ptr) cm_policy *p = NULL;
     cm_policy_fault fault;

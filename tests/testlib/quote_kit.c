@@ -138,7 +138,7 @@ void t_quote_policy(cm_buf *out, const t_quoter *q, const char *name, unsigned v
                    "casemate_policy: 1\nname: %s\nversion: %u\nevidence:\n  tpm:\n"
                    "    measurements:\n"
                    "      - {value: %.*s, name: image %u, provenance: made by a test}\n"
-                   "    chips: [%.*s]\n    may_skip: [revocation, platform, events]\n%s",
+                   "    pcrs: [11]\n    chips: [%.*s]\n    may_skip: [revocation, platform, events]\n%s",
                    name, version, (int)measured.n, (char *)measured.p, pcr11, (int)chip.n,
                    (char *)chip.p, more);
     put(out, cm_view_str(text));

@@ -79,6 +79,11 @@ static void form(void **s)
     refused(HEAD, CM_POLICY_FORM, 1);
     refused("casemate_policy: 2\nname: p\nversion: 1\n", CM_POLICY_FORM, 1); /* AP-1 */
     refused(HEAD "evidence: {}\n", CM_POLICY_FORM, 4);
+    /* AP-10 */
+    refused(HEAD "evidence: {tpm: {measurements: [{value: " A32 ", name: x, provenance: y}]}}\n",
+            CM_POLICY_FORM, 4);
+    refused(HEAD "evidence: {tpm: {measurements: any, pcrs: [24]}}\n", CM_POLICY_FORM, 4);
+    refused(HEAD "evidence: {tpm: {measurements: any, pcrs: []}}\n", CM_POLICY_FORM, 4);
     refused(HEAD "evidence: {moon: {measurements: any}}\n", CM_POLICY_FORM, 4);
     refused(HEAD "evidence:\n  snp: {vmpl: 0}\n", CM_POLICY_FORM, 5); /* AP-4 */
     refused(HEAD "evidence:\n  snp:\n    measurements:\n      - {value: " A32 ", name: x}\n",

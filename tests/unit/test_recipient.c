@@ -9,7 +9,7 @@
 
 #include "codec/cbor.h"
 #include "crypt/aead.h"
-#include "keys/recipient.h"
+#include "keys/attested.h"
 #include "kit.h"
 
 #define IS(e, reason) assert_string_equal(cm_err_name(e), cm_err_name(CM_FAIL(reason)))
@@ -206,6 +206,54 @@ static void stanzas_name_their_key(void **state)
     cm_buf_free(&body);
 }
 
+static cm_err released(void *arg, cm_key32 *key, const cm_attested_name *n, cm_view wrapped,
+                       cm_view aad)
+{
+    assert_true(cm_view_eq(n->policy, CM_LIT("fleet")));
+    assert_int_equal(n->pcrs, 0x80);
+    return kms_unwrap(arg, key, &n->name, wrapped, aad);
+}
+
+static void stanzas_name_their_policy(void **state)
+{
+    static const uint8_t digest[32] = {7};
+    static const cm_key32 content = {"the content key of 32 bytes....."};
+    cm_kms_key k = key_named("acme", "attested", "fleet");
+    cm_attested_key a = {.name = {k.name, CM_LIT("fleet"), CM_VIEW(digest), 0x80},
+                         .wrap = k.wrap,
+                         .release = released,
+                         .arg = k.arg};
+    cm_recipient r = cm_recipient_attested(&a);
+    cm_opener o = cm_opener_attested(&a), other = cm_opener_kms(&k);
+    cm_buf id = {.max = CM_STANZA_ID_MAX}, body = {.max = CM_STANZA_BODY_MAX};
+    cm_key32 got = {{0}};
+    cm_attested_name n;
+    cm_stanza st = {0};
+    cm_view wrapped;
+    bool mine;
+
+    (void)state;
+    OK(r.wrap(r.self, kit->crypt, &st, &id, &body, &content, CM_LIT("context")));
+    st.id = cm_buf_view(&id);
+    st.body = cm_buf_view(&body);
+    OK(other.claims(other.self, kit->crypt, &st, &mine));
+    assert_false(mine);
+    OK(o.claims(o.self, kit->crypt, &st, &mine));
+    assert_true(mine);
+    OK(o.unwrap(o.self, kit->crypt, &got, &st, CM_LIT("context")));
+    assert_memory_equal(got.b, content.b, sizeof got.b);
+    IS(o.unwrap(o.self, kit->crypt, &got, &st, CM_LIT("another")), CRYPT_TAG);
+    for (size_t i = 0; i < body.n; i++) {
+        st.body = cm_view_of(body.p, i);
+        IS(cm_attested_stanza_name(&n, &wrapped, kit->crypt, &st), ENVELOPE_MALFORMED);
+    }
+    st.body = cm_buf_view(&body);
+    id.p[0] ^= 1; /* U-13 */
+    IS(cm_attested_stanza_name(&n, &wrapped, kit->crypt, &st), ENVELOPE_MALFORMED);
+    cm_buf_free(&id);
+    cm_buf_free(&body);
+}
+
 /* E-3: what was wrapped for one model does not open for another. */
 static void wrapping_is_bound_to_the_model(void **state)
 {
@@ -263,8 +311,11 @@ static int teardown(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(models_open_by_the_kms), cmocka_unit_test(names_are_not_joined),
-        cmocka_unit_test(stanzas_name_their_key), cmocka_unit_test(wrapping_is_bound_to_the_model),
+        cmocka_unit_test(models_open_by_the_kms),
+        cmocka_unit_test(names_are_not_joined),
+        cmocka_unit_test(stanzas_name_their_key),
+        cmocka_unit_test(wrapping_is_bound_to_the_model),
+        cmocka_unit_test(stanzas_name_their_policy),
         cmocka_unit_test(names_have_bounds),
     };
 

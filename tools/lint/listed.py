@@ -12,6 +12,7 @@ HELPERS = (
     "tests/e2e/nodes_lib.sh",
     "tests/e2e/server.sh",
     "tests/e2e/soft_tokens.sh",
+    "tests/e2e/swtpm.sh",
     "tests/e2e/tokens.sh",
 )
 OTHERS = {"ct": ("ct_", ".c"), "fuzz": ("fuzz_", ".c"), "e2e": ("", ".sh")}
