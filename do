@@ -13,7 +13,7 @@ export LC_ALL=C.UTF-8
 # shellcheck disable=SC2034
 {
     PKG_build='gcc libc6-dev make meson ninja-build pkg-config libsecp256k1-dev libsqlite3-dev libpq-dev libnghttp2-dev libyaml-dev libseccomp-dev ?libtss2-dev'
-    PKG_up="$PKG_build"
+    PKG_up="$PKG_build ?swtpm ?tpm2-tools"
     PKG_docs="$PKG_build"
     PKG_test="$PKG_build libcmocka-dev zlib1g-dev python3 ?python3-cbor2 ?python3-cryptography ?python3-argon2 ?g++ ?softhsm2 ?opencryptoki ?libnss3-tools ?openssl-provider-fips ?libzstd-dev ?postgresql ?iproute2 ?curl ?nghttp2-client ?protobuf-compiler ?python3-protobuf ?python3-grpcio ?opensc ?openssh-client ?openssh-server ?libengine-pkcs11-openssl ?swtpm ?swtpm-tools ?tpm2-tools ?ovmf ?libfuse3-dev ?fuse3"
     command -v npm >/dev/null || PKG_test+=' ?nodejs ?npm'

@@ -116,6 +116,54 @@ casemate key sign releases --data 'version 1.0' --json >answer.json
 sed 's/.*"receipt":"\([^"]*\)".*/\1/' answer.json | base64 -d >signed.tlog-proof
 show casemate audit verify --key kms/log.vkeys signed.tlog-proof || fail 'the receipt does not verify'
 
+# A TPM in software stands for the machine's; without one, what to install.
+if command -v swtpm >/dev/null && command -v tpm2_pcrextend >/dev/null && command -v python3 >/dev/null &&
+    casemate help attest evidence >/dev/null 2>&1; then
+    say '11. A model for machines, not people: two agree on a policy; the key goes to what shows it runs that.'
+    mkdir tpm
+    swtpm socket --tpm2 --tpmstate "dir=$dir/tpm" --flags not-need-init,startup-clear \
+        --server "type=unixio,path=$dir/tpm/s" --ctrl "type=unixio,path=$dir/tpm/s.ctrl" >swtpm.log 2>&1 &
+    tpm=$!
+    trap 'kill "$server" "$tpm" 2>/dev/null || true; wait; rm -rf "$dir"' EXIT
+    for _ in $(seq 100); do
+        [ ! -S tpm/s.ctrl ] || break
+        sleep 0.1
+    done
+    export CASEMATE_TPM="swtpm:path=$dir/tpm/s" TPM2TOOLS_TCTI="swtpm:path=$dir/tpm/s" TSS2_LOG=all+none
+    casemate attest evidence --tcti "$CASEMATE_TPM" --pcr 7 --nonce "$(printf '41%.0s' $(seq 32))" -o evidence -q
+    casemate attest verify evidence --alone --may-skip all --json >claims 2>/dev/null || true
+    claim() { python3 -c 'import json, sys; print(json.loads(open("claims").readline())["claims"][sys.argv[1]])' "$1"; }
+    for who in anna ben; do casemate key new --out $who.pem --type ML-DSA-65 --no-passphrase -q; done
+    cat >policy.yaml <<YAML
+casemate_policy: 1
+name: tour
+version: 1
+signers:
+  - {name: anna, key: "$(casemate key fingerprint anna.pub)"}
+  - {name: ben, key: "$(casemate key fingerprint ben.pub)"}
+evidence:
+  tpm:
+    pcrs: [7]
+    measurements: [{value: "$(claim pcr_digest)", name: this start, provenance: read from the TPM}]
+    chips: ["$(claim ak_name)"]
+    may_skip: [revocation, events, platform]
+YAML
+    for who in anna ben; do casemate attest policy sign policy.yaml -k $who.pem -o $who.sig -q; done
+    casemate attest put-policy tour --file @policy.yaml --signatures @anna.sig --signatures @ben.sig \
+        --keys @anna.pub --keys @ben.pub -q >/dev/null
+    show casemate seal reopened.gguf --to attested:policy.yaml -o machine.sealed
+    show casemate open machine.sealed -o machine.gguf || fail 'the key was not released'
+    cmp reopened.gguf machine.gguf || fail 'the model opened by evidence differs'
+    say '12. Something else is started: register 7 is extended, and the key stays where it is.'
+    tpm2_pcrextend "7:sha256=$(printf '42%.0s' $(seq 32))"
+    if show casemate open machine.sealed -o refused.gguf; then
+        fail 'the key was released to a machine that runs something else'
+    fi
+    echo '    (the TPM is emulated by swtpm; both decisions are in the log)'
+else
+    say '11. A key released to a machine that shows what it runs: install swtpm, tpm2-tools and libtss2-esys to see it.'
+fi
+
 near=$cli
 [ ! -x "$root/build/casemate" ] || near=$root/build/casemate
 cat <<END

@@ -177,7 +177,7 @@ complete -c casemate -f -n 'test (__casemate_verb) = -' -a hsm -d 'key devices: 
 complete -c casemate -f -n 'test (__casemate_verb) = -' -a poai -d 'receipts for inference: sign and verify them with keys in files'
 complete -c casemate -f -n 'test (__casemate_verb) = -' -a settle -d 'settlements of such receipts'
 complete -c casemate -f -n 'test (__casemate_verb) = -' -a store -d 'look after the database of a key service'
-complete -c casemate -n 'test (__casemate_verb) = seal' -l to -s r -r -F -d 'seal to this public key (X-Wing, ML-KEM-768, -1024), or tpm:pcr=7,11 for this machine\'s TPM; may be repeated'
+complete -c casemate -n 'test (__casemate_verb) = seal' -l to -s r -r -F -d 'seal to this public key (X-Wing, ML-KEM-768, -1024), or tpm:pcr=7,11 for this machine\'s TPM, or attested:POLICY for machines that meet a policy of the server; may be repeated'
 complete -c casemate -n 'test (__casemate_verb) = seal' -l to-kms -x -d 'seal to this key of the server, AES-256 or ML-KEM'
 complete -c casemate -n 'test (__casemate_verb) = seal' -l kms-keyspace -x -d 'the keyspace that the server\'s key is in'
 complete -c casemate -n 'test (__casemate_verb) = seal' -l server -r -F -d 'the profile of the server that holds a key of the model'

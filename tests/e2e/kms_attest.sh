@@ -69,8 +69,9 @@ expect 0 'machines of policy fleet' casemate inspect model.sealed --unsigned
 ok casemate open model.sealed --unsigned -o back.gguf
 same model.gguf back.gguf
 # The key opens nothing in any other way.
-casemate key wrap fleet --keyspace attested --plain @<(head -c 32 /dev/zero) -o wrapped -q
-expect 3 'SVC_RELEASE_ONLY' casemate key unwrap fleet --keyspace attested --wrapped @wrapped
+head -c 32 /dev/zero >plain
+ok casemate key encrypt fleet --keyspace attested --plaintext @plain -o ct
+expect 3 'SVC_RELEASE_ONLY' casemate key decrypt fleet --keyspace attested --ciphertext @ct
 
 # ---- something else was started: one register extended
 tpm_extend 7

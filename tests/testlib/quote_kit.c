@@ -134,13 +134,14 @@ void t_quote_policy(cm_buf *out, const t_quoter *q, const char *name, unsigned v
     t_quote_measurement(digest, q->c, pcr11);
     must(cm_ok(cm_hex_encode(&chip, CM_VIEW(q->name))));
     must(cm_ok(cm_hex_encode(&measured, CM_VIEW(digest))));
-    (void)snprintf(text, sizeof text,
-                   "casemate_policy: 1\nname: %s\nversion: %u\nevidence:\n  tpm:\n"
-                   "    measurements:\n"
-                   "      - {value: %.*s, name: image %u, provenance: made by a test}\n"
-                   "    pcrs: [11]\n    chips: [%.*s]\n    may_skip: [revocation, platform, events]\n%s",
-                   name, version, (int)measured.n, (char *)measured.p, pcr11, (int)chip.n,
-                   (char *)chip.p, more);
+    (void)snprintf(
+        text, sizeof text,
+        "casemate_policy: 1\nname: %s\nversion: %u\nevidence:\n  tpm:\n"
+        "    measurements:\n"
+        "      - {value: %.*s, name: image %u, provenance: made by a test}\n"
+        "    pcrs: [11]\n    chips: [%.*s]\n    may_skip: [revocation, platform, events]\n%s",
+        name, version, (int)measured.n, (char *)measured.p, pcr11, (int)chip.n, (char *)chip.p,
+        more);
     put(out, cm_view_str(text));
     cm_buf_free(&chip);
     cm_buf_free(&measured);
