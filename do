@@ -32,6 +32,7 @@ usage() {
 ./do bench         the figures of docs/, measured on this machine
 ./do bench kms     the key server's: docs/bench-kms.md, below five minutes
 ./do bench market  receipts: docs/bench-market.md, below four minutes
+./do bench attest  evidence verified: docs/bench-attest.md, below a minute
 ./do bench hsm     keys in a token: docs/bench-hsm.md, below 90 seconds
 ./do fuzz [SECS]   every fuzzer for SECS seconds each (default 30)
 ./do docs          man pages and shell completions, from the program's own tables
@@ -290,6 +291,10 @@ do_bench() {
         command -v softhsm2-util >/dev/null || die 'bench market needs SoftHSM2 (package softhsm2)'
         ninja -C build/main bench/bench_{market,token} >/dev/null || return 1
         exec python3 bench/market.py build/main "${CASEMATE_CLIENTS:-.deps/clients/bin}" docs
+    fi
+    if [ "${1-}" = attest ]; then
+        ninja -C build/main bench/bench_attest >/dev/null || return 1
+        exec python3 bench/attest.py build/main docs
     fi
     if [ "${1-}" = hsm ]; then
         need_clients

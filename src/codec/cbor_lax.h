@@ -4,7 +4,8 @@
  * CBOR as others write it (RFC 8949), for reading signed records of vendors: maps and arrays of
  * definite or indefinite length, keys in any order, tags. Still refused: heads longer than they
  * need be, strings in chunks, floats, simple values but false, true, null and undefined, nesting
- * past 16, the same key twice, bytes behind the item.
+ * past 16, bytes behind the item. The same key twice is refused by cm_lax_fields(); whoever walks
+ * a map by itself looks for it.
  *
  * A cursor borrows from its input and belongs to one thread. Nothing is allocated. Sticky as
  * codec/cut.h: after an error reads give nothing and bad stays set. Time depends on the data.
