@@ -154,6 +154,7 @@ cm_err cm_cli_attest_policy(struct cm_cli *cli);
 cm_err cm_cli_attest_rim(struct cm_cli *cli);
 cm_err cm_cli_attest_measure(struct cm_cli *cli);
 cm_err cm_cli_attest_reference(struct cm_cli *cli);
+cm_err cm_cli_attest_collateral(struct cm_cli *cli);
 cm_err cm_cli_attest_challenge(struct cm_cli *cli);
 cm_err cm_cli_attest_release(struct cm_cli *cli);
 cm_err cm_cli_attest_receive(struct cm_cli *cli);

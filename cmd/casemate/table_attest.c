@@ -1,6 +1,12 @@
 /* The table: attestation. */
 #include "options.h"
 
+#define OPT_STORE                                                                                 \
+    {                                                                                             \
+        0, "store", "FOLDER", "the store of collateral", "collateral in the home", CM_CLI_FOLDER, \
+            NULL, false                                                                           \
+    }
+
 /* clang-format off */
 #define OPT_BIND                                                                                  \
     FILES(0, "bind", "KIND=FILE",                                                                 \
@@ -32,6 +38,7 @@ static const cm_cli_option verify_options[] = {
          "be repeated",
          NULL),
     FLAG(0, "alone", "do not look for such files beside the evidence"),
+    OPT_STORE,
     ARG(0, "at", "TIME", "judge as of this time (UTC)", "now"),
     FILE_ARG(0, "policy", "FILE",
              "demand what this policy file demands, and let it decide over all files together",
@@ -199,6 +206,38 @@ static const cm_cli_example reference_examples[] = {
      "under a policy that refers to them"},
 };
 
+static const cm_cli_option collateral_options[] = {
+    OPT_STORE,
+    ARG(0, "at", "TIME", "as of this time (UTC)", "now"),
+    {0, "fetch", "PROGRAM",
+     "refresh: run this for each address, which is its last argument; what it prints is taken",
+     NULL, CM_CLI_COMMAND, NULL, false},
+    MANY(0, "fetch-arg", "ARG", "refresh: an argument before the address; may be repeated", NULL),
+    {0, "from", "FOLDER", "refresh: take files of the addresses' last parts from here instead",
+     NULL, CM_CLI_FOLDER, NULL, false},
+    ARG(0, "spacing", "SECONDS", "refresh: between two questions to one host", "10"),
+    ARG(0, "timeout", "SECONDS", "refresh: for the program", "30"),
+    {'o', "out", "FILE", "export: where the bundle goes; - for stdout", NULL, CM_CLI_FILE, NULL,
+     false},
+    FLAG(0, "force",
+         "refresh: also sources that are not due; export: replace an output that "
+         "exists"),
+};
+
+static const cm_cli_argument collateral_args[] = {
+    {"VERB", "import, list, refresh, prune, export or source", CM_CLI_ANY, 1, 1},
+    {"FILE", "import: files or bundles; source: addresses to add", CM_CLI_FILE, 0, 64},
+};
+
+static const cm_cli_example collateral_examples[] = {
+    {"casemate attest collateral import tcb.json platform-ca.crl",
+     "keep what the vendor published"},
+    {"casemate attest collateral refresh --fetch curl --fetch-arg -fsS",
+     "ask the sources that are due"},
+    {"casemate attest collateral export -o collateral.bundle",
+     "one file, to be imported where there is no network"},
+};
+
 static const cm_cli_command commands[] = {
     {
         .group = "attest",
@@ -330,6 +369,32 @@ static const cm_cli_command commands[] = {
         .examples = TABLE(reference_examples),
         .see = "attest-policy attest-verify attest-measure",
         .run = cm_cli_attest_reference,
+    },
+    {
+        .group = "attest",
+        .name = "collateral",
+        .summary = "keep what vendors publish about their machines: import, list, refresh, export",
+        .text =
+            "A store is a folder of certificates, revocation lists, Intel's statements, OCSP "
+            "answers and lists of revoked devices, each known by what it holds and about; verify "
+            "takes what it needs from it. A file never gives way to an older one, and appears "
+            "under its name only when it is whole. Nothing in it is trusted: verification judges "
+            "it. Never import what an attester sent along.\n"
+            "\n"
+            "list says what is there and until when it holds; prune removes what is over; export "
+            "and import carry all of it as one file.\n"
+            "\n"
+            "refresh asks the sources, an address a line, that source added: through a program of "
+            "yours (run without a shell, no host is known here) or from a folder. A source is "
+            "asked again when half of what it gave is over, a day at most; after failures it waits "
+            "a minute, then twice as long each time up to a day, and by chance up to half less. "
+            "One host is asked every 10 seconds at most. What does not come, is nothing known, has "
+            "expired or is older leaves the store as it was, and the command fails.",
+        .options = TABLE(collateral_options),
+        .args = TABLE(collateral_args),
+        .examples = TABLE(collateral_examples),
+        .see = "attest-verify",
+        .run = cm_cli_attest_collateral,
     },
 };
 

@@ -561,6 +561,11 @@
     X(REFERENCE_NONE, UNSUPPORTED, 0x0eac, "there are no measurements of machines among the reference values", "give values of SEV-SNP launches, TDs or enclaves") \
     X(ATTEST_SET, MALFORMED, 0x0e91, "the file begins as a set of evidence and is none", "fetch it again from whoever made it") \
     X(GATHER_NONE, NOTFOUND, 0x0e80, "nothing on this machine makes evidence", "run it inside a confidential guest or beside a TPM, or name the source: --tsm-root, --nsm, --gpu, --tpm") \
+    X(COLLATERAL_KIND, UNSUPPORTED, 0x0eb0, "the file is nothing that a store of collateral keeps", "give certificates, revocation lists, the vendor's statements or lists") \
+    X(COLLATERAL_OLD, CONFLICT, 0x0eb1, "the store holds a newer one", "nothing: what is newer stays") \
+    X(COLLATERAL_FETCH, IO, 0x0eb2, "the fetcher brought nothing that can be used", "see what the command says by itself; the store keeps what it had") \
+    X(COLLATERAL_BUNDLE, MALFORMED, 0x0eb3, "the bundle of collateral can't be read", "export it again") \
+    X(COLLATERAL_SOURCES, MALFORMED, 0x0eb4, "the list of sources can't be read", "one name and one address a line") \
     X(POLICY_SYNTAX, MALFORMED, 0x0e10, "the policy file can't be read", "mend the line that is named") \
     X(POLICY_FORM, INVALID, 0x0e11, "the policy file says something that means nothing", "mend the line that is named: docs/attest-policy.schema.json has what may stand where") \
     X(POLICY_REFUSED, DENIED, 0x0e12, "the policy refuses the evidence", "the sentence says why; casemate attest policy explain says what would be accepted") \
