@@ -14,7 +14,7 @@ _casemate_words() {
     model) compgen -W 'keyspace wrap unwrap' -- "$cur" ;;
     audit) compgen -W 'verify prove export tail witness key checkpoint receipt list' -- "$cur" ;;
     system) compgen -W 'rotate-root status' -- "$cur" ;;
-    attest) compgen -W 'evidence verify policy rim measure reference challenge release receive token put-policy get-policy list-policies challenge' -- "$cur" ;;
+    attest) compgen -W 'evidence verify policy rim measure reference challenge release receive token put-policy get-policy list-policies server-challenge' -- "$cur" ;;
     enclave) compgen -W 'manifest run call verify' -- "$cur" ;;
     hsm) compgen -W 'status test bench rotate-pin init set-weight migrate migration' -- "$cur" ;;
     poai) compgen -W 'sign verify batch extract' -- "$cur" ;;
@@ -1217,7 +1217,7 @@ _casemate_words() {
         esac
         [[ $cur != -* ]] || compgen -W '--tenant --page-size --page-token --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
-    'attest challenge')
+    'attest server-challenge')
         case $prev in
         --tenant) : && return ;;
         --ek-certificate) : && return ;;

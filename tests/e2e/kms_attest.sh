@@ -95,7 +95,7 @@ tpm_extend 7
 # ---- a challenge is good once: here after a restart of the server, and not a second time
 another machine X-Wing
 sed '/-----/d' machine.pub | base64 -d | tail -c 1216 >key
-admin /v1/tenants/default:challenge -X POST -d '{}' >challenge
+casemate attest server-challenge --json >challenge
 field() { python3 -c 'import json,sys; print(json.loads(open("challenge").readline())[sys.argv[1]])' "$1"; }
 field challenge | base64 -d >token
 hex=$(field nonce | base64 -d | od -An -tx1 | tr -d ' \n')
@@ -108,7 +108,7 @@ expect 0 'policy_version' "${R[@]}"
 expect 3 'SVC_CHALLENGE_USED' "${R[@]}"
 expect 3 'SVC_CHALLENGE' casemate key release fleet --keyspace attested --attested-key @key --evidence @ev
 # Evidence for another challenge.
-admin /v1/tenants/default:challenge -X POST -d '{}' >challenge
+casemate attest server-challenge --json >challenge
 field challenge | base64 -d >token
 expect 3 'the check fresh failed' "${R[@]}"
 
