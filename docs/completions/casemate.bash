@@ -14,7 +14,7 @@ _casemate_words() {
     model) compgen -W 'keyspace wrap unwrap' -- "$cur" ;;
     audit) compgen -W 'verify prove export tail witness key checkpoint receipt list' -- "$cur" ;;
     system) compgen -W 'rotate-root status' -- "$cur" ;;
-    attest) compgen -W 'evidence verify policy rim measure reference challenge release receive token put-policy get-policy list-policies server-challenge' -- "$cur" ;;
+    attest) compgen -W 'evidence verify policy rim measure reference collateral challenge release receive token put-policy get-policy list-policies server-challenge' -- "$cur" ;;
     enclave) compgen -W 'manifest run call verify' -- "$cur" ;;
     hsm) compgen -W 'status test bench rotate-pin init set-weight migrate migration' -- "$cur" ;;
     poai) compgen -W 'sign verify batch extract' -- "$cur" ;;
@@ -641,6 +641,7 @@ _casemate_words() {
         case $prev in
         --collateral | -c) compgen -f -- "$cur" && return ;;
         --part) : && return ;;
+        --store) compgen -d -- "$cur" && return ;;
         --at) : && return ;;
         --policy) compgen -f -- "$cur" && return ;;
         --reference) compgen -f -- "$cur" && return ;;
@@ -659,7 +660,7 @@ _casemate_words() {
         --evaluation) : && return ;;
         --may-skip) : && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--collateral -c --part --alone --at --policy --reference --nonce --report-data --rim --bind --measurement -m --config --chip --max-age --status-age --snp-floor --vmpl --accept-tcb --evaluation --allow-debug --allow-migrate --may-skip --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--collateral -c --part --alone --store --at --policy --reference --nonce --report-data --rim --bind --measurement -m --config --chip --max-age --status-age --snp-floor --vmpl --accept-tcb --evaluation --allow-debug --allow-migrate --may-skip --json --quiet -q --fips --help -h' -- "$cur"
         [[ $cur == -* ]] || compgen -f -- "$cur"
         ;;
     'attest policy')
@@ -709,6 +710,19 @@ _casemate_words() {
         --key-passphrase-fd) : && return ;;
         esac
         [[ $cur != -* ]] || compgen -W '--key -k --unsigned --kind --until --at --out -o --force --key-passphrase-file --key-passphrase-fd --json --quiet -q --fips --help -h' -- "$cur"
+        ;;
+    'attest collateral')
+        case $prev in
+        --store) compgen -d -- "$cur" && return ;;
+        --at) : && return ;;
+        --fetch) compgen -c -- "$cur" && return ;;
+        --fetch-arg) : && return ;;
+        --from) compgen -d -- "$cur" && return ;;
+        --spacing) : && return ;;
+        --timeout) : && return ;;
+        --out | -o) compgen -f -- "$cur" && return ;;
+        esac
+        [[ $cur != -* ]] || compgen -W '--store --at --fetch --fetch-arg --from --spacing --timeout --out -o --force --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'attest challenge')
         case $prev in
