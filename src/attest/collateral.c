@@ -204,8 +204,7 @@ static cm_err of_json(cm_collateral *out, const cm_crypt *c, cm_view text, uint6
         e = of_statement(out, c, o, "tcb-info", "fmspc");
     } else if ((o = cm_json_get(root, "enclaveIdentity")) != NULL) {
         e = of_statement(out, c, o, "qe-identity", NULL);
-    } else if ((o = cm_json_get(root, "entries")) != NULL &&
-               cm_json_type_of(o) == CM_JSON_OBJECT) {
+    } else if ((o = cm_json_get(root, "entries")) != NULL && cm_json_type_of(o) == CM_JSON_OBJECT) {
         out->issued = now; /* it has no date and no signature */
         e = slot_of(out, c, "status-list", CM_LIT("entries"));
     }
