@@ -26,7 +26,7 @@ const cm_json_node *cm_json_root(const cm_json *j)
 
 cm_json_type cm_json_type_of(const cm_json_node *n)
 {
-    return (cm_json_type)n->type;
+    return n ? (cm_json_type)n->type : CM_JSON_NULL;
 }
 
 size_t cm_json_offset(const cm_json_node *n)
@@ -36,7 +36,7 @@ size_t cm_json_offset(const cm_json_node *n)
 
 size_t cm_json_size(const cm_json_node *n)
 {
-    return n->type >= CM_JSON_ARRAY ? n->n : 0;
+    return n && n->type >= CM_JSON_ARRAY ? n->n : 0;
 }
 
 const cm_json_node *cm_json_first(const cm_json_node *n)

@@ -44,10 +44,11 @@ void cm_json_free_ptr(cm_json **j);
 
 /* Walking. Nodes and views live as long as the parsed text. */
 const cm_json_node *cm_json_root(const cm_json *j);
+/** Of NULL: NULL, so that what is absent is no object and no array. */
 cm_json_type cm_json_type_of(const cm_json_node *n);
 /** Where the value begins in the text, for messages. */
 size_t cm_json_offset(const cm_json_node *n);
-/** Items or members; 0 for anything else. */
+/** Items or members; 0 for anything else, and for NULL. */
 size_t cm_json_size(const cm_json_node *n);
 /** First item or member value; NULL when there is none. */
 const cm_json_node *cm_json_first(const cm_json_node *n);

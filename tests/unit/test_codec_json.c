@@ -328,6 +328,10 @@ static void a_huge_header(void **state)
         assert_int_equal(v, i);
         name[6]++;
         assert_null(cm_json_get(root, name));
+        /* What is absent has nothing inside: evidence without a member must not end a process. */
+        assert_null(cm_json_first(cm_json_get(root, name)));
+        assert_int_equal(cm_json_size(cm_json_get(root, name)), 0);
+        assert_int_equal(cm_json_type_of(cm_json_get(root, name)), CM_JSON_NULL);
     }
     cm_json_free(j);
 
