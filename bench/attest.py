@@ -51,38 +51,46 @@ def text_size():
 
 def page(r):
     raw = r["raw"]
-    rows = ["| evidence | a second, one core | µs | its own signature alone, OpenSSL | ratio |",
-            "|---|---|---|---|---|"]
+    rows = ["| evidence | a second, one core | µs | the same, chains remembered | its own signature "
+            "alone, OpenSSL | ratio | chains remembered |", "|---|---|---|---|---|---|---|"]
     for name, what, _, _, _, sig in SETS:
-        got = r["sets"][name]
-        beside = (f"{sig}: {raw[sig]['cpu_us']:,.0f} µs | {got['cpu_us'] / raw[sig]['cpu_us']:.1f}"
-                  if sig else "none but its certificates' | ")
-        rows.append(f"| {what} | {got['per_second']:,.0f} | {got['cpu_us']:,.0f} | {beside} |")
+        got, cached = r["sets"][name], r["cached"][name]
+        beside = "none but its certificates' | | "
+        if sig:
+            alone = raw[sig]["cpu_us"]
+            beside = (f"{sig}: {alone:,.0f} µs | {got['cpu_us'] / alone:.2f} | "
+                      f"{cached['cpu_us'] / alone:.2f}")
+        rows.append(f"| {what} | {got['per_second']:,.0f} | {got['cpu_us']:,.0f} | "
+                    f"{cached['cpu_us']:,.0f} | {beside} |")
     tdx, size = r["sets"]["tdx"]["per_second"], r["text"]
-    snp = r["sets"]["snp"]["cpu_us"] / raw["P-384, SHA-384"]["cpu_us"]
+    snp = r["cached"]["snp"]["cpu_us"] / raw["P-384, SHA-384"]["cpu_us"]
     return "\n".join([
         "# Verification of evidence, measured", "",
         "Written by `./do bench attest`; all figures: [attest.json](bench/attest.json). Times are "
-        "of the processor, of one thread. Every run reads the evidence anew and verifies every "
-        "certificate up to the pinned root; no verdict and no chain is kept between runs.", "",
+        "of the processor, of one thread. Every run reads the evidence and its certificates anew and "
+        "checks every one up to the pinned root. *Chains remembered*: a cache knows which "
+        "certificates' signatures were verified before (spec/attest.md, AT-12); dates, lists and "
+        "verdicts are never kept.", "",
         *rows, "",
         "| target | measured | |", "|---|---|---|",
         f"| 500 TDX quotes a second and core | {tdx:,.0f} | {'met' if tdx >= 500 else 'MISSED'} |",
         f"| the verifiers' text at most 400 KiB, without OpenSSL | {size / 1024:,.0f} KiB | "
         f"{'met' if size <= 400 << 10 else 'MISSED'} |",
-        f"| an SEV-SNP report at most 1.3 of the raw P-384 check, its chain cached | {snp:.1f}, its "
-        "chain verified each time | MISSED: there is no cache of chains |", "",
+        f"| an SEV-SNP report at most 1.3 of the raw P-384 check, its chain cached | {snp:.2f} | "
+        f"{'met' if snp <= 1.3 else 'MISSED'} |", "",
         "No peer: the verifiers in Go that vendors publish are not among Debian's packages.", ""])
 
 
 def main():
     if not TEE.is_dir():
         sys.exit(f"SKIP: no recorded evidence at {TEE}")
-    r = {"raw": {x["name"]: x for x in run(BENCH, "raw")}, "sets": {}, "text": text_size()}
+    r = {"raw": {x["name"]: x for x in run(BENCH, "raw")}, "sets": {}, "cached": {},
+         "text": text_size()}
     for name, _, at, evidence, beside, _ in SETS:
-        r["sets"][name] = run(BENCH, "verify", name, at, TEE / evidence, *files(beside))[0]
-        if r["sets"][name]["result"] != "verified":
-            sys.exit(f"{name} was refused")
+        for how, kept in (("verify", "sets"), ("cached", "cached")):
+            r[kept][name] = run(BENCH, how, name, at, TEE / evidence, *files(beside))[0]
+            if r[kept][name]["result"] != "verified":
+                sys.exit(f"{name} was refused")
     (DOCS / "bench").mkdir(parents=True, exist_ok=True)
     (DOCS / "bench/attest.json").write_text(json.dumps(r, indent=1) + "\n")
     (DOCS / "bench-attest.md").write_text(page(r))

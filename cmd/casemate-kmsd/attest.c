@@ -49,7 +49,8 @@ cm_err cm_kmsd_collateral_load(kmsd *d)
     const char *folder = d->v->attest.collateral;
     cm_err e;
 
-    d->verifier = (cm_svc_verifier){.crypt = d->crypt};
+    CM_TRY(cm_attest_cache_new(&d->chains));
+    d->verifier = (cm_svc_verifier){.crypt = d->crypt, .cache = d->chains};
     if (!folder)
         return CM_OKAY;
     CM_TRY(cm_attest_bundle_new(&d->collateral, d->crypt));

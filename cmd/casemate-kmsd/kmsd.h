@@ -79,6 +79,7 @@ struct kmsd {
     cm_grpc_table grpc;
     cm_grpc_method *grpc_methods;
     cm_attest_bundle *collateral;
+    cm_attest_cache *chains;
     cm_svc_verifier verifier;
     cm_store *store;
     cm_rowseal *rows;

@@ -356,6 +356,7 @@ static void stop(kmsd *d)
     cm_kmsd_keyd_done(d);
     CM_LOG(d->log, INFO, "stopped", cm_log_number("signals", d->signals));
     cm_attest_bundle_free(d->collateral);
+    cm_attest_cache_free(d->chains);
     cm_crypt_free(d->crypt);
     cm_log_free_ptr(&d->log);
     cm_config_free_ptr(&d->config);

@@ -213,6 +213,14 @@ typedef struct {
     } apple;
 } cm_attest_policy;
 
+/** Which certificates were signed by which keys, as far as it was verified before: what neither
+ * time nor policy changes, so nothing depends on it but the time that a verification takes (AT-12).
+ * Whoever verifies much keeps one. Any thread. */
+typedef struct cm_attest_cache cm_attest_cache;
+CM_MUST cm_err cm_attest_cache_new(cm_attest_cache **out);
+void cm_attest_cache_free(cm_attest_cache *c);
+void cm_attest_cache_free_ptr(cm_attest_cache **c);
+
 typedef struct {
     cm_attest_kind kind; /* UNKNOWN: detect */
     cm_view evidence;
@@ -232,6 +240,9 @@ typedef struct {
     size_t n_ocsps;
     const cm_view *rims; /* NVIDIA: files of reference manifests (attest/rim.h) */
     size_t n_rims;
+
+    /* NULL: every signature is verified anew. */
+    cm_attest_cache *cache;
 } cm_attest_input;
 
 /** Append evidence, kind (which must be known), event log, parts and certificates of in as one

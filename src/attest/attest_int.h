@@ -45,6 +45,7 @@ typedef struct {
     cm_roots roots;
     cm_attest_result *r;
     bool any_time; /* paths are found without regard to dates: the caller judges them */
+    bool known;    /* only signatures that the cache knows: no others are verified */
 } cm_run;
 
 /** cm_attest_verify() with other roots: for tests, which mint evidence. Not in a public header. */
@@ -96,6 +97,16 @@ void cm_check_fresh_padded(cm_run *run, cm_view have);
 
 bool cm_all_zero(cm_view v);
 
+/* ---- what was verified before (cache.c) ----------------------------------------------------- */
+
+/** That this very certificate is signed by this very key. */
+typedef struct {
+    uint8_t b[32];
+} cm_fact;
+CM_MUST cm_err cm_fact_of(cm_fact *out, const cm_crypt *c, cm_view cert, cm_view spki);
+bool cm_fact_known(cm_attest_cache *c, const cm_fact *f);
+void cm_fact_learn(cm_attest_cache *c, const cm_fact *f);
+
 /* ---- certificates (chain.c) ---------------------------------------------------------------- */
 
 enum { CM_POOL_MAX = 24, CM_CRLS_MAX = 8, CM_DER_MAX = 1 << 16 };
@@ -119,7 +130,7 @@ typedef struct {
     X509 *v[CM_POOL_MAX];
     size_t n;
     const cm_root *root; /* it ends at; NULL when nothing was verified */
-    EVP_PKEY *root_key;
+    EVP_PKEY *root_key;  /* NULL until it was needed */
 } cm_path;
 
 void cm_path_done(cm_path *path);
@@ -127,8 +138,10 @@ void cm_path_done(cm_path *path);
  * and are trusted in nothing. */
 CM_MUST cm_err cm_path_find(cm_path *path, cm_run *run, X509 *leaf, const cm_pool *pool,
                             cm_vendor vendor, cm_attest_check id);
+/** The key that signed the i-th certificate of a path; NULL without memory. */
+EVP_PKEY *cm_path_issuer(cm_path *path, const cm_run *run, size_t i);
 /** Note REVOCATION of the certificates from..end of path, by the lists in run->in. */
-CM_MUST cm_err cm_path_revocation(const cm_path *path, cm_run *run, size_t from);
+CM_MUST cm_err cm_path_revocation(cm_path *path, cm_run *run, size_t from);
 
 /* ---- OCSP (ocsp.c) -------------------------------------------------------------------------- */
 
@@ -150,7 +163,7 @@ bool cm_ocsp_is(cm_view v);
 cm_ocsp_status cm_ocsp_about(cm_view der, const X509 *x, EVP_PKEY *issuer, uint64_t now,
                              cm_view nonce);
 /** Note REVOCATION of the certificates from..end of path, by the answers in run->in. */
-void cm_path_ocsp(const cm_path *path, cm_run *run, size_t from);
+void cm_path_ocsp(cm_path *path, cm_run *run, size_t from);
 
 /** ECDSA over message with raw big-endian r and s of half each; false also when the key is not on
  * group. */

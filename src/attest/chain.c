@@ -96,20 +96,96 @@ static cm_err root_key(EVP_PKEY **out, const cm_crypt *c, const cm_root *root)
     return *out ? CM_OKAY : CM_FAIL(CRYPT_PROVIDER);
 }
 
-static bool signed_by(X509 *x, EVP_PKEY *key)
+static bool fact_of(cm_fact *f, const cm_run *run, X509 *x, cm_view spki)
 {
-    bool good = X509_verify(x, key) == 1;
+    uint8_t *der = NULL;
+    int n = i2d_X509(x, &der);
+    bool made = n > 0 && cm_ok(cm_fact_of(f, run->c, cm_view_of(der, (size_t)n), spki));
 
+    OPENSSL_free(der);
+    return made;
+}
+
+/* AT-12. key may be NULL, when what is known will do. */
+static bool signed_by(const cm_run *run, X509 *x, EVP_PKEY *key, cm_view spki)
+{
+    cm_attest_cache *cache = run->in->cache;
+    cm_fact f;
+    bool named = cache && fact_of(&f, run, x, spki), good;
+
+    if (named && cm_fact_known(cache, &f))
+        return true;
+    if (run->known || !key)
+        return false;
+    good = X509_verify(x, key) == 1;
     ERR_clear_error();
+    if (good && named)
+        cm_fact_learn(cache, &f);
     return good;
 }
 
+static bool signed_by_other(const cm_run *run, X509 *x, X509 *issuer)
+{
+    uint8_t *der = NULL;
+    int n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(issuer), &der);
+    bool good = n > 0 && signed_by(run, x, X509_get0_pubkey(issuer), cm_view_of(der, (size_t)n));
+
+    OPENSSL_free(der);
+    return good;
+}
+
+/* ---- links --------------------------------------------------------------------------------- */
+
+static int date_error(const X509 *x, time_t now)
+{
+    int from = X509_cmp_time(X509_get0_notBefore(x), &now);
+    int to = X509_cmp_time(X509_get0_notAfter(x), &now);
+
+    if (from == 0)
+        return X509_V_ERR_ERROR_IN_CERT_NOT_BEFORE_FIELD;
+    if (from > 0)
+        return X509_V_ERR_CERT_NOT_YET_VALID;
+    if (to == 0)
+        return X509_V_ERR_ERROR_IN_CERT_NOT_AFTER_FIELD;
+    return to < 0 ? X509_V_ERR_CERT_HAS_EXPIRED : X509_V_OK;
+}
+
+static int link_error(const cm_run *run, X509 *x, X509 *issuer)
+{
+    if (issuer && !(X509_get_key_usage(issuer) & KU_KEY_CERT_SIGN))
+        return X509_V_ERR_KEYUSAGE_NO_CERTSIGN;
+    if (issuer && !signed_by_other(run, x, issuer))
+        return X509_V_ERR_CERT_SIGNATURE_FAILURE;
+    return run->any_time ? X509_V_OK : date_error(x, (time_t)run->p->now);
+}
+
+/* In the place of the library's own last step, which verifies every signature: signatures and
+ * dates, from the anchor down. The anchor's own signature was verified by anchors(). */
+static int check_links(X509_STORE_CTX *ctx)
+{
+    const cm_run *run = X509_STORE_CTX_get_app_data(ctx);
+    const STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(ctx);
+    int n = sk_X509_num(chain);
+
+    for (int i = n - 1; i >= 0; i--) {
+        X509 *issuer = i + 1 < n ? sk_X509_value(chain, i + 1) : NULL;
+        int e = link_error(run, sk_X509_value(chain, i), issuer);
+
+        if (e != X509_V_OK) {
+            X509_STORE_CTX_set_error(ctx, e);
+            return 0;
+        }
+    }
+    return 1;
+}
+
 /* AT-5: certificates that the pinned key signed, the root's own among them, end a path. */
-static cm_err anchors(X509_STORE *store, size_t *n, const cm_pool *pool, EVP_PKEY *key)
+static cm_err anchors(X509_STORE *store, size_t *n, const cm_run *run, const cm_pool *pool,
+                      EVP_PKEY *key, cm_view spki)
 {
     *n = 0;
     for (size_t i = 0; i < pool->n; i++) {
-        if (X509_check_ca(pool->v[i]) != 1 || !signed_by(pool->v[i], key))
+        if (X509_check_ca(pool->v[i]) != 1 || !signed_by(run, pool->v[i], key, spki))
             continue;
         if (X509_STORE_add_cert(store, pool->v[i]) != 1)
             return CM_FAIL(NO_MEMORY);
@@ -136,6 +212,10 @@ static cm_err walk(int *why, cm_path *path, const cm_run *run, X509 *leaf, const
             return CM_FAIL(NO_MEMORY);
     if (X509_STORE_CTX_init(ctx, store, leaf, extra) != 1)
         return CM_FAIL(NO_MEMORY);
+    if (run->in->cache) {
+        X509_STORE_CTX_set_app_data(ctx, (void *)(uintptr_t)run);
+        X509_STORE_CTX_set_verify(ctx, check_links);
+    }
     param = X509_STORE_CTX_get0_param(ctx);
     if (!run->any_time)
         X509_VERIFY_PARAM_set_time(param, (time_t)run->p->now); /* overrides NO_CHECK_TIME */
@@ -155,7 +235,7 @@ static cm_err walk(int *why, cm_path *path, const cm_run *run, X509 *leaf, const
     return CM_OKAY;
 }
 
-static cm_err try_root(int *why, cm_path *path, cm_run *run, X509 *leaf, const cm_pool *pool,
+static cm_err try_root(int *why, cm_path *path, const cm_run *run, X509 *leaf, const cm_pool *pool,
                        const cm_root *root)
 {
     CM_AUTO(cm_attest_store_done) X509_STORE *store = X509_STORE_new();
@@ -165,8 +245,9 @@ static cm_err try_root(int *why, cm_path *path, cm_run *run, X509 *leaf, const c
     if (!store)
         return CM_FAIL(NO_MEMORY);
     *why = X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT;
-    CM_TRY(root_key(&key, run->c, root));
-    CM_TRY(anchors(store, &n, pool, key));
+    if (!run->known)
+        CM_TRY(root_key(&key, run->c, root));
+    CM_TRY(anchors(store, &n, run, pool, key, root->spki));
     if (n == 0)
         return CM_OKAY;
     CM_TRY(walk(why, path, run, leaf, pool, store));
@@ -194,26 +275,40 @@ static const char *path_why(int e)
     }
 }
 
-cm_err cm_path_find(cm_path *path, cm_run *run, X509 *leaf, const cm_pool *pool, cm_vendor vendor,
-                    cm_attest_check id)
+/* *worst: X509_V_OK when a root was found. */
+static cm_err try_roots(int *worst, cm_path *path, const cm_run *run, X509 *leaf,
+                        const cm_pool *pool, cm_vendor vendor)
 {
-    int worst = X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT;
-
-    for (size_t i = 0; i < run->roots.n; i++) {
+    *worst = X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT;
+    for (size_t i = 0; i < run->roots.n && *worst != X509_V_OK; i++) {
         int why;
 
         if (run->roots.v[i].vendor != vendor)
             continue;
         CM_TRY(try_root(&why, path, run, leaf, pool, &run->roots.v[i]));
-        if (why == X509_V_OK) {
-            cm_note(run, id, path->n > 1, "the signing key's certificate is its own CA");
-            return CM_OKAY;
-        }
         if (why != X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT &&
             why != X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY)
-            worst = why;
+            *worst = why;
     }
-    cm_note_fail(run, id, path_why(worst));
+    return CM_OKAY;
+}
+
+/* By what is known first; where that does not do, as if nothing were. */
+cm_err cm_path_find(cm_path *path, cm_run *run, X509 *leaf, const cm_pool *pool, cm_vendor vendor,
+                    cm_attest_check id)
+{
+    int worst = X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT;
+    cm_run known = *run;
+
+    known.known = true;
+    if (run->in->cache)
+        CM_TRY(try_roots(&worst, path, &known, leaf, pool, vendor));
+    if (worst != X509_V_OK)
+        CM_TRY(try_roots(&worst, path, run, leaf, pool, vendor));
+    if (worst == X509_V_OK)
+        cm_note(run, id, path->n > 1, "the signing key's certificate is its own CA");
+    else
+        cm_note_fail(run, id, path_why(worst));
     return CM_OKAY;
 }
 
@@ -324,7 +419,16 @@ static void revoked_one(cm_run *run, const crls *l, X509 *x, EVP_PKEY *issuer)
         cm_note_skip(run, CM_CHECK_REVOCATION, why);
 }
 
-cm_err cm_path_revocation(const cm_path *path, cm_run *run, size_t from)
+EVP_PKEY *cm_path_issuer(cm_path *path, const cm_run *run, size_t i)
+{
+    if (i + 1 < path->n)
+        return X509_get0_pubkey(path->v[i + 1]);
+    if (!path->root_key && cm_failed(root_key(&path->root_key, run->c, path->root)))
+        path->root_key = NULL;
+    return path->root_key;
+}
+
+cm_err cm_path_revocation(cm_path *path, cm_run *run, size_t from)
 {
     CM_AUTO(crls_done) crls l = {0};
 
@@ -333,13 +437,11 @@ cm_err cm_path_revocation(const cm_path *path, cm_run *run, size_t from)
         return CM_OKAY;
     }
     for (size_t i = from; i < path->n; i++) {
-        EVP_PKEY *issuer = i + 1 < path->n ? X509_get0_pubkey(path->v[i + 1]) : path->root_key;
-
         /* The root's own certificate ends with its key, not with a list. */
         if (i + 1 == path->n &&
             X509_NAME_cmp(X509_get_issuer_name(path->v[i]), X509_get_subject_name(path->v[i])) == 0)
             break;
-        revoked_one(run, &l, path->v[i], issuer);
+        revoked_one(run, &l, path->v[i], l.n ? cm_path_issuer(path, run, i) : NULL);
     }
     return CM_OKAY;
 }

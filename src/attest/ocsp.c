@@ -163,7 +163,7 @@ static cm_ocsp_status best_about(const cm_run *run, const X509 *x, EVP_PKEY *iss
 }
 
 /* AT-128, AT-129 */
-void cm_path_ocsp(const cm_path *path, cm_run *run, size_t from)
+void cm_path_ocsp(cm_path *path, cm_run *run, size_t from)
 {
     static const char *const why[] = {
         [CM_OCSP_NONE] = "an answer of the vendor's revocation service was not given",
@@ -175,14 +175,14 @@ void cm_path_ocsp(const cm_path *path, cm_run *run, size_t from)
     };
 
     for (size_t i = from; i < path->n; i++) {
-        EVP_PKEY *issuer = i + 1 < path->n ? X509_get0_pubkey(path->v[i + 1]) : path->root_key;
+        EVP_PKEY *issuer = cm_path_issuer(path, run, i);
         cm_ocsp_status s;
 
         /* The root's own certificate ends with its key. */
         if (i + 1 == path->n &&
             X509_NAME_cmp(X509_get_issuer_name(path->v[i]), X509_get_subject_name(path->v[i])) == 0)
             break;
-        s = best_about(run, path->v[i], issuer);
+        s = issuer ? best_about(run, path->v[i], issuer) : CM_OCSP_NONE;
         if (s == CM_OCSP_GOOD)
             cm_note_pass(run, CM_CHECK_REVOCATION);
         else if (s == CM_OCSP_NONE)

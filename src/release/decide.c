@@ -111,6 +111,7 @@ static void add_collateral(cm_attest_input *in, const cm_attest_input *own)
     in->n_ocsps = own->n_ocsps;
     in->rims = own->rims;
     in->n_rims = own->n_rims;
+    in->cache = own->cache;
 }
 
 static unsigned flags_of(const cm_policy *p, cm_attest_kind kind)

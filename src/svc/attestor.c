@@ -19,6 +19,7 @@ static void pieces_done(pieces *p)
 static cm_err one(pieces *out, const cm_svc_verifier *v, const cm_policy *p, cm_attest_input in,
                   const cm_shown *shown, cm_view fresh, uint64_t now)
 {
+    in.cache = v->cache;
     if (v->collateral)
         cm_attest_bundle_input(v->collateral, &in);
     CM_TRY(cm_policy_appraise_opened(&out->v[out->n], v->crypt, p, &in, now, fresh,

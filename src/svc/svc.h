@@ -76,6 +76,7 @@ typedef struct {
 typedef struct {
     const cm_crypt *crypt;
     const cm_attest_bundle *collateral; /* NULL: none */
+    cm_attest_cache *cache;             /* borrowed; NULL: none */
 } cm_svc_verifier;
 /** v is borrowed for its life. */
 cm_attestor cm_svc_attestor(cm_svc_verifier *v);

@@ -137,12 +137,36 @@ void tee_measured(tee *t, cm_view v)
     t->p.n_measurements = 1;
 }
 
-cm_err tee_run(tee *t, uint32_t may_skip)
+static cm_err verify(cm_attest_result *r, const tee *t, const cm_attest_input *in)
 {
     if (t->roots.n)
-        CM_TRY(cm_attest_verify_under(&t->r, t->c, t->roots, &t->in, &t->p));
-    else
-        CM_TRY(cm_attest_verify(&t->r, t->c, &t->in, &t->p));
+        return cm_attest_verify_under(r, t->c, t->roots, in, &t->p);
+    return cm_attest_verify(r, t->c, in, &t->p);
+}
+
+static bool same_verdicts(const cm_attest_result *a, const cm_attest_result *b)
+{
+    for (size_t i = 0; i < CM_CHECK_COUNT; i++)
+        if (a->check[i].verdict != b->check[i].verdict || a->check[i].why != b->check[i].why)
+            return false;
+    return a->tcb == b->tcb && a->n_claims == b->n_claims && a->kind == b->kind;
+}
+
+/* AT-12: with what all runs of this process have verified before, the same. */
+cm_err tee_run(tee *t, uint32_t may_skip)
+{
+    static cm_attest_cache *cache;
+    CM_AUTO(cm_attest_result_done) cm_attest_result with = {.data = {.max = 0}};
+    cm_attest_input in = t->in;
+    cm_err e, cached;
+
+    if (!cache)
+        must(cm_attest_cache_new(&cache), "a cache");
+    in.cache = cache;
+    e = verify(&t->r, t, &t->in);
+    cached = verify(&with, t, &in);
+    T_CHECK(e.v == cached.v && (cm_failed(e) || same_verdicts(&t->r, &with)));
+    CM_TRY(e);
     return cm_attest_decide(&t->r, may_skip);
 }
 
