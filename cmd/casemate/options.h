@@ -57,6 +57,10 @@
     FLAG(0, "no-passphrase", "write the private key unprotected; only its mode guards it"),       \
     FLAG(0, "pbes2", "protect by PBES2, which openssl reads, instead of Argon2id")
 
+#define OPT_COLLATERAL_STORE                                                                      \
+    {0, "store", "FOLDER", "the store of collateral", "collateral in the home", CM_CLI_FOLDER,    \
+     NULL, false}
+
 #define TABLE(list) list, CM_COUNT(list)
 /* clang-format on */
 

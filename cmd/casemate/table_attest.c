@@ -1,12 +1,6 @@
 /* The table: attestation. */
 #include "options.h"
 
-#define OPT_STORE                                                                                 \
-    {                                                                                             \
-        0, "store", "FOLDER", "the store of collateral", "collateral in the home", CM_CLI_FOLDER, \
-            NULL, false                                                                           \
-    }
-
 /* clang-format off */
 #define OPT_BIND                                                                                  \
     FILES(0, "bind", "KIND=FILE",                                                                 \
@@ -38,7 +32,7 @@ static const cm_cli_option verify_options[] = {
          "be repeated",
          NULL),
     FLAG(0, "alone", "do not look for such files beside the evidence"),
-    OPT_STORE,
+    OPT_COLLATERAL_STORE,
     ARG(0, "at", "TIME", "judge as of this time (UTC)", "now"),
     FILE_ARG(0, "policy", "FILE",
              "demand what this policy file demands, and let it decide over all files together",
@@ -207,7 +201,7 @@ static const cm_cli_example reference_examples[] = {
 };
 
 static const cm_cli_option collateral_options[] = {
-    OPT_STORE,
+    OPT_COLLATERAL_STORE,
     ARG(0, "at", "TIME", "as of this time (UTC)", "now"),
     {0, "fetch", "PROGRAM",
      "refresh: run this for each address, which is its last argument; what it prints is taken",

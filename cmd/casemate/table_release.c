@@ -16,6 +16,7 @@
           "repeated", NULL),                                                                      \
     FILES(0, "rim", "FILE", "a GPU vendor's reference manifest; may be repeated", NULL),          \
     FLAG(0, "alone", "do not look for such files beside the evidence"),                           \
+    OPT_COLLATERAL_STORE,                                                                         \
     ARG(0, "nonce", "HEX", "the challenge that evidence by itself answers", NULL),                \
     FILE_ARG(0, "holder", "KEY",                                                                  \
              "the public ML-KEM-768 or X-Wing key that evidence by itself binds", NULL),          \

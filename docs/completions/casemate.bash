@@ -740,6 +740,7 @@ _casemate_words() {
         --policy) compgen -f -- "$cur" && return ;;
         --collateral | -c) compgen -f -- "$cur" && return ;;
         --rim) compgen -f -- "$cur" && return ;;
+        --store) compgen -d -- "$cur" && return ;;
         --nonce) : && return ;;
         --holder) compgen -f -- "$cur" && return ;;
         --tls-key) compgen -f -- "$cur" && return ;;
@@ -755,7 +756,7 @@ _casemate_words() {
         --key-passphrase-file) compgen -f -- "$cur" && return ;;
         --key-passphrase-fd) : && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--state --policy --collateral -c --rim --alone --nonce --holder --tls-key --manifest --at --secret --out -o --token --signer --issuer --form --token-ttl --force --key-passphrase-file --key-passphrase-fd --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--state --policy --collateral -c --rim --alone --store --nonce --holder --tls-key --manifest --at --secret --out -o --token --signer --issuer --form --token-ttl --force --key-passphrase-file --key-passphrase-fd --json --quiet -q --fips --help -h' -- "$cur"
         [[ $cur == -* ]] || compgen -f -- "$cur"
         ;;
     'attest receive')
@@ -774,6 +775,7 @@ _casemate_words() {
         --policy) compgen -f -- "$cur" && return ;;
         --collateral | -c) compgen -f -- "$cur" && return ;;
         --rim) compgen -f -- "$cur" && return ;;
+        --store) compgen -d -- "$cur" && return ;;
         --nonce) : && return ;;
         --holder) compgen -f -- "$cur" && return ;;
         --tls-key) compgen -f -- "$cur" && return ;;
@@ -788,7 +790,7 @@ _casemate_words() {
         --key-passphrase-file) compgen -f -- "$cur" && return ;;
         --key-passphrase-fd) : && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--state --policy --collateral -c --rim --alone --nonce --holder --tls-key --manifest --at --boot --signer --issuer --form --token-ttl --out -o --force --key-passphrase-file --key-passphrase-fd --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--state --policy --collateral -c --rim --alone --store --nonce --holder --tls-key --manifest --at --boot --signer --issuer --form --token-ttl --out -o --force --key-passphrase-file --key-passphrase-fd --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'enclave manifest')
         case $prev in
