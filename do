@@ -370,7 +370,7 @@ do_ci() {
     check install tools/check-install.sh build/main
     check regenerate regenerated
     ci_compiler gcc gcc 1 ''
-    ci_compiler clang clang 1 ''
+    ci_compiler clang clang 1 'unit kat fault interop fuzz' # end to end: with the sanitizers
     ci_compiler sanitize clang 4 '' '-Db_sanitize=address,undefined' -Db_lundef=false
     ci_compiler threads clang 10 'unit fault' -Db_sanitize=thread -Db_lundef=false
     ci_compiler ct-gcc gcc 1 '' -Dct_check=true -Dct_only=true
