@@ -110,7 +110,7 @@ static cm_err nonce_of(cm_cli *cli, const cm_cli_release *r, uint8_t nonce[CM_RC
 /* The suite is the one whose name the token has for the key. */
 static cm_err decide_bound(cm_cli *cli, cm_cli_release *r, const cm_release_terms *t)
 {
-    cm_attest_input in[CM_RCAR_PIECES] = {{CM_ATTEST_UNKNOWN}};
+    cm_attest_input in[CM_RCAR_PIECES] = {{.kind = CM_ATTEST_UNKNOWN}};
     cm_binding b = {.role = CM_LIT(CM_BIND_CLIENT),
                     .tls_key = cm_buf_view(&r->tls),
                     .manifest = cm_buf_view(&r->manifest),
@@ -172,7 +172,7 @@ static cm_err conclude(cm_cli *cli, const cm_decision *d)
 
 cm_err cm_cli_release_decide(cm_cli *cli, cm_cli_release *r)
 {
-    cm_attest_input own = {CM_ATTEST_UNKNOWN};
+    cm_attest_input own = {.kind = CM_ATTEST_UNKNOWN};
     cm_release_terms t = {.challenge = &r->ch, .collateral = &own};
     uint8_t nonce[CM_RCAR_NONCE];
 
