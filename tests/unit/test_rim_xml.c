@@ -67,6 +67,9 @@ static void parts(void **state)
 
 static void refused(void **state)
 {
+    static const char deep[] =
+        "<a><a><a><a><a><a><a><a><a><a><a><a><a><a><a><a><a/></a></a></a></a></a></a></a></a></a>"
+        "</a></a></a></a></a></a></a>";
     static const char *const bad[] = {
         "",
         " ",
@@ -114,8 +117,7 @@ static void refused(void **state)
         "<a xmlns:p='&amp;'/>",
         "<a xmlns:p='u' xmlns:q='u' p:b='1' q:b='2'/>",
         "<p:a xmlns:p='u'></a>",
-        "<a><a><a><a><a><a><a><a><a><a><a><a><a><a><a><a><a/></a></a></a></a></a></a></a></a></a>"
-        "</a></a></a></a></a></a></a>",
+        deep,
     };
 
     (void)state;
