@@ -240,8 +240,11 @@ static void finish(struct exchange *x)
         x->call.retry_after_ms = KMSD_RETRY_MS;
     }
     count(x);
-    if (cm_is(x->call.result, CM_SVC_RELEASE_REFUSED))
-        CM_LOG(x->r->d->log, INFO, "release_refused", cm_log_str("detail", x->call.detail));
+    if (cm_is(x->call.result, CM_SVC_RELEASE_REFUSED) || (x->call.discreet && x->call.detail[0]))
+        CM_LOG(x->r->d->log, INFO, "release_refused", cm_log_err(x->call.result),
+               cm_log_str("detail", x->call.detail));
+    if (x->call.discreet) /* V-90 */
+        x->call.detail[0] = 0;
     say_when(&x->call);
     if (x->http) {
         x->http->user = NULL;

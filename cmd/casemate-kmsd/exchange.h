@@ -28,6 +28,8 @@ void cm_kmsd_refuse(reactor *re, cm_conn *c, cm_http_request *r, cm_err e, const
 bool cm_kmsd_is_rcar(cm_view path);
 CM_MUST cm_err cm_kmsd_rcar_fill(struct exchange *x, char detail[160]);
 void cm_kmsd_rcar_answer(struct exchange *x);
+void cm_kmsd_rcar_refuse(cm_conn *c, cm_http_request *r, cm_err e, const char *detail,
+                         uint32_t retry_ms);
 
 /* ---- grpc.c ---- */
 CM_MUST cm_err cm_kmsd_grpc_prepare(struct exchange *x, char detail[160]);

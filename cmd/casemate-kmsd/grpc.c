@@ -148,6 +148,10 @@ void cm_kmsd_stream_cancelled(struct exchange *x)
 void cm_kmsd_refuse(reactor *re, cm_conn *c, cm_http_request *r, cm_err e, const char *detail,
                     uint32_t retry_ms)
 {
+    if (!r->grpc && cm_kmsd_is_rcar(r->path)) {
+        cm_kmsd_rcar_refuse(c, r, e, detail, retry_ms);
+        return;
+    }
     if (!r->grpc) {
         cm_kmsd_answer_error(re, c, r, e, detail, retry_ms);
         return;

@@ -80,29 +80,36 @@ cm_err cm_kmsd_rcar_fill(struct exchange *x, char detail[160])
 
 /* ---- answers ---- */
 
-static void respond(struct exchange *x, const cm_http_response *a)
+static void respond(cm_conn *c, cm_http_request *r, const cm_http_response *a)
 {
-    (void)cm_failed(cm_http_respond(x->http, a)); /* also when it fails the request is gone */
-    cm_conn_answered(x->conn);
+    (void)cm_failed(cm_http_respond(r, a)); /* also when it fails the request is gone */
+    cm_conn_answered(c);
 }
 
-static void refuse(struct exchange *x)
+/* Clients look for ErrorInformation behind 401 alone: so what they can't do says that. */
+static int status_of(cm_err e)
+{
+    return cm_err_class(e) == CM_CLASS_UNSUPPORTED ? 401 : cm_kmsd_status(e);
+}
+
+void cm_kmsd_rcar_refuse(cm_conn *c, cm_http_request *r, cm_err e, const char *detail,
+                         uint32_t retry_ms)
 {
     CM_AUTO(cm_buf_free) cm_buf body = {.max = BODY_MAX};
     cm_http_header h[HEADERS] = {{CM_LIT("content-type"), CM_LIT("application/json")}};
-    cm_http_response a = {.status = cm_kmsd_status(x->call.result), .headers = h, .headers_n = 1};
-    char seconds[16];
+    cm_http_response a = {.status = status_of(e), .headers = h, .headers_n = 1};
+    char text[640], seconds[16];
 
-    /* Why a tenant's policy refuses is not told: nobody has said who they are (V-90). */
-    if (cm_is(x->call.result, CM_SVC_RELEASE_REFUSED) || cm_is(x->call.result, CM_SVC_DENIED))
-        x->call.detail[0] = 0;
-    if (cm_ok(cm_rcar_error_put(&body, x->call.result, cm_view_str(x->call.detail))))
+    (void)snprintf(text, sizeof text, "%s%s%s", cm_err_what(e), detail[0] ? ": " : "", detail);
+    if (cm_ok(cm_rcar_error_put(&body, e, cm_view_str(text))))
         a.body = cm_buf_view(&body);
-    if (x->call.retry_after_ms) {
-        (void)snprintf(seconds, sizeof seconds, "%u", (x->call.retry_after_ms + 999) / 1000);
+    if (a.status == 401)
+        h[a.headers_n++] = (cm_http_header){CM_LIT("www-authenticate"), CM_LIT("Bearer")};
+    if (retry_ms) {
+        (void)snprintf(seconds, sizeof seconds, "%u", (retry_ms + 999) / 1000);
         h[a.headers_n++] = (cm_http_header){CM_LIT("retry-after"), cm_view_str(seconds)};
     }
-    respond(x, &a);
+    respond(c, r, &a);
 }
 
 void cm_kmsd_rcar_answer(struct exchange *x)
@@ -114,7 +121,8 @@ void cm_kmsd_rcar_answer(struct exchange *x)
     cm_view s;
 
     if (cm_failed(x->call.result) || !m) {
-        refuse(x);
+        cm_kmsd_rcar_refuse(x->conn, x->http, x->call.result, x->call.detail,
+                            x->call.retry_after_ms);
         return;
     }
     a.body = cm_msg_view(m, M_RcarAnswer_body);
@@ -130,5 +138,5 @@ void cm_kmsd_rcar_answer(struct exchange *x)
                        (unsigned long long)cm_msg_number(m, M_RcarAnswer_leaf, 0));
         h[a.headers_n++] = (cm_http_header){CM_LIT("casemate-leaf"), cm_view_str(leaf)};
     }
-    respond(x, &a);
+    respond(x->conn, x->http, &a);
 }

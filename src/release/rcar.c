@@ -1,6 +1,8 @@
 /* Request, Challenge, token and error. */
 #include "release/rcar.h"
 
+#include <stdio.h>
+
 #include "codec/text.h"
 #include "release/release_int.h"
 
@@ -341,6 +343,31 @@ static cm_err read_text(cm_buf *out, cm_view body, const char *const *names, siz
         cm_failed(cm_json_string(cm_json_get(cm_json_root(j), name), &text)))
         return CM_FAIL(RELEASE_MESSAGE);
     return cm_buf_append(out, text);
+}
+
+static void put_seconds(cm_json_writer *w, const char *key, uint64_t seconds)
+{
+    char digits[24];
+
+    (void)snprintf(digits, sizeof digits, "%llu", (unsigned long long)seconds);
+    cm_json_put_number(w, key, cm_view_str(digits));
+}
+
+cm_err cm_rcar_session_token(cm_buf *out, cm_view session, uint64_t issued, uint64_t over)
+{
+    CM_AUTO(cm_buf_free) cm_buf claims = {.max = 128};
+    cm_json_writer w = {.out = &claims};
+
+    cm_json_begin_object(&w, NULL);
+    put_seconds(&w, "exp", over);
+    put_seconds(&w, "iat", issued);
+    cm_json_end_object(&w);
+    CM_TRY(cm_json_finish(&w));
+    CM_TRY(cm_base64_encode(out, CM_LIT("{\"alg\":\"casemate-session\",\"typ\":\"JWT\"}"), true));
+    CM_TRY(cm_buf_byte(out, '.'));
+    CM_TRY(cm_base64_encode(out, cm_buf_view(&claims), true));
+    CM_TRY(cm_buf_byte(out, '.'));
+    return cm_buf_append(out, session);
 }
 
 cm_err cm_rcar_token_put(cm_buf *out, cm_view token)

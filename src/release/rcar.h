@@ -97,6 +97,9 @@ CM_MUST cm_err cm_rcar_device_data(uint8_t out[32], const cm_crypt *c,
 
 /* ---- answers ------------------------------------------------------------------------------- */
 
+/** Append a session in a token's form (RL-7): for clients that look when it is over. Times in
+ * seconds. */
+CM_MUST cm_err cm_rcar_session_token(cm_buf *out, cm_view session, uint64_t issued, uint64_t over);
 /** Append {"token": ...}, the answer to an Attestation. */
 CM_MUST cm_err cm_rcar_token_put(cm_buf *out, cm_view token);
 /** Append the token of such an answer. RELEASE_MESSAGE. */

@@ -62,10 +62,16 @@ static bool read_asked(asked *out, cm_view raw)
     return out->hash == CM_SHA256 || out->hash == CM_SHA384 || out->hash == CM_SHA512;
 }
 
+/* Of a token (RL-7) what stands behind the last dot; a cookie has none. */
 static bool session_of(const cm_call *c, size_t field, cm_buf *raw)
 {
     cm_view text = cm_msg_view(c->request, field);
 
+    for (size_t i = text.n; i > 0; i--)
+        if (text.p[i - 1] == '.') {
+            text = cm_view_sub(text, i, text.n - i);
+            break;
+        }
     return text.n && cm_ok(cm_base64_decode(raw, text, true)) && raw->n;
 }
 
@@ -230,7 +236,10 @@ static cm_err accepted(cm_call *c, cm_view selector)
         if (!a.accepted)
             (void)snprintf(c->detail, sizeof c->detail, "%s", a.sentence);
     } else if (selected(selector, &tenant, &policy) && !c->state->no_tenant) {
+        c->discreet = true;
         CM_TRY(cm_svc_shows(c, &a, policy, NULL));
+        if (!a.accepted)
+            (void)snprintf(c->detail, sizeof c->detail, "%s", a.sentence);
     }
     return a.accepted ? CM_OKAY : CM_FAIL(SVC_EVIDENCE);
 }
@@ -246,11 +255,13 @@ static cm_err row_of(cm_call *c, cm_view *path, cm_view second, cm_view id)
 static cm_err open_session(cm_call *c, const cm_msg *m)
 {
     CM_AUTO(cm_buf_free) cm_buf raw = {.max = SESSION_MAX};
-    CM_AUTO(cm_buf_free) cm_buf json = {.max = 2 * SESSION_MAX};
+    CM_AUTO(cm_buf_free) cm_buf token = {.max = 2 * SESSION_MAX};
+    CM_AUTO(cm_buf_free) cm_buf json = {.max = 4 * SESSION_MAX};
+    uint64_t now = c->state->now;
     uint8_t second[8], id[ID];
     cm_view path;
 
-    cm_put_be64(second, (c->state->now + CM_RCAR_SESSION_MS) / 1000 + 1);
+    cm_put_be64(second, (now + CM_RCAR_SESSION_MS) / 1000 + 1);
     CM_TRY(cm_random(c->svc->o.crypt, id, sizeof id));
     CM_TRY(row_of(c, &path, CM_VIEW(second), CM_VIEW(id)));
     CM_TRY(cm_svc_write(c, path, 1, m));
@@ -258,7 +269,9 @@ static cm_err open_session(cm_call *c, const cm_msg *m)
     CM_TRY(cm_buf_append(&raw, CM_VIEW(second)));
     CM_TRY(cm_buf_append(&raw, CM_VIEW(id)));
     CM_TRY(session_text(c, &raw));
-    CM_TRY(cm_rcar_token_put(&json, cm_msg_view(c->answer, M_RcarAnswer_session)));
+    CM_TRY(cm_rcar_session_token(&token, cm_msg_view(c->answer, M_RcarAnswer_session), now / 1000,
+                                 (now + CM_RCAR_SESSION_MS) / 1000));
+    CM_TRY(cm_rcar_token_put(&json, cm_buf_view(&token)));
     return body(c, &json);
 }
 
@@ -317,6 +330,7 @@ cm_err cm_svc_rcar_session(cm_call *c)
     if (cm_msg_number(row->msg, M_RcarRecord_expires_ms, 0) <= c->state->now)
         return CM_FAIL(SVC_SESSION);
     c->state->rcar = row->msg;
+    c->discreet = true; /* V-90 */
     return CM_OKAY;
 }
 

@@ -155,6 +155,7 @@ static void reset(struct cm_call_state *st)
     st->refusal = CM_OKAY;
     st->decision = CM_AUDIT_ALLOW;
     st->call->answer = NULL;
+    st->call->discreet = false;
     st->acts = st->call->op;
     st->units = 1;
     st->logged = cm_view_str(st->call->op->name);

@@ -114,6 +114,7 @@ typedef struct cm_call {
 
     cm_err result;
     char detail[400];        /* what a person needs besides the reason's text; may be empty */
+    bool discreet;           /* the detail is for the server's log, not for the caller (V-90) */
     uint32_t retry_after_ms; /* of a refusal for want of budget (429); else 0 */
     /** Of an operation that streams: there will be more. Once the answer is sent, and wait_ms are
      * over, cm_svc_more() and then cm_svc_run() continue it. */

@@ -328,6 +328,18 @@ static void answers(void **s)
     assert_true(cm_view_eq(cm_buf_view(&back), CM_LIT("say \"why\"\n")));
 }
 
+/* RL-7 */
+static void session_token(void **s)
+{
+    CM_AUTO(cm_buf_free) cm_buf text = {.max = 4096};
+
+    (void)s;
+    assert_true(cm_ok(cm_rcar_session_token(&text, CM_LIT("AgAA"), 1800000000, 1800000300)));
+    assert_true(cm_view_eq(cm_buf_view(&text),
+                           CM_LIT("eyJhbGciOiJjYXNlbWF0ZS1zZXNzaW9uIiwidHlwIjoiSldUIn0."
+                                  "eyJleHAiOjE4MDAwMDAzMDAsImlhdCI6MTgwMDAwMDAwMH0.AgAA")));
+}
+
 /* ---- JWE ----------------------------------------------------------------------------------- */
 
 /* RL-8 */
@@ -447,6 +459,7 @@ int main(void)
         cmocka_unit_test(devices),
         cmocka_unit_test(too_many),
         cmocka_unit_test(answers),
+        cmocka_unit_test(session_token),
         cmocka_unit_test(jwe_round_trip),
         cmocka_unit_test(jwe_kdf),
         cmocka_unit_test(jwe_mutations),

@@ -447,6 +447,8 @@ static void test_broker(void **state)
     /* Without a session, with another's, and when its time is over. */
     t_fails(t, &nobody, "GET", "/kbs/v0/resource/~/default/k", NULL, CM_SVC_UNAUTHENTIC);
     t_fails(t, &nobody, "GET", resource("AgAAAAAA"), NULL, CM_SVC_SESSION);
+    (void)t_ok(t, &nobody, "GET", resource(t_f("x.y.%s", session)), NULL); /* RL-7 */
+    t_fails(t, &nobody, "GET", resource(t_f("%s.y", session)), NULL, CM_SVC_UNAUTHENTIC);
     t->now_ms += 299999;
     (void)t_ok(t, &nobody, "GET", resource(session), NULL);
     t->now_ms += 1;
