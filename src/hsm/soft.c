@@ -112,6 +112,23 @@ static cm_err sign(const cm_hsm_soft *s, const struct entry *k, const cm_hsm_req
     return CM_OKAY;
 }
 
+/* H-15 */
+static cm_err sign_list(const cm_hsm_soft *s, const struct entry *k, const cm_hsm_request *r,
+                        cm_hsm_answer *a)
+{
+    CM_AUTO(cm_hsm_answer_done) cm_hsm_answer got = {.data = {.max = 0}};
+    cm_hsm_request one = *r;
+    cm_view rest = r->data;
+
+    CM_TRY(cm_hsm_answer_room(a, CM_HSM_DATA_MAX));
+    while (rest.n) {
+        CM_TRY(cm_hsm_list_next(&one.data, &rest, CM_HSM_DATA_MAX));
+        CM_TRY(sign(s, k, &one, &got));
+        CM_TRY(cm_hsm_list_put(&a->data, cm_buf_view(&got.data)));
+    }
+    return CM_OKAY;
+}
+
 static cm_err capsule(const cm_hsm_soft *s, const struct entry *k, const cm_hsm_request *r,
                       cm_hsm_answer *a)
 {
@@ -190,13 +207,13 @@ static cm_err with_key(cm_hsm_soft *s, const cm_hsm_request *r, cm_hsm_answer *a
 
     if (!k)
         return CM_FAIL(HSM_NO_KEY);
-    if (r->many)
+    if (r->many && r->op == CM_HSM_UNWRAP)
         return CM_FAIL(HSM_MECHANISM);
     switch (r->op) {
     case CM_HSM_FIND:
         return describe(s, k, r, a);
     case CM_HSM_SIGN:
-        return sign(s, k, r, a);
+        return r->many ? sign_list(s, k, r, a) : sign(s, k, r, a);
     case CM_HSM_ENCAPSULATE:
     case CM_HSM_DECAPSULATE:
         return capsule(s, k, r, a);

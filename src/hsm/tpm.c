@@ -319,6 +319,8 @@ static cm_err call(void *self, const cm_hsm_request *r, cm_hsm_answer *a)
     cm_err e;
 
     CM_TRY(cm_hsm_request_check(r));
+    if (r->many) /* one at a time */
+        return CM_FAIL(HSM_MECHANISM);
     pthread_mutex_lock(&p->lock);
     e = perform(p, r, a);
     pthread_mutex_unlock(&p->lock);

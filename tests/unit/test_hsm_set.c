@@ -58,7 +58,7 @@ static cm_err device_call(void *self, const cm_hsm_request *r, cm_hsm_answer *a)
     if (r->op == CM_HSM_STATUS)
         (void)snprintf(a->status.serial, sizeof a->status.serial, "%s", d->serial);
     else if (d->lies && a->data.n)
-        a->data.p[0] ^= 1;
+        a->data.p[a->data.n - 1] ^= 1;
     return CM_OKAY;
 }
 
@@ -226,6 +226,34 @@ static void a_wrong_signature_does_not_leave(void **state)
     assert_int_equal(sig.n, 0);
     assert_int_equal(state_of(&g, 1), CM_FLEET_QUARANTINED);
     rig_down(&g);
+}
+
+/* H-34: each signature of a list, by whichever public key there is to check it. */
+static void a_wrong_signature_of_a_list_does_not_leave(void **state)
+{
+    const cm_view msg[] = {CM_LIT("one"), CM_LIT("two")};
+    CM_AUTO(cm_sig_key_free_ptr) cm_sig_key *pub = NULL;
+    struct rig g;
+    cm_hsm_key k;
+
+    (void)state;
+    for (unsigned given = 0; given < 2; given++) {
+        cm_buf sig[] = {{.max = 256}, {.max = 256}};
+
+        rig_up(&g);
+        OK(cm_hsm_generate(&g.d[1].h, &k, CM_HSM_ED25519, CM_LIT("s"), CM_LIT("s"), false));
+        if (given)
+            OK(cm_sig_from_public(&pub, crypt_, CM_SIG_ED25519, cm_view_of(k.pub, k.pub_n)));
+        OK(cm_hsm_sign_many(&g.h, &k, pub, msg, CM_COUNT(msg), sig));
+        g.d[1].lies = true;
+        sig[0].n = sig[1].n = 0;
+        IS(cm_hsm_sign_many(&g.h, &k, pub, msg, CM_COUNT(msg), sig), HSM_WRONG);
+        assert_int_equal(sig[0].n + sig[1].n, 0);
+        assert_int_equal(state_of(&g, 1), CM_FLEET_QUARANTINED);
+        for (size_t i = 0; i < CM_COUNT(sig); i++)
+            cm_buf_free(&sig[i]);
+        rig_down(&g);
+    }
 }
 
 /* H-32, H-33: out after three, asked by checks alone, and back a little at a time. */
@@ -658,6 +686,7 @@ int main(void)
         cmocka_unit_test(what_one_device_wrapped_opens),
         cmocka_unit_test(a_liar_is_found_out),
         cmocka_unit_test(a_wrong_signature_does_not_leave),
+        cmocka_unit_test(a_wrong_signature_of_a_list_does_not_leave),
         cmocka_unit_test(checks_bring_it_back),
         cmocka_unit_test(another_token_in_its_place_is_refused),
         cmocka_unit_test(a_check_without_its_key_fails),
