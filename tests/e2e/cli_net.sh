@@ -4,7 +4,7 @@
 . "$CASEMATE_SOURCE/tests/e2e/lib.sh"
 
 ssl=$CASEMATE_OPENSSL
-"$ssl" version 2>/dev/null | grep -q 'OpenSSL 3\.[5-9]' || {
+"$ssl" version 2>/dev/null | has 'OpenSSL 3\.[5-9]' || {
     echo 'SKIP: no openssl of 3.5 or later'
     exit 77
 }

@@ -5,7 +5,7 @@
 . "$CASEMATE_SOURCE/tests/e2e/lib.sh"
 openssl=$CASEMATE_OPENSSL
 [ -x "$openssl" ] || openssl=$(command -v openssl)
-"$openssl" version | grep -qE 'OpenSSL (3\.[5-9]|[4-9])' || {
+"$openssl" version | has -E 'OpenSSL (3\.[5-9]|[4-9])' || {
     echo 'SKIP: no openssl with ML-DSA'
     exit 77
 }

@@ -37,7 +37,7 @@ softokn() {
     nss "$root" "$dir" test --persistent >"$WORK/out" || true
     conforms "$name" "$WORK/out" "$row"
     nss "$root" "$dir" init >/dev/null || die "no root key in $name: $(tail -3 "$WORK/p11d.log")"
-    nss "$root" "$dir" status | grep -q '^root key  hsm-native' || die "no root key again in $name"
+    nss "$root" "$dir" status | has '^root key  hsm-native' || die "no root key again in $name"
 }
 
 # H-44: secrets that come out of the token with a bit wrong, once or always, are held back.

@@ -5,7 +5,7 @@
 . "$CASEMATE_SOURCE/tests/e2e/lib.sh"
 openssl=$CASEMATE_OPENSSL
 [ -x "$openssl" ] || openssl=$(command -v openssl)
-"$openssl" version | grep -qE 'OpenSSL (3\.[5-9]|[4-9])' || {
+"$openssl" version | has -E 'OpenSSL (3\.[5-9]|[4-9])' || {
     echo 'SKIP: no openssl with ML-DSA'
     exit 77
 }
@@ -51,7 +51,7 @@ ok casemate key create k --type ML-DSA-65
 ok casemate key sign k --data x
 casemate key info k --json >info
 json info 'e[0]["versions"][0]["custody"] == "hsm-wrapped"'
-casemate audit tail --tenant system -n 50 | grep -q 'DeviceSeen.*root.*AWS' || die "the service is not in the log: $(casemate audit tail --tenant system -n 50)"
+casemate audit tail --tenant system -n 50 | has 'DeviceSeen.*root.*AWS' || die "the service is not in the log: $(casemate audit tail --tenant system -n 50)"
 finish
 
 # ---- opened by itself at the next start; not while the service is away; again when it is back
@@ -66,7 +66,7 @@ for _ in $(seq 600); do
     sleep 0.1
 done
 grep -q unseal_failed "$WORK/log" || die 'opened without the service'
-admin /readyz | grep -q '"ready":true' && die 'ready without the service'
+admin /readyz | has '"ready":true' && die 'ready without the service'
 finish
 kill -CONT "$emulator"
 launch --hsm-cloud aws.json
@@ -83,7 +83,7 @@ expect 0 fine casemate config check "$dir/kmsd.yaml"
 launch --hsm-cloud aws.json
 ready
 ok casemate key sign k --data x
-admin /admin/devices | grep -q '"name":"aws","region":"","state":"serves"' || die "$(admin /admin/devices)"
+admin /admin/devices | has '"name":"aws","region":"","state":"serves"' || die "$(admin /admin/devices)"
 finish
 printf '    - {name: none}\n' >>new.yaml
 expect 2 'a module or a cloud' casemate config check new.yaml

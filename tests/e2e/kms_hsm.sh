@@ -38,8 +38,8 @@ device init >/dev/null || die 'no key was made'
 if device init >/dev/null; then
     die 'the key was made twice'
 fi
-device status | grep -q '^root key  hsm-native' || die 'the root key is not shown'
-device test | grep -qF '| SoftHSM project, SoftHSM v2 | yes | yes | yes | yes | no | no | no | yes | yes | no | no | hsm-wrapped |' ||
+device status | has '^root key  hsm-native' || die 'the root key is not shown'
+device test | has -F '| SoftHSM project, SoftHSM v2 | yes | yes | yes | yes | no | no | no | yes | yes | no | no | hsm-wrapped |' ||
     die "SoftHSM2 does not conform: $(device test)"
 
 # ---- a server whose root is under it
@@ -53,7 +53,7 @@ casemate key info k1 --json >"$WORK/info"
 grep -q '"custody": *"hsm-wrapped"' "$WORK/info" || die "custody: $(cat "$WORK/info")"
 # A receipt of an inference, by a key that opens in the token alone.
 ok casemate key create eth --type secp256k1
-casemate key info eth --json | grep -q '"custody": *"hsm-wrapped"' || die 'custody of eth'
+casemate key info eth --json | has '"custody": *"hsm-wrapped"' || die 'custody of eth'
 head -c 32 /dev/urandom >"$WORK/digest"
 casemate key sign-poai eth --model "@$WORK/digest" --node "@$WORK/digest" --input "@$WORK/digest" \
     --output "@$WORK/digest" --json >"$WORK/poai" || die 'no receipt'
@@ -90,7 +90,7 @@ mkdir "$WORK/tokens"
 new_token kms
 serve
 until_count 1 HSM_NO_KEY
-admin /readyz | grep -q '"ready":false' || die 'ready without its token'
+admin /readyz | has '"ready":false' || die 'ready without its token'
 finish
 rm -r "$WORK/tokens"
 mv "$WORK/aside" "$WORK/tokens"

@@ -53,14 +53,14 @@ all_usable() {
     rm -f "$WORK/plain"
     ok casemate key decrypt e-AES-256 --ciphertext "@$WORK/ct" -o "$WORK/plain"
     same "$WORK/data" "$WORK/plain"
-    casemate key info k1 --json | grep -q "\"custody\": *\"$1\"" || die "custody: $(casemate key info k1 --json)"
+    casemate key info k1 --json | has "\"custody\": *\"$1\"" || die "custody: $(casemate key info k1 --json)"
 }
 
 # hand_over FROM TO: while the server runs
 hand_over() {
     ok casemate hsm migrate --from "$1" --to "$2"
     for _ in $(seq 600); do
-        if casemate hsm migration --json | grep -q '"step": *"none"'; then
+        if casemate hsm migration --json | has '"step": *"none"'; then
             break
         fi
         sleep 0.1

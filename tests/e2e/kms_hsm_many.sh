@@ -39,7 +39,7 @@ for p in $(pgrep -P "$spawner" -x casemate-p11d); do
     kill -9 "$p"
 done
 ok casemate key sign k1 --data "@$WORK/data"
-failed_once() { admin /metrics | grep -q '^casemate_hsm_failures_total{device="one"} [1-9]'; }
+failed_once() { admin /metrics | has '^casemate_hsm_failures_total{device="one"} [1-9]'; }
 for _ in $(seq 600); do
     ! failed_once || break
     sleep 0.1
@@ -67,7 +67,7 @@ finish
 take one
 launch
 until_said /metrics 'casemate_hsm_serves{device="two"} 0'
-admin /readyz | grep -q '"ready":true' && die 'ready without a token'
+admin /readyz | has '"ready":true' && die 'ready without a token'
 give two
 ready
 usable

@@ -15,7 +15,7 @@ step() { as admin hsm migration --json; }
 # until_weight NAME WEIGHT
 until_weight() {
     for _ in $(seq 600); do
-        if admin /admin/devices | grep -q "\"name\":\"$1\"[^}]*\"weight\":$2,"; then
+        if admin /admin/devices | has "\"name\":\"$1\"[^}]*\"weight\":$2,"; then
             return
         fi
         sleep 0.1
@@ -26,7 +26,7 @@ until_weight() {
 # until_step TEXT
 until_step() {
     for _ in $(seq 600); do
-        if step | grep -q "\"step\": *\"$1\""; then
+        if step | has "\"step\": *\"$1\""; then
             return
         fi
         sleep 0.1
@@ -113,7 +113,7 @@ take two
 launch
 until_said /readyz '"keyd":"sealed"'
 sleep 1
-admin /readyz | grep -q '"ready":false' || die 'the old token still opens it'
+admin /readyz | has '"ready":false' || die 'the old token still opens it'
 finish
 give two
 

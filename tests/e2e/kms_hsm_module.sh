@@ -33,7 +33,7 @@ ready
 export CASEMATE_SERVER=$dir/admin.json
 first=$(hash_of)
 has 1 "$first"
-casemate audit tail --tenant system -n 900 | grep -q 'DeviceSeen.*hsm.*root.*SoftHSM.*kms.*' || die 'the token is not named'
+casemate audit tail --tenant system -n 900 | has 'DeviceSeen.*hsm.*root.*SoftHSM.*kms.*' || die 'the token is not named'
 finish
 pin "$first"
 launch_on kms
@@ -53,7 +53,7 @@ for _ in $(seq 600); do
     sleep 0.1
 done
 grep -q HSM_MODULE_OTHER "$WORK/log" || die "another module was loaded: $(tail -5 "$WORK/log")"
-admin /readyz | grep -q '"ready":true' && die 'ready with another module'
+admin /readyz | has '"ready":true' && die 'ready with another module'
 finish
 
 # ---- and once it is configured, in the log as what it is

@@ -5,7 +5,7 @@
 . "$CASEMATE_SOURCE/tests/e2e/lib.sh"
 
 curl=$CASEMATE_CLIENTS/curl ssl=$CASEMATE_OPENSSL
-[ -x "$curl" ] && "$ssl" version 2>/dev/null | grep -q 'OpenSSL 3\.[5-9]' || {
+[ -x "$curl" ] && "$ssl" version 2>/dev/null | has 'OpenSSL 3\.[5-9]' || {
     echo 'SKIP: no curl with ML-KEM, or no openssl of 3.5 or later'
     exit 77
 }

@@ -38,7 +38,7 @@ absent "$dir/passphrase"
 export CASEMATE_SERVER=$dir/admin.json
 ok casemate key create k --type ML-DSA-65
 casemate key sign k --data x --out first >/dev/null
-casemate audit tail --tenant system -n 50 | grep -q 'DeviceSeen.*TPM' || die 'the TPM is not in the log'
+casemate audit tail --tenant system -n 50 | has 'DeviceSeen.*TPM' || die 'the TPM is not in the log'
 finish
 launch
 ready
@@ -58,7 +58,7 @@ tpm_extend 11
 launch
 until_log 1 unseal_failed
 until_log 1 'these registers differ: 11'
-admin /readyz | grep -q '"ready":true' && die 'ready with other registers'
+admin /readyz | has '"ready":true' && die 'ready with other registers'
 casemate unseal --share-file <(head -2 shares) >said 2>&1 || die "the shares do not open it: $(cat said)"
 ready
 ok casemate key sign k --data x

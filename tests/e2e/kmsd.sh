@@ -5,7 +5,7 @@
 . "$CASEMATE_SOURCE/tests/e2e/lib.sh"
 openssl=$CASEMATE_OPENSSL
 [ -x "$openssl" ] || openssl=$(command -v openssl)
-"$openssl" version | grep -qE 'OpenSSL (3\.[5-9]|[4-9])' || {
+"$openssl" version | has -E 'OpenSSL (3\.[5-9]|[4-9])' || {
     echo 'SKIP: no openssl with ML-KEM'
     exit 77
 }
@@ -23,7 +23,7 @@ start() {
         >"$WORK/log" 2>&1 &
     server=$!
     for _ in $(seq 600); do
-        if admin /readyz | grep -q '"ready":true'; then
+        if admin /readyz | has '"ready":true'; then
             return
         fi
         kill -0 "$server" 2>/dev/null || break
@@ -88,7 +88,7 @@ want 'SVC_REQUEST' ask POST /v1/tenants/default/keys/k1:sign '{"data":"aGVsbG8="
 want 'HTTP/1.1 401' eval "{ head_of POST /v1/tenants/default/keys/k1:sign '{\"data\":\"aA==\"}' \$'Connection: close\r\n'; sleep 2; } | client -ign_eof"
 
 # ---- who does not speak post-quantum is refused, counted, and told from other failures
-if { head_of GET /v1/health ''; sleep 1; } | client -groups X25519 | grep -q 200; then
+if { head_of GET /v1/health ''; sleep 1; } | client -groups X25519 | has 200; then
     die 'a classical key exchange was accepted'
 fi
 [ "$(metric 'casemate_tls_handshakes_total{result="no_pq_group"}')" -ge 1 ] || die 'no_pq_group is not counted'
@@ -105,7 +105,7 @@ kill -HUP "$server"
 for _ in $(seq 300); do grep -q ' reloaded ' "$WORK/log" && break; sleep 0.1; done
 grep -q ' reloaded ' "$WORK/log" || die "no reload: $(tail -3 "$WORK/log")"
 "$openssl" s_client -connect "127.0.0.1:$port" -CAfile "$dir/ca.crt" -servername localhost </dev/null \
-    2>/dev/null | grep -q swapped || die "the new certificate is not shown ($before)"
+    2>/dev/null | has swapped || die "the new certificate is not shown ($before)"
 head_of GET /v1/version '' >&8
 for _ in $(seq 300); do [ "$(grep -c '"version"' "$WORK/kept")" = 2 ] && break; sleep 0.1; done
 [ "$(grep -c '"version"' "$WORK/kept")" = 2 ] || die 'the connection was lost by the reload'
@@ -125,10 +125,10 @@ load=$!
 sleep 1
 kill -9 "$keyd"
 for _ in $(seq 300); do
-    [ "$(metric casemate_keyd_starts_total)" = 2 ] && admin /readyz | grep -q '"ready":true' && break
+    [ "$(metric casemate_keyd_starts_total)" = 2 ] && admin /readyz | has '"ready":true' && break
     sleep 0.1
 done
-admin /readyz | grep -q '"ready":true' || die "keyd did not come back: $(tail -5 "$WORK/log")"
+admin /readyz | has '"ready":true' || die "keyd did not come back: $(tail -5 "$WORK/log")"
 kill "$load" 2>/dev/null || true
 wait "$load" 2>/dev/null || true
 want '"signature":' ask POST /v1/tenants/default/keys/k1:sign '{"data":"aGVsbG8="}'

@@ -60,9 +60,9 @@ give() {
 sealed() {
     [ "$(code /healthz)" = 200 ] || die 'alive, sealed or not'
     [ "$(code /readyz)" = 503 ] || die 'sealed and ready'
-    admin /readyz | grep -q '"keyd":"sealed"' || die "readiness does not say why: $(admin /readyz)"
+    admin /readyz | has '"keyd":"sealed"' || die "readiness does not say why: $(admin /readyz)"
     [ "$(code /v1/health)" = 503 ] || die 'a sealed server answers'
-    admin /v1/health -D "$WORK/head" | grep -q KMSD_SEALED || die 'no clear word of it'
+    admin /v1/health -D "$WORK/head" | has KMSD_SEALED || die 'no clear word of it'
     grep -qi '^retry-after:' "$WORK/head" || die 'when to come back?'
 }
 

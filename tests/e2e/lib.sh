@@ -21,6 +21,14 @@ $out"
 
 ok() { expect 0 '' "$@"; }
 
+# ... | has [-F|-E] PATTERN: reads to the end, so that who writes is not killed by a full pipe, as
+# it now and then is with grep -q.
+has() {
+    local text
+    text=$(cat)
+    grep -q "$@" <<<"$text"
+}
+
 # same A B
 same() { cmp -s "$1" "$2" || die "$1 and $2 differ"; }
 

@@ -22,7 +22,7 @@ launch() {
 
 ready() {
     for _ in $(seq 600); do
-        if admin /readyz | grep -q '"ready":true'; then
+        if admin /readyz | has '"ready":true'; then
             return
         fi
         kill -0 "$server" 2>/dev/null || break

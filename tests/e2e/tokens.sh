@@ -40,7 +40,7 @@ give() { mv "$WORK/away/$(cat "$WORK/at.$1")" "$WORK/tokens/"; }
 # until_said PATH TEXT: the admin socket's answer has it
 until_said() {
     for _ in $(seq 600); do
-        if admin "$1" | grep -qF -- "$2"; then
+        if admin "$1" | has -F -- "$2"; then
             return
         fi
         sleep 0.1
