@@ -348,21 +348,6 @@ static void sum_portable(jacobian *out, const cm_p256_terms *s)
 }
 
 #if defined(__x86_64__)
-/* p + q, neither infinity nor equal; z = 0 as in add_distinct(). */
-static void add_sums(jacobian *p, const jacobian *q)
-{
-    fe zz, u, s;
-
-    /* p over q's denominator, then q as if it were affine. */
-    fe_sqr(&zz, &q->z);
-    fe_mul(&u, &p->x, &zz);
-    fe_mul(&s, &zz, &q->z);
-    fe_mul(&s, &s, &p->y);
-    *p = (jacobian){u, s, p->z};
-    add_distinct(p, &(affine){q->x, q->y}, false);
-    fe_mul(&p->z, &p->z, &q->z);
-}
-
 /* From 16 times the form here, below 2^256, to the form. */
 static void from_kernel(fe *out, const cm_p256_num *x)
 {
@@ -375,19 +360,12 @@ static void from_kernel(fe *out, const cm_p256_num *x)
 
 static void sum_vectors(jacobian *out, const cm_p256_terms *s)
 {
-    cm_p256_num sums[3][CM_P256_LANES];
-    jacobian p;
+    cm_p256_num sum[3];
 
-    cm_p256_sums_ifma(sums, s);
-    for (size_t i = 0; i < CM_P256_LANES; i++) {
-        from_kernel(&p.x, &sums[0][i]);
-        from_kernel(&p.y, &sums[1][i]);
-        from_kernel(&p.z, &sums[2][i]);
-        if (i == 0)
-            *out = p;
-        else
-            add_sums(out, &p);
-    }
+    cm_p256_sum_ifma(sum, s);
+    from_kernel(&out->x, &sum[0]);
+    from_kernel(&out->y, &sum[1]);
+    from_kernel(&out->z, &sum[2]);
     for (size_t i = s->n / CM_P256_LANES * CM_P256_LANES; i < s->n; i++)
         add_distinct(out, s->point[i], s->negated[i]);
 }

@@ -52,9 +52,9 @@ typedef struct {
     size_t n;
 } cm_p256_terms;
 
-/** Sums of every eighth of the first 8 floor(n / 8) >= 8 terms, as X, Y and Z with x = X / Z^2 and
- * y = Y / Z^3, each 16 times what it is in the form above and below 2^256. Where two equal or
- * opposite points met, Z is 0 modulo p. */
-void cm_p256_sums_ifma(cm_p256_num sums[3][CM_P256_LANES], const cm_p256_terms *s);
+/** The sum of the first 8 floor(n / 8) >= 8 terms, as X, Y and Z with x = X / Z^2 and y = Y / Z^3,
+ * each 16 times what it is in the form above and below 2^256. Where two equal or opposite points
+ * met, Z is 0 modulo p. */
+void cm_p256_sum_ifma(cm_p256_num sum[3], const cm_p256_terms *s);
 
 #endif

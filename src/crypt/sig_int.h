@@ -86,4 +86,9 @@ CM_MUST cm_err cm_sig_statement(cm_buf *out, const cm_sig_key *k, cm_view ctx, c
 /** Whether the big-endian scalar is in [1, order - 1]; constant time but for the answer. */
 bool cm_sig_scalar_ok(const uint8_t *scalar, const uint8_t *order, size_t n);
 
+/* secp256k1_nonce_function: RFC 6979 over key, msg, data (32 bytes or NULL) and algo (16 or NULL).
+ * Constant time. */
+int cm_secp_nonce(unsigned char *nonce, const unsigned char *msg, const unsigned char *key,
+                  const unsigned char *algo, void *data, unsigned int attempt);
+
 #endif

@@ -58,8 +58,7 @@ static cm_err secp_sign(const cm_sig_key *k, uint8_t *sig, cm_view ctx, cm_view 
 
     (void)ctx, (void)flags;
     hedge(extra.b, k);
-    if (secp256k1_ecdsa_sign(k->crypt->secp, &s, msg.p, k->seed, secp256k1_nonce_function_rfc6979,
-                             extra.b) != 1)
+    if (secp256k1_ecdsa_sign(k->crypt->secp, &s, msg.p, k->seed, cm_secp_nonce, extra.b) != 1)
         return CM_FAIL(CRYPT_PROVIDER);
     (void)secp256k1_ecdsa_signature_serialize_compact(k->crypt->secp, sig, &s);
     return CM_OKAY;
@@ -92,8 +91,8 @@ cm_err cm_sign_recoverable(const cm_sig_key *k, uint8_t sig[64], uint8_t *recid,
     if (!k->seed)
         return CM_FAIL(CRYPT_NO_PRIVATE);
     hedge(extra.b, k);
-    if (secp256k1_ecdsa_sign_recoverable(k->crypt->secp, &s, digest, k->seed,
-                                         secp256k1_nonce_function_rfc6979, extra.b) != 1)
+    if (secp256k1_ecdsa_sign_recoverable(k->crypt->secp, &s, digest, k->seed, cm_secp_nonce,
+                                         extra.b) != 1)
         return CM_FAIL(CRYPT_PROVIDER);
     (void)secp256k1_ecdsa_recoverable_signature_serialize_compact(k->crypt->secp, sig, &id, &s);
     *recid = (uint8_t)id;

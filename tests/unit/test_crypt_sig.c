@@ -12,6 +12,7 @@
 
 #include "crypt/crypt_int.h"
 #include "crypt/sig.h"
+#include "crypt/sig_int.h"
 #include "fips.h"
 #include "hex.h"
 
@@ -247,6 +248,25 @@ static void signatures_are_hedged(void **state)
     }
     free(a);
     free(b);
+}
+
+/* K-10: the nonces are the library's, whatever goes into them and however often it asks. */
+static void secp_nonces_are_the_librarys(void **state)
+{
+    static const uint8_t algo[16] = "ECDSA+SHA256   ";
+
+    (void)state;
+    for (unsigned i = 0; i < 200; i++) {
+        const uint8_t *name = i & 2 ? algo : NULL;
+        uint8_t in[3][32], ours[32], theirs[32];
+        uint8_t *more = i & 1 ? in[2] : NULL;
+
+        assert_true(cm_ok(cm_random(crypt_, in[0], sizeof in)));
+        assert_int_equal(cm_secp_nonce(ours, in[0], in[1], name, more, i % 5), 1);
+        assert_int_equal(secp256k1_nonce_function_rfc6979(theirs, in[0], in[1], name, more, i % 5),
+                         1);
+        assert_memory_equal(ours, theirs, 32);
+    }
 }
 
 static void external_mu_fits(void **state)
@@ -575,6 +595,7 @@ int main(void)
         cmocka_unit_test(dual_halves_do_not_stand_alone),
         cmocka_unit_test(dual_needs_both),
         cmocka_unit_test(signatures_are_hedged),
+        cmocka_unit_test(secp_nonces_are_the_librarys),
         cmocka_unit_test(external_mu_fits),
         cmocka_unit_test(secp_is_low_s_only),
         cmocka_unit_test(bad_public_keys_are_refused),

@@ -139,6 +139,26 @@ static void sums_with_holes(void **state)
     }
 }
 
+/* Eight points of digits 1 and -1, four of each scalar, by keys for which the sums that vectors
+ * make of lanes four, two and one apart are of equal or opposite points. */
+static void equal_lanes(void **state)
+{
+    enum { A = 1 + (1 << 7) + (1 << 14) + (1 << 21), B = A - 2 * (1 << 14) };
+    static const struct {
+        long key, over, u2;
+    } t[] = {{1, 1, A},         {-1, 1, A},        {16383, 16385, B},
+             {16385, 16383, B}, {B - 2, 2 - A, B}, {-A, B, B}};
+
+    (void)state;
+    for (size_t i = 0; i < CM_COUNT(t); i++) {
+        BIGNUM *key = number(t[i].key), *over = number(t[i].over);
+
+        must(BN_mod_inverse(over, over, order, bn) && BN_mod_mul(key, key, over, order, bn) == 1);
+        BN_free(over);
+        one_sum(key, number(A), number(t[i].u2));
+    }
+}
+
 /* R = (n + k, y) for the first such point: r is k, and only the second candidate finds it. */
 static void abscissa_above_order(void **state)
 {
@@ -352,10 +372,15 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(inverses),        cmocka_unit_test(small_sums),
-        cmocka_unit_test(sums_with_holes), cmocka_unit_test(abscissa_above_order),
-        cmocka_unit_test(out_of_range),    cmocka_unit_test(random_and_mutated),
-        cmocka_unit_test(hostile_keys),    cmocka_unit_test(one_form),
+        cmocka_unit_test(inverses),
+        cmocka_unit_test(small_sums),
+        cmocka_unit_test(sums_with_holes),
+        cmocka_unit_test(equal_lanes),
+        cmocka_unit_test(abscissa_above_order),
+        cmocka_unit_test(out_of_range),
+        cmocka_unit_test(random_and_mutated),
+        cmocka_unit_test(hostile_keys),
+        cmocka_unit_test(one_form),
         cmocka_unit_test(prepared_keys),
     };
 

@@ -182,23 +182,73 @@ INLINE void add(sum8 *s, const fe8 *x, const fe8 *y)
     fold(&s->y);
 }
 
-/* To four limbs of 64 bits, below 2^256: what one fold leaves above, the second takes. */
-INLINE void store(cm_p256_num out[LANES], fe8 *x)
+/* Each lane's sum and that of the lane so many further: Jacobian addition of distinct points, with
+ * z as in add(). */
+static __attribute__((noinline)) void join(sum8 *s, long long further)
 {
-    uint64_t limbs[LIMBS][LANES];
+    const __m512i lane = _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0);
+    const __m512i from = _mm512_add_epi64(lane, _mm512_set1_epi64(further)); /* modulo 8 */
+    fe8 zz, t, h, r, hh, hhh, v, one_u, one_s;
+    sum8 o;
+
+    UNROLL
+    for (int i = 0; i < LIMBS; i++) {
+        o.x.v[i] = _mm512_permutexvar_epi64(from, s->x.v[i]);
+        o.y.v[i] = _mm512_permutexvar_epi64(from, s->y.v[i]);
+        o.z.v[i] = _mm512_permutexvar_epi64(from, s->z.v[i]);
+    }
+    mul(&zz, &o.z, &o.z);    /* 1.13 */
+    mul(&one_u, &s->x, &zz); /* 1.08 */
+    mul(&t, &zz, &o.z);      /* 1.1 */
+    mul(&one_s, &s->y, &t);  /* 1.07 */
+    mul(&zz, &s->z, &s->z);  /* 1.13 */
+    mul(&h, &o.x, &zz);      /* 1.08 */
+    mul(&t, &zz, &s->z);     /* 1.1 */
+    mul(&r, &o.y, &t);       /* 1.07 */
+    sub(&h, &h, &one_u, p2); /* 3.08 */
+    carry(&h);
+    sub(&r, &r, &one_s, p2); /* 3.07 */
+    carry(&r);
+    mul(&t, &s->z, &o.z);  /* 1.13 */
+    mul(&s->z, &t, &h);    /* 1.22 */
+    mul(&hh, &h, &h);      /* 1.6 */
+    mul(&hhh, &hh, &h);    /* 1.31 */
+    mul(&v, &one_u, &hh);  /* 1.11 */
+    mul(&t, &r, &r);       /* 1.59 */
+    sub(&t, &t, &hhh, p4); /* less 1.31 and 2.22: above 0 */
+    UNROLL
+    for (int i = 0; i < LIMBS; i++)
+        s->x.v[i] = _mm512_sub_epi64(t.v[i], _mm512_slli_epi64(v.v[i], 1));
+    fold(&s->x);
+    sub(&v, &v, &s->x, p2); /* 3.11 */
+    carry(&v);
+    mul(&t, &v, &r);          /* 1.6 */
+    mul(&hhh, &hhh, &one_s);  /* 1.09 */
+    sub(&s->y, &t, &hhh, p2); /* 3.6 */
+    fold(&s->y);
+}
+
+static uint64_t first_lane(__m512i v)
+{
+    return (uint64_t)_mm_cvtsi128_si64(_mm512_castsi512_si128(v));
+}
+
+/* The first lane to four limbs of 64 bits, below 2^256: what one fold leaves above, the second
+ * takes. */
+INLINE void store(cm_p256_num *out, fe8 *x)
+{
+    uint64_t limbs[LIMBS];
 
     fold(x);
     fold(x);
     UNROLL
     for (int i = 0; i < LIMBS; i++)
-        _mm512_storeu_si512(limbs[i], x->v[i]);
-    for (int i = 0; i < LANES; i++)
-        out[i] = (cm_p256_num){
-            {limbs[0][i] | limbs[1][i] << 52, limbs[1][i] >> 12 | limbs[2][i] << 40,
-             limbs[2][i] >> 24 | limbs[3][i] << 28, limbs[3][i] >> 36 | limbs[4][i] << 16}};
+        limbs[i] = first_lane(x->v[i]);
+    *out = (cm_p256_num){{limbs[0] | limbs[1] << 52, limbs[1] >> 12 | limbs[2] << 40,
+                          limbs[2] >> 24 | limbs[3] << 28, limbs[3] >> 36 | limbs[4] << 16}};
 }
 
-void cm_p256_sums_ifma(cm_p256_num sums[3][CM_P256_LANES], const cm_p256_terms *s)
+void cm_p256_sum_ifma(cm_p256_num sum[3], const cm_p256_terms *s)
 {
     fe8 x, y;
     sum8 acc;
@@ -213,7 +263,9 @@ void cm_p256_sums_ifma(cm_p256_num sums[3][CM_P256_LANES], const cm_p256_terms *
         next(&x, &y, s, at);
         add(&acc, &x, &y);
     }
-    store(sums[0], &acc.x);
-    store(sums[1], &acc.y);
-    store(sums[2], &acc.z);
+    for (long long further = LANES / 2; further > 0; further /= 2)
+        join(&acc, further);
+    store(&sum[0], &acc.x);
+    store(&sum[1], &acc.y);
+    store(&sum[2], &acc.z);
 }
