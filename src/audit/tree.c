@@ -174,6 +174,7 @@ cm_err cm_tlog_inclusion(cm_buf *proof, const cm_tlog_source *s, uint64_t index,
     if (index >= size) {
         return CM_FAIL(BAD_ARGUMENT);
     }
+    CM_TRY(cm_buf_reserve(&b, (size_t)32 * (64 - (unsigned)__builtin_clzll(size))));
     CM_TRY(siblings(&b, s, index, 0, size));
     return cm_buf_append(proof, cm_buf_view(&b));
 }

@@ -127,15 +127,36 @@ static cm_err unescape(struct parser *s, uint8_t **q)
     return CM_OKAY;
 }
 
+/* Whether none of eight bytes is a control character, a quote or a backslash. */
+static bool plain_eight(const uint8_t *p)
+{
+    const uint64_t ones = 0x0101010101010101, high = 0x8080808080808080;
+    uint64_t w = cm_get_le64(p), quote = w ^ ones * '"', slash = w ^ ones * '\\';
+
+    /* A byte below n borrows into its highest bit; so does one above it, but only if one did. */
+    return ((((w - ones * 0x20) & ~w) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash)) &
+            high) == 0;
+}
+
+/* How many plain characters there are at p. */
+static size_t plain_run(const uint8_t *p, const uint8_t *end)
+{
+    const uint8_t *at = p;
+
+    while (end - at >= 8 && plain_eight(at))
+        at += 8;
+    while (at < end && *at >= 0x20 && *at != '"' && *at != '\\')
+        at++;
+    return (size_t)(at - p);
+}
+
 /* Move the run of plain characters at s->p to q. */
 static cm_err move_run(struct parser *s, uint8_t **q)
 {
     uint8_t *run = s->p;
-    size_t n, valid;
+    size_t n = plain_run(run, s->end), valid;
 
-    while (s->p < s->end && *s->p >= 0x20 && *s->p != '"' && *s->p != '\\')
-        s->p++;
-    n = (size_t)(s->p - run);
+    s->p += n;
     valid = cm_utf8_prefix(cm_view_of(run, n));
     if (valid < n)
         return fail_at(s, run + valid, CM_FAIL(JSON_MALFORMED));

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 
 #include "base/os.h"
 #include "hsm/msg.h"
@@ -15,8 +16,8 @@ struct cm_hsm_remote {
     pthread_mutex_t lock; /* all below: one request at a time */
     int fd;
     uint64_t id, pause_ms, again_ms;
-    bool quarantined;
-    cm_buf packet; /* empty between requests */
+    bool quarantined, patient; /* patient: reads of fd end by themselves */
+    cm_buf packet;             /* empty between requests */
 };
 
 static uint64_t now_ms(void)
@@ -34,6 +35,15 @@ static void lose(cm_hsm_remote *r)
     r->again_ms = now_ms() + r->pause_ms;
 }
 
+/* How long a read waits at most. */
+static void patience(cm_hsm_remote *r)
+{
+    const struct timeval t = {.tv_sec = r->o.timeout_ms / 1000,
+                              .tv_usec = r->o.timeout_ms % 1000 * 1000};
+
+    r->patient = setsockopt(r->fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t) == 0;
+}
+
 /* H-12 */
 static cm_err connected(cm_hsm_remote *r)
 {
@@ -44,7 +54,9 @@ static cm_err connected(cm_hsm_remote *r)
     if (!r->o.connect || now_ms() < r->again_ms)
         return CM_FAIL(HSM_DOWN);
     e = r->o.connect(r->o.arg, &r->fd);
-    if (cm_failed(e))
+    if (cm_ok(e))
+        patience(r);
+    else
         lose(r);
     return e;
 }
@@ -59,19 +71,22 @@ static cm_err transmit(const cm_hsm_remote *r, cm_view packet)
     return n == (ssize_t)packet.n ? CM_OKAY : CM_FAIL(HSM_LOST);
 }
 
-static cm_err receive(const cm_hsm_remote *r, cm_buf *packet, uint64_t deadline)
+/* At first the socket waits for the whole time by itself: one call less than with poll(), which is
+ * asked when that was broken off. An empty packet: not yet. */
+static cm_err receive(const cm_hsm_remote *r, cm_buf *packet, uint64_t deadline, bool first)
 {
     struct pollfd p = {.fd = r->fd, .events = POLLIN};
+    int ready = 1, flags = MSG_TRUNC | (first ? 0 : MSG_DONTWAIT);
     uint64_t now = now_ms();
     ssize_t n;
-    int ready;
 
     if (now >= deadline)
         return CM_FAIL(HSM_TIMEOUT);
-    ready = poll(&p, 1, (int)(deadline - now));
+    if (!first)
+        ready = poll(&p, 1, (int)(deadline - now));
     if (ready == 0)
         return CM_FAIL(HSM_TIMEOUT);
-    n = ready > 0 ? recv(r->fd, packet->p, packet->cap, MSG_TRUNC | MSG_DONTWAIT) : -1;
+    n = ready > 0 ? recv(r->fd, packet->p, packet->cap, flags) : -1;
     if (n < 0 && (errno == EINTR || errno == EAGAIN)) {
         packet->n = 0;
         return CM_OKAY;
@@ -88,9 +103,11 @@ static cm_err receive(const cm_hsm_remote *r, cm_buf *packet, uint64_t deadline)
 static cm_err await(const cm_hsm_remote *r, cm_buf *packet)
 {
     uint64_t deadline = now_ms() + (uint64_t)r->o.timeout_ms, id = 0;
+    bool first = r->patient;
 
     do {
-        CM_TRY(receive(r, packet, deadline));
+        CM_TRY(receive(r, packet, deadline, first));
+        first = false;
         if (packet->n)
             CM_TRY(cm_hsm_get_answer_id(&id, cm_buf_view(packet)));
     } while (packet->n == 0);
@@ -171,6 +188,8 @@ cm_err cm_hsm_remote_new(cm_hsm_remote **out, const cm_hsm_remote_options *o)
     r->fd = fd;
     if (r->o.timeout_ms <= 0)
         r->o.timeout_ms = TIMEOUT_MS;
+    if (fd >= 0)
+        patience(r);
     r->packet.max = CM_HSM_PACKET;
     pthread_mutex_init(&r->lock, NULL);
     *out = r;

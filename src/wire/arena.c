@@ -1,6 +1,6 @@
 #include "wire/msg.h"
 
-enum { FIRST = 4096, MOST = 1 << 20, ALIGN = 16 };
+enum { FIRST = 4096, MOST = 1 << 20, KEPT = 32 << 10, ALIGN = 16 };
 
 /* Bytes follow. What is not handed out is zero. */
 struct block {
@@ -79,18 +79,31 @@ static void wipe(struct block *b)
     b->used = 0;
 }
 
+/* The largest of those worth keeping: who comes next needs about as much, and gets it in one. */
+static struct block *to_keep(struct block *b)
+{
+    struct block *best = NULL;
+
+    for (; b; b = b->older)
+        if (b->cap <= KEPT && (!best || b->cap > best->cap))
+            best = b;
+    return best;
+}
+
 void cm_arena_reset(cm_arena *a)
 {
-    struct block *older;
+    struct block *keep = to_keep(a->top), *older;
 
-    if (!a->top)
-        return;
-    for (; (older = a->top->older); a->top = older) {
-        wipe(a->top);
-        a->total -= a->top->cap;
-        cm_free(a->top);
+    for (struct block *b = a->top; b; b = older) {
+        older = b->older;
+        wipe(b);
+        if (b != keep)
+            cm_free(b);
     }
-    wipe(a->top);
+    if (keep)
+        keep->older = NULL;
+    a->top = keep;
+    a->total = keep ? keep->cap : 0;
 }
 
 void cm_arena_free(cm_arena *a)

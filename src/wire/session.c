@@ -55,11 +55,15 @@ cm_err cm_session_key(cm_key32 *out, const cm_crypt *c, cm_view exporter,
 
 void cm_session_keyid(char out[CM_SESSION_KEYID + 1], const uint8_t id[CM_SESSION_ID])
 {
+    static const char hex[] = "0123456789abcdef";
     size_t at = sizeof CM_SESSION_KEYID_PREFIX - 1;
 
     memcpy(out, CM_SESSION_KEYID_PREFIX, at);
-    for (size_t i = 0; i < CM_SESSION_ID; i++, at += 2)
-        (void)snprintf(out + at, 3, "%02x", id[i]);
+    for (size_t i = 0; i < CM_SESSION_ID; i++) {
+        out[at++] = hex[id[i] >> 4];
+        out[at++] = hex[id[i] & 15];
+    }
+    out[at] = 0;
 }
 
 bool cm_session_id_of(uint8_t id[CM_SESSION_ID], cm_view keyid)

@@ -42,6 +42,37 @@ static void write_back(cm_buf *out, const cm_json *j)
     OK(cm_json_finish(&w));
 }
 
+/* Every byte at every place of strings of every length up to a few words. */
+static void strings_end_where_they_do(void **state)
+{
+    enum { LONGEST = 26 };
+
+    (void)state;
+    for (size_t n = 1; n <= LONGEST; n++)
+        for (size_t at = 0; at < n; at++)
+            for (unsigned c = 0; c < 256; c++) {
+                uint8_t text[LONGEST + 2];
+                cm_json *j = NULL;
+                bool good = c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+                cm_err e;
+
+                memset(text, 'a' + (int)(n % 2) * ('~' - 'a'), sizeof text);
+                text[0] = text[n + 1] = '"';
+                text[at + 1] = (uint8_t)c;
+                e = cm_json_parse(&j, cm_view_of(text, n + 2), NULL, NULL);
+                assert_int_equal(cm_ok(e), good);
+                if (good) {
+                    cm_view got;
+
+                    OK(cm_json_string(cm_json_root(j), &got));
+                    assert_int_equal(got.n, n);
+                    assert_memory_equal(got.p, text + 1, n);
+                } else
+                    IS(e, JSON_MALFORMED);
+                cm_json_free(j);
+            }
+}
+
 static void reads_and_writes_back(void **state)
 {
     static const char *const t[][2] = {
@@ -638,6 +669,7 @@ static void random_round_trips(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(strings_end_where_they_do),
         cmocka_unit_test(reads_and_writes_back),
         cmocka_unit_test(refuses_and_says_where),
         cmocka_unit_test(a_nul_is_no_end),
