@@ -178,7 +178,8 @@ static cm_err say(const struct devices *d, struct tenants_device *t, cm_err e)
     if (cm_is(e, CM_HSM_BLOB) || cm_is(e, CM_HSM_NO_KEY) || cm_is(e, CM_HSM_OTHER_TOKEN) ||
         cm_is(e, CM_HSM_KEYS) || cm_is(e, CM_HSM_EXPORTABLE))
         return CM_FAIL(KEY_DEVICE_OTHER);
-    return cm_is(e, CM_HSM_REQUEST) ? CM_FAIL(KEY_FORM) : CM_FAIL(KEY_DEVICE_AWAY);
+    return cm_is(e, CM_HSM_REQUEST) || cm_is(e, CM_HSM_MECHANISM) ? CM_FAIL(KEY_FORM)
+                                                                  : CM_FAIL(KEY_DEVICE_AWAY);
 }
 
 static const char *custody_of(const cm_hsm_status *s)
@@ -305,6 +306,8 @@ static cm_err make_key(void *self, unsigned number, cm_key_type type, cm_view id
 static cm_err sign_by(const struct tenants_device *t, const cm_hsm_key *key, const cm_device_key *k,
                       bool pkcs1, const cm_view *msg, size_t n, cm_buf *sig)
 {
+    if (k->digest)
+        return cm_hsm_sign_digests(&t->hsm, key, k->check, msg, n, sig);
     if (!cm_hsm_alg_rsa(key->alg))
         return cm_hsm_sign_many(&t->hsm, key, k->check, msg, n, sig);
     for (size_t i = 0; i < n; i++)

@@ -92,6 +92,11 @@ static bool list_fits(const cm_hsm_request *r)
     return n > 0 && rest.n == 0 && r->aad.n == 0;
 }
 
+static bool is_prehash(const cm_hsm_request *r)
+{
+    return r->digest || r->alg == CM_HSM_SECP256K1;
+}
+
 /* Messages; what comes back has to fit as well. */
 static bool messages_fit(const cm_hsm_request *r)
 {
@@ -101,7 +106,7 @@ static bool messages_fit(const cm_hsm_request *r)
 
     for (; rest.n && n < CM_HSM_MANY_MAX; n++)
         if (cm_failed(cm_hsm_list_next(&msg, &rest, CM_HSM_DATA_MAX)) ||
-            (r->alg == CM_HSM_SECP256K1 && msg.n != 32))
+            (is_prehash(r) && msg.n != 32))
             return false;
     return i && n > 0 && rest.n == 0 && n * (2 + (size_t)i->sig) <= CM_HSM_DATA_MAX;
 }
@@ -114,7 +119,7 @@ static bool signs(const cm_hsm_request *r)
 
     if (r->many)
         return r->hash.n == 32 && !r->pkcs1 && messages_fit(r);
-    return r->hash.n == 32 && can && (r->alg != CM_HSM_SECP256K1 || r->data.n == 32) &&
+    return r->hash.n == 32 && can && (!is_prehash(r) || r->data.n == 32) &&
            (!r->pkcs1 || cm_hsm_alg_rsa(r->alg) != 0);
 }
 
@@ -155,7 +160,8 @@ static bool flags_fit(const cm_hsm_request *r)
 {
     bool signs = r->op == CM_HSM_SIGN;
 
-    return (!r->many || signs || r->op == CM_HSM_UNWRAP) && (!r->pkcs1 || signs);
+    return (!r->many || signs || r->op == CM_HSM_UNWRAP) && (!r->pkcs1 || signs) &&
+           (!r->digest || (signs && r->alg == CM_HSM_P256)); /* H-73 */
 }
 
 /* H-1 */
@@ -194,9 +200,9 @@ cm_err cm_hsm_key_fill(cm_hsm_key *k, const cm_crypt *c, const cm_hsm_request *r
 }
 
 /* H-6 */
-cm_err cm_hsm_check_signature_by(const cm_sig_key *k, cm_view msg, cm_view sig)
+cm_err cm_hsm_check_signature_by(const cm_sig_key *k, bool digest, cm_view msg, cm_view sig)
 {
-    cm_err e = cm_verify_raw(k, msg, sig);
+    cm_err e = digest ? cm_verify_digest(k, msg, sig) : cm_verify_raw(k, msg, sig);
 
     return cm_is(e, CM_CRYPT_SIGNATURE) ? CM_FAIL(HSM_WRONG) : e;
 }
@@ -218,7 +224,7 @@ cm_err cm_hsm_check_signature(const cm_crypt *c, const cm_hsm_request *r, cm_vie
     if (cm_hsm_alg_rsa(r->alg))
         return check_rsa(c, r, pub, sig);
     CM_TRY(cm_sig_from_public(&k, c, (cm_sig_id)cm_hsm_alg_sig(r->alg), pub));
-    return cm_hsm_check_signature_by(k, r->data, sig);
+    return cm_hsm_check_signature_by(k, r->digest, r->data, sig);
 }
 
 /* ---- blobs --------------------------------------------------------------------------------- */
@@ -366,13 +372,11 @@ static cm_err ask_signatures(const cm_hsm *h, cm_hsm_request *r, const cm_view *
 }
 
 /* Whoever can't take a list is asked for each. */
-cm_err cm_hsm_sign_many(const cm_hsm *h, const cm_hsm_key *key, const cm_sig_key *check,
-                        const cm_view *msg, size_t n, cm_buf *sig)
+static cm_err sign_each(const cm_hsm *h, cm_hsm_request r, const cm_view *msg, size_t n,
+                        cm_buf *sig)
 {
-    cm_hsm_request r = with_key(CM_HSM_SIGN, key, cm_view_of("", 0));
     cm_err e = CM_FAIL(HSM_MECHANISM);
 
-    r.check = check;
     if (n > 1)
         e = ask_signatures(h, &r, msg, n, sig);
     if (cm_is(e, CM_TOO_BIG))
@@ -385,6 +389,25 @@ cm_err cm_hsm_sign_many(const cm_hsm *h, const cm_hsm_key *key, const cm_sig_key
         CM_TRY(ask_data(h, &r, &sig[i]));
     }
     return CM_OKAY;
+}
+
+cm_err cm_hsm_sign_many(const cm_hsm *h, const cm_hsm_key *key, const cm_sig_key *check,
+                        const cm_view *msg, size_t n, cm_buf *sig)
+{
+    cm_hsm_request r = with_key(CM_HSM_SIGN, key, cm_view_of("", 0));
+
+    r.check = check;
+    return sign_each(h, r, msg, n, sig);
+}
+
+cm_err cm_hsm_sign_digests(const cm_hsm *h, const cm_hsm_key *key, const cm_sig_key *check,
+                           const cm_view *digest, size_t n, cm_buf *sig)
+{
+    cm_hsm_request r = with_key(CM_HSM_SIGN, key, cm_view_of("", 0));
+
+    r.check = check;
+    r.digest = true;
+    return sign_each(h, r, digest, n, sig);
 }
 
 cm_err cm_hsm_sign_pkcs1(const cm_hsm *h, const cm_hsm_key *key, cm_view msg, cm_buf *sig)

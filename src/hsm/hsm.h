@@ -86,6 +86,7 @@ typedef struct {
     bool temporary; /* GENERATE: gone when the provider's session ends */
     bool many;      /* UNWRAP, SIGN: data is a list of H-15, so is the answer; aad is empty */
     bool pkcs1;     /* SIGN by RSA: PKCS#1 v1.5 instead of PSS */
+    bool digest;    /* SIGN by P-256: the SHA-256 of a message in place of it; HSM_MECHANISM */
 
     /* SIGN: the key's public half, where who asks has it open; not sent. NULL: it is looked for. */
     const cm_sig_key *check;
@@ -153,6 +154,10 @@ CM_MUST cm_err cm_hsm_sign(const cm_hsm *h, const cm_hsm_key *key, cm_view msg, 
  * them. */
 CM_MUST cm_err cm_hsm_sign_many(const cm_hsm *h, const cm_hsm_key *key, const cm_sig_key *check,
                                 const cm_view *msg, size_t n, cm_buf *sig);
+/** The same over digests of 32 bytes, by a P-256 key: who gives one vouches for what it is of.
+ * HSM_MECHANISM: not by this provider. */
+CM_MUST cm_err cm_hsm_sign_digests(const cm_hsm *h, const cm_hsm_key *key, const cm_sig_key *check,
+                                   const cm_view *digest, size_t n, cm_buf *sig);
 /** By an RSA key, with the padding that old peers want; cm_hsm_sign() makes PSS. */
 CM_MUST cm_err cm_hsm_sign_pkcs1(const cm_hsm *h, const cm_hsm_key *key, cm_view msg, cm_buf *sig);
 /** A fresh secret for the holder of an ML-KEM key of the device, which made it: opened again by it

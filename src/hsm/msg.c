@@ -39,6 +39,7 @@ static const cm_cbor_field request_fields[] = {
     {9, CM_CBOR_UINT, false, 1, 1},  /* temporary */
     {10, CM_CBOR_UINT, false, 1, 1}, /* many */
     {11, CM_CBOR_UINT, false, 1, 1}, /* pkcs1 */
+    {12, CM_CBOR_UINT, false, 1, 1}, /* digest */
 };
 
 cm_err cm_hsm_put_request(cm_buf *packet, uint64_t id, const cm_hsm_request *r)
@@ -46,7 +47,7 @@ cm_err cm_hsm_put_request(cm_buf *packet, uint64_t id, const cm_hsm_request *r)
     cm_cbor_value v[CM_COUNT(request_fields)] = {
         number(r->op),        number(r->alg),  bytes(r->id),     bytes(r->hash),
         bytes(r->label),      bytes(r->data),  bytes(r->aad),    number(r->n),
-        number(r->temporary), number(r->many), number(r->pkcs1),
+        number(r->temporary), number(r->many), number(r->pkcs1), number(r->digest),
     };
 
     CM_TRY(cm_buf_be64(packet, id));
@@ -75,7 +76,8 @@ cm_err cm_hsm_get_request(cm_hsm_request *r, uint64_t *id, cm_view packet)
                            .n = v[7].u,
                            .temporary = v[8].u != 0,
                            .many = v[9].u != 0,
-                           .pkcs1 = v[10].u != 0};
+                           .pkcs1 = v[10].u != 0,
+                           .digest = v[11].u != 0};
     CM_TRY(cm_hsm_request_check(&got));
     *r = got;
     return CM_OKAY;

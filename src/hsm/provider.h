@@ -37,7 +37,8 @@ CM_MUST cm_err cm_hsm_key_fill(cm_hsm_key *k, const cm_crypt *c, const cm_hsm_re
 /** The low form of a signature's s for secp256k1. Public: time may tell. */
 void cm_hsm_low_s(uint8_t s[32]);
 /** HSM_WRONG when it is no signature of this key. */
-CM_MUST cm_err cm_hsm_check_signature_by(const cm_sig_key *k, cm_view msg, cm_view sig);
+CM_MUST cm_err cm_hsm_check_signature_by(const cm_sig_key *k, bool digest, cm_view msg,
+                                         cm_view sig);
 /** The same for a key that is its bytes, over r's data in r's form; RSA too. */
 CM_MUST cm_err cm_hsm_check_signature(const cm_crypt *c, const cm_hsm_request *r, cm_view pub,
                                       cm_view sig);

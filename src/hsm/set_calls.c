@@ -90,7 +90,7 @@ static cm_err check_list(const cm_sig_key *k, const cm_hsm_request *r, cm_view s
         CM_TRY(cm_hsm_list_next(&msg, &rest, CM_HSM_DATA_MAX));
         if (cm_failed(cm_hsm_list_next(&sig, &sigs, CM_SIG_MAX)))
             return CM_FAIL(HSM_WRONG);
-        CM_TRY(cm_hsm_check_signature_by(k, msg, sig));
+        CM_TRY(cm_hsm_check_signature_by(k, r->digest, msg, sig));
     }
     return sigs.n ? CM_FAIL(HSM_WRONG) : CM_OKAY;
 }
@@ -114,7 +114,7 @@ static cm_err check_signature(cm_hsm_set *s, size_t i, const cm_hsm_request *r, 
 
     if (r->check) {
         e = r->many ? check_list(r->check, r, made)
-                    : cm_hsm_check_signature_by(r->check, r->data, made);
+                    : cm_hsm_check_signature_by(r->check, r->digest, r->data, made);
     } else {
         e = public_key(s, i, &k, r);
         if (cm_ok(e))

@@ -107,7 +107,8 @@ static cm_err sign(const cm_hsm_soft *s, const struct entry *k, const cm_hsm_req
         return CM_OKAY;
     }
     CM_TRY(cm_hsm_answer_room(a, cm_sig_key_info(k->sig)->sig));
-    CM_TRY(cm_sign_raw(k->sig, a->data.p, r->data));
+    CM_TRY(r->digest ? cm_sign_digest(k->sig, a->data.p, r->data)
+                     : cm_sign_raw(k->sig, a->data.p, r->data));
     a->data.n = cm_sig_key_info(k->sig)->sig;
     return CM_OKAY;
 }

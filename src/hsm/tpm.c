@@ -122,7 +122,7 @@ static cm_err sign(cm_hsm_tpm *p, const cm_hsm_request *r, cm_hsm_answer *a)
     struct entry *k;
 
     CM_TRY(expected(p, r, &k));
-    if (!k)
+    if (!k || r->digest)
         return CM_FAIL(HSM_MECHANISM);
     CM_TRY(cm_hsm_answer_room(a, CM_SIG_MAX));
     CM_TRY(cm_tpm_p256_sign(p->tpm, &a->data, cm_buf_view(&k->held), r->data));

@@ -56,12 +56,12 @@ static cm_err sign_with(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r,
     cm_view v = r->data;
     CK_ULONG n = i->sig;
 
-    if (r->alg == CM_HSM_P256) {
+    if (r->alg == CM_HSM_P256 && !r->digest) {
         CM_TRY(cm_hash_once(p->c, CM_SHA256, digest, r->data));
         v = CM_VIEW(digest);
     } else if (r->alg == CM_HSM_ED25519)
         m.mechanism = CKM_EDDSA;
-    else if (r->alg != CM_HSM_SECP256K1)
+    else if (r->alg != CM_HSM_SECP256K1 && r->alg != CM_HSM_P256)
         m.mechanism = CKM_ML_DSA;
     CM_TRY(cm_hsm_answer_room(a, i->sig));
     CM_TRY(cm_p11_err(p->m.f->C_SignInit(s, &m, key)));
@@ -115,7 +115,7 @@ static bool keep_check(cm_p11 *p, const cm_hsm_key *key, cm_sig_key *k)
 }
 
 /* H-6 */
-static cm_err check(cm_p11 *p, const cm_hsm_key *key, cm_view msg, cm_view sig)
+static cm_err check(cm_p11 *p, const cm_hsm_key *key, bool digest, cm_view msg, cm_view sig)
 {
     CM_AUTO(cm_sig_key_free_ptr) cm_sig_key *made = NULL;
     const cm_sig_key *k = known_check(p, key);
@@ -129,7 +129,7 @@ static cm_err check(cm_p11 *p, const cm_hsm_key *key, cm_view msg, cm_view sig)
         if (keep_check(p, key, made))
             made = NULL;
     }
-    return cm_hsm_check_signature_by(k, msg, sig);
+    return cm_hsm_check_signature_by(k, digest, msg, sig);
 }
 
 /* H-15: one signature after the other, and each checked. */
@@ -144,7 +144,7 @@ static cm_err sign_list(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r,
     while (rest.n) {
         CM_TRY(cm_hsm_list_next(&one.data, &rest, CM_HSM_DATA_MAX));
         CM_TRY(sign_with(p, s, &one, handle, &got));
-        CM_TRY(check(p, key, one.data, cm_buf_view(&got.data)));
+        CM_TRY(check(p, key, r->digest, one.data, cm_buf_view(&got.data)));
         CM_TRY(cm_hsm_list_put(&a->data, cm_buf_view(&got.data)));
     }
     return CM_OKAY;
@@ -165,7 +165,7 @@ static cm_err sign_once(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r,
                                       cm_buf_view(&a->data));
     }
     CM_TRY(sign_with(p, s, r, handle, a));
-    return check(p, &key, r->data, cm_buf_view(&a->data));
+    return check(p, &key, r->digest, r->data, cm_buf_view(&a->data));
 }
 
 /* H-6: nothing leaves that does not verify. A remembered handle may have come to mean another key:

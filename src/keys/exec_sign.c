@@ -218,6 +218,10 @@ cm_err cm_exec_sign_input(const cm_keyring *r, cm_sign_input *in, const cm_keyop
     } else {
         CM_TRY(check_form(op, cm_sig_key_info(k->sig)));
         message = message && op->context.n == 0;
+        if (op->form == CM_FORM_DIGEST && k->info->type == CM_KEY_P256) {
+            memcpy(made.digest, op->data.p, sizeof made.digest);
+            message = made.digested = true;
+        }
     }
     if (!message)
         return CM_FAIL(KEY_FORM);

@@ -209,11 +209,11 @@ static cm_err give(const cm_keyring *r, const struct ask *a)
     return a->in.recoverable ? with_recovery_id(r, a) : CM_OKAY;
 }
 
-/* All are of the first one's key. */
+/* All are of the first one's key, and messages or digests as it is. */
 static cm_err sign_all(const cm_keyring *r, struct ask *a, size_t n)
 {
     const cm_key_devices *d = r->o.devices;
-    const cm_device_key key = key_of(a->k);
+    cm_device_key key = key_of(a->k);
     cm_view msg[CM_KEYOPS_MANY] = {{.p = NULL}};
     cm_buf sig[CM_KEYOPS_MANY] = {{.p = NULL}};
     cm_err e;
@@ -222,6 +222,7 @@ static cm_err sign_all(const cm_keyring *r, struct ask *a, size_t n)
         msg[i] = a[i].in.digested ? CM_VIEW(a[i].in.digest) : a[i].in.message;
         sig[i] = (cm_buf){.max = CM_SIG_MAX};
     }
+    key.digest = a->in.digested && key.type == CM_KEY_P256;
     e = d->sign(d->self, a->op->device, &key, a->in.pkcs1, msg, n, sig);
     for (size_t i = 0; i < n; i++)
         a[i].sig = sig[i];
@@ -271,7 +272,8 @@ void cm_keyring_exec_many(cm_keyring *r, cm_keyop *const *op, size_t n)
     for (size_t i = 0; i < n; i++) {
         bool goes = together < CM_COUNT(a) && begin(r, &a[together], op[i]);
 
-        if (goes && (together == 0 || a[together].k == a[0].k)) {
+        if (goes && (together == 0 ||
+                     (a[together].k == a[0].k && a[together].in.digested == a[0].in.digested))) {
             together++;
             continue;
         }

@@ -29,6 +29,7 @@ typedef struct {
     cm_key_type type;
     cm_view id, pub;         /* 16 bytes; the public key */
     const cm_sig_key *check; /* that as a key, of those that sign but RSA's; else NULL */
+    bool digest;             /* sign: of P-256, SHA-256 digests in place of messages; KEY_FORM */
 } cm_device_key;
 
 /** Devices of tenants (KM-17): each has a name, and keys with labels of 1 to 32 bytes in it. What

@@ -122,7 +122,7 @@ done
 if command -v pkcs11-tool >/dev/null; then
     pkcs11-tool --module "$module" --token-label one --login --pin 482916 -O >"$WORK/objects" 2>&1
     grep -q 'label:.*native-P-256' "$WORK/objects" || die "not in the token: $(cat "$WORK/objects")"
-    grep -A6 'Private Key Object' "$WORK/objects" | grep -q 'never extractable' ||
+    grep -A6 'Private Key Object' "$WORK/objects" | has 'never extractable' ||
         die "may be extracted: $(cat "$WORK/objects")"
 fi
 as acme key public-key native-RSA-2048 -o "$WORK/rsa.der"
@@ -130,6 +130,12 @@ printf 'text of RSA-2048' >"$WORK/text"
 openssl dgst -sha256 -verify "$WORK/rsa.der" -keyform DER -signature "$WORK/sig.RSA-2048" \
     -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:32 "$WORK/text" >/dev/null ||
     die 'OpenSSL does not verify it'
+# KM-62: a digest is the message's
+printf 'text of P-256' >"$WORK/text"
+openssl dgst -sha256 -binary "$WORK/text" >"$WORK/digest"
+ok as acme key sign native-P-256 --data "@$WORK/digest" --form digest -o "$WORK/sig.digest"
+expect 0 'valid                yes' as acme key verify native-P-256 --data "@$WORK/text" --signature "@$WORK/sig.digest"
+expect 2 KEY_FORM as acme key sign native-Ed25519 --data "@$WORK/digest" --form digest
 expect 2 'stays there' as acme key create n --type P-256 --custody hsm-native --exportable
 expect 3 SVC_NOT_EXPORTABLE as acme key export native-P-256 --recipient "@$WORK/import"
 ok as acme key rotate native-P-256

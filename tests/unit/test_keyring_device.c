@@ -101,6 +101,8 @@ static cm_err sign(void *self, unsigned n, const cm_device_key *k, bool pkcs1, c
     r->asked++;
     if (r->away[n])
         return CM_FAIL(KEY_DEVICE_AWAY);
+    if (k->digest)
+        return cm_hsm_sign_digests(&r->hsm[n], &key, k->check, msg, count, sig);
     if (k->check)
         return cm_hsm_sign_many(&r->hsm[n], &key, k->check, msg, count, sig);
     assert_int_equal(count, 1);
@@ -488,6 +490,38 @@ static void test_a_native_key_signs(void **state)
     signs_and_verifies(CM_KEY_RSA_2048, CM_LIT("pkcs1"));
 }
 
+/* KM-62: a digest of P-256 is the message's as others sign it; of the wrong length, or of a key
+ * that takes none, it is refused. */
+static void test_a_native_key_signs_digests(void **state)
+{
+    CM_AUTO(native_done) struct native n;
+    CM_AUTO(native_done) struct native other;
+    CM_AUTO(cm_buf_free) cm_buf sig = {.max = 0};
+    uint8_t digest[32];
+    unsigned asked;
+    cm_keyop op;
+
+    (void)state;
+    OK(cm_hash_once(g.t->crypt, CM_SHA256, digest, CM_LIT("message")));
+    OK(native_key(&n, CM_KEY_P256, CM_LIT("one")));
+    OK(native_key(&other, CM_KEY_ML_DSA_65, CM_LIT("two")));
+    op = native_op(&n, CM_KEYOP_SIGN, CM_VIEW(digest));
+    op.form = CM_FORM_DIGEST;
+    assert_string_equal(run(op, &sig), "OK");
+    asked = g.asked;
+    op.data.n = 31;
+    assert_string_equal(run(op, NULL), "KEY_FORM");
+    op = native_op(&other, CM_KEYOP_SIGN, CM_VIEW(digest));
+    op.form = CM_FORM_DIGEST;
+    assert_string_equal(run(op, NULL), "KEY_FORM");
+    assert_int_equal(g.asked, asked);
+    op = native_op(&n, CM_KEYOP_VERIFY, CM_LIT("message"));
+    op.more = cm_buf_view(&sig);
+    assert_string_equal(run(op, NULL), "OK");
+    op.data = CM_VIEW(digest);
+    assert_string_equal(run(op, NULL), "CRYPT_SIGNATURE");
+}
+
 /* KM-60: where it is may not be moved, changed, or passed off as a secret. */
 static void test_a_native_key_is_bound(void **state)
 {
@@ -542,8 +576,8 @@ static void test_a_native_key_stays(void **state)
     assert_true(cm_view_eq(cm_buf_view(&plain), CM_LIT("a key")));
     op = native_op(&kem, CM_KEYOP_DECAPSULATE, CM_LIT("short"));
     assert_string_equal(run(op, NULL), "KEM_LENGTH");
-    op = native_op(&n, CM_KEYOP_SIGN, cm_view_of(kem.pub.p, 32));
-    op.form = CM_FORM_DIGEST;
+    op = native_op(&n, CM_KEYOP_SIGN, cm_view_of(kem.pub.p, 64));
+    op.form = CM_FORM_MU;
     assert_string_equal(run(op, NULL), "KEY_FORM");
 }
 
@@ -592,7 +626,7 @@ static void test_a_native_key_is_destroyed_there(void **state)
  * does not hold up the others. */
 static void test_many_at_once(void **state)
 {
-    enum { N = CM_KEYOPS_MANY + 3, OTHER = 5, BAD = 7 };
+    enum { N = CM_KEYOPS_MANY + 4, OTHER = 5, BAD = 7, DIGEST = 9 };
     static const char *const text[] = {"one", "two", "three"};
     CM_AUTO(native_done) struct native n;
     CM_AUTO(native_done) struct native other;
@@ -607,9 +641,11 @@ static void test_many_at_once(void **state)
         all[i] = &op[i];
     }
     op[BAD].form = CM_FORM_MU;
+    op[DIGEST].form = CM_FORM_DIGEST; /* of no message here: not in a list of messages */
+    op[DIGEST].data = CM_LIT("thirty-two bytes of somebody's..");
     asked = g.asked;
     cm_keyring_exec_many(g.ring, all, N);
-    assert_int_equal(g.asked - asked, 3); /* one of 32, the other key, one left over */
+    assert_int_equal(g.asked - asked, 4); /* one of 32, the other key, the digest, one left over */
     for (size_t i = 0; i < N; i++) {
         cm_keyop v = op[i];
 
@@ -656,6 +692,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_its_keys_go_with_it, setup, teardown),
         cmocka_unit_test_setup_teardown(test_resealing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_native_key_signs, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_native_key_signs_digests, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_native_key_is_bound, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_native_key_stays, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_native_key_is_resealed, setup, teardown),

@@ -139,6 +139,37 @@ static void conforms_from_its_sandbox(void **state)
     stop(&u);
 }
 
+/* H-73: P-256 signs a digest as the message's, one or several; nothing else does. */
+static void digests_too(void **state)
+{
+    CM_AUTO(cm_sig_key_free_ptr) cm_sig_key *k = NULL;
+    cm_buf sig[2] = {{.max = 256}, {.max = 256}};
+    uint8_t digest[32];
+    cm_view msg[2] = {CM_VIEW(digest), CM_VIEW(digest)};
+    cm_hsm_key key;
+    struct up u;
+
+    (void)state;
+    need(t_softhsm_module());
+    start(&u, t_softhsm_module(), 60000);
+    OK(cm_hash_once(crypt_, CM_SHA256, digest, CM_LIT("message")));
+    OK(cm_hsm_generate(&u.h, &key, CM_HSM_P256, CM_LIT("d"), CM_LIT("d"), false));
+    OK(cm_sig_from_public(&k, crypt_, CM_SIG_P256, cm_view_of(key.pub, key.pub_n)));
+    for (size_t n = 1; n <= 2; n++) {
+        OK(cm_hsm_sign_digests(&u.h, &key, k, msg, n, sig));
+        for (size_t i = 0; i < n; i++) {
+            OK(cm_verify_raw(k, CM_LIT("message"), cm_buf_view(&sig[i])));
+            cm_buf_free(&sig[i]);
+        }
+    }
+    msg[1].n = 31;
+    IS(cm_hsm_sign_digests(&u.h, &key, k, msg, 2, sig), HSM_REQUEST);
+    key.alg = CM_HSM_ED25519;
+    IS(cm_hsm_sign_digests(&u.h, &key, NULL, msg, 1, sig), HSM_REQUEST);
+    OK(cm_hsm_destroy(&u.h, CM_HSM_P256, CM_LIT("d")));
+    stop(&u);
+}
+
 /* ---- it does not: H-12 ---------------------------------------------------------------------- */
 
 static void a_crash_costs_one_request(void **state)
@@ -308,6 +339,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(conforms_from_its_sandbox),
+        cmocka_unit_test(digests_too),
         cmocka_unit_test(a_crash_costs_one_request),
         cmocka_unit_test(a_hang_costs_one_request),
         cmocka_unit_test(quarantine_outlives_the_process),
