@@ -164,12 +164,21 @@ static bool flags_fit(const cm_hsm_request *r)
            (!r->digest || (signs && r->alg == CM_HSM_P256)); /* H-73 */
 }
 
+/* H-71 */
+static bool is_name(cm_view label)
+{
+    cm_view name = CM_LIT(CM_P11_NAME);
+
+    return label.n >= name.n && cm_view_eq(cm_view_sub(label, 0, name.n), name);
+}
+
 /* H-1 */
 cm_err cm_hsm_request_check(const cm_hsm_request *r)
 {
     bool ok = r->op >= CM_HSM_STATUS && r->op <= CM_HSM_OPS && named(r) && counted(r);
 
     ok = ok && (r->hash.n == 0 || r->hash.n == 32) && r->label.n <= CM_HSM_LABEL_MAX;
+    ok = ok && !is_name(r->label);
     ok = ok && r->data.n <= CM_HSM_DATA_MAX && r->aad.n <= CM_HSM_AAD_MAX && data_fits(r);
     return ok && flags_fit(r) ? CM_OKAY : CM_FAIL(HSM_REQUEST);
 }

@@ -3,4 +3,7 @@
 /* Inside the module. */
 #include "hsm/provider.h"
 
+/* What a key's label begins with where its id can't stand in CKA_ID: H-71. */
+#define CM_P11_NAME "casemate-id:"
+
 #endif

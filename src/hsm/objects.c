@@ -1,7 +1,7 @@
 #include "crypt/kem.h"
 #include "hsm/p11_int.h"
 
-enum { TEMPLATE = 16, FOUND_MAX = 4, POINT_MAX = CM_SIG_PK_MAX + 8 };
+enum { TEMPLATE = 16, POINT_MAX = CM_SIG_PK_MAX + 8 };
 
 /* ---- what each algorithm is to a token ------------------------------------------------------ */
 
@@ -84,21 +84,7 @@ static CK_ULONG secret_class(uint32_t alg)
 static cm_err search(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, CK_ULONG class,
                      CK_OBJECT_HANDLE list[FOUND_MAX], CK_ULONG *n)
 {
-    struct template t = {.n = 0};
-    CK_ULONG got = 0;
-    CK_RV rv, end;
-
-    add_word(&t, CKA_CLASS, class);
-    add_word(&t, CKA_KEY_TYPE, forms[r->alg].type);
-    add(&t, CKA_ID, r->id.p, r->id.n);
-    *n = 0;
-    CM_TRY(cm_p11_err(p->m.f->C_FindObjectsInit(s, t.a, t.n)));
-    do {
-        rv = p->m.f->C_FindObjects(s, list + *n, FOUND_MAX - *n, &got);
-        *n += rv == CKR_OK ? CM_MIN(got, FOUND_MAX - *n) : 0;
-    } while (rv == CKR_OK && got > 0 && *n < FOUND_MAX);
-    end = p->m.f->C_FindObjectsFinal(s);
-    return cm_p11_err(rv != CKR_OK ? rv : end);
+    return cm_p11_search(p, s, class, forms[r->alg].type, r->id, list, n);
 }
 
 static cm_err one(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, CK_ULONG class,
@@ -314,46 +300,55 @@ cm_err cm_p11_find(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, bool
 
 /* ---- making -------------------------------------------------------------------------------- */
 
-static void common(struct template *t, const cm_hsm_request *r, CK_ULONG class)
+/* What was made: H-5 holds for these handles too, so they are looked at before they are used. */
+struct made {
+    cm_view label; /* of the objects: r's, or their name */
+    CK_OBJECT_HANDLE h[2];
+    CK_ULONG class[2];
+    unsigned n;
+};
+
+static void common(struct template *t, const cm_hsm_request *r, cm_view label, CK_ULONG class)
 {
     add_word(t, CKA_CLASS, class);
     add_word(t, CKA_KEY_TYPE, forms[r->alg].type);
     add_flag(t, CKA_TOKEN, !r->temporary);
     add(t, CKA_ID, r->id.p, r->id.n);
-    if (r->label.n)
-        add(t, CKA_LABEL, r->label.p, r->label.n);
+    if (label.n)
+        add(t, CKA_LABEL, label.p, label.n);
 }
 
-static void secret(struct template *t, const cm_hsm_request *r)
+static void secret(struct template *t, const cm_hsm_request *r, cm_view label)
 {
-    common(t, r, secret_class(r->alg));
+    common(t, r, label, secret_class(r->alg));
     add_flag(t, CKA_PRIVATE, true);
     add_flag(t, CKA_SENSITIVE, true);
     add_flag(t, CKA_EXTRACTABLE, false);
 }
 
-static CK_RV make_aes(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r)
+static CK_RV make_aes(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, struct made *made)
 {
     CK_MECHANISM m = {CKM_AES_KEY_GEN, NULL, 0};
     struct template t = {.n = 0};
-    CK_OBJECT_HANDLE h;
 
-    secret(&t, r);
+    secret(&t, r, made->label);
     add_word(&t, CKA_VALUE_LEN, 32);
     add_flag(&t, CKA_ENCRYPT, true);
     add_flag(&t, CKA_DECRYPT, true);
-    return p->m.f->C_GenerateKey(s, &m, t.a, t.n, &h);
+    made->n = 1;
+    made->class[0] = CKO_SECRET_KEY;
+    return p->m.f->C_GenerateKey(s, &m, t.a, t.n, &made->h[0]);
 }
 
-static CK_RV make_pair(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, unsigned variant)
+static CK_RV make_pair(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, unsigned variant,
+                       struct made *made)
 {
     const struct form *f = &forms[r->alg];
     bool kem = cm_hsm_alg_kem(r->alg) != 0;
     CK_MECHANISM m = {f->generate, NULL, 0};
     struct template pub = {.n = 0}, priv = {.n = 0};
-    CK_OBJECT_HANDLE h[2];
 
-    common(&pub, r, CKO_PUBLIC_KEY);
+    common(&pub, r, made->label, CKO_PUBLIC_KEY);
     add_flag(&pub, kem ? CKA_ENCAPSULATE : CKA_VERIFY, true);
     if (f->set)
         add_word(&pub, CKA_PARAMETER_SET, f->set);
@@ -362,37 +357,97 @@ static CK_RV make_pair(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, 
         add(&pub, CKA_PUBLIC_EXPONENT, f4, sizeof f4);
     } else
         add(&pub, CKA_EC_PARAMS, f->params[variant], f->params_n[variant]);
-    secret(&priv, r);
+    secret(&priv, r, made->label);
     add_flag(&priv, kem ? CKA_DECAPSULATE : CKA_SIGN, true);
-    return p->m.f->C_GenerateKeyPair(s, &m, pub.a, pub.n, priv.a, priv.n, &h[0], &h[1]);
+    made->n = 2;
+    made->class[0] = CKO_PUBLIC_KEY;
+    made->class[1] = CKO_PRIVATE_KEY;
+    return p->m.f->C_GenerateKeyPair(s, &m, pub.a, pub.n, priv.a, priv.n, &made->h[0], &made->h[1]);
 }
 
-static cm_err make(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r)
+static cm_err make(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, struct made *made)
 {
     CK_RV rv;
 
     if (r->alg == CM_HSM_AES256)
-        return cm_p11_err(make_aes(p, s, r));
-    rv = make_pair(p, s, r, 0);
+        return cm_p11_err(make_aes(p, s, r, made));
+    rv = make_pair(p, s, r, 0, made);
     if (rv != CKR_OK && rv != CKR_MECHANISM_INVALID && forms[r->alg].params[1])
-        rv = make_pair(p, s, r, 1);
+        rv = make_pair(p, s, r, 1, made);
     return cm_p11_err(rv);
 }
 
-cm_err cm_p11_generate(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, cm_hsm_key *key)
+/* Whether the handles still mean what was made. */
+static cm_err still(cm_p11 *p, CK_SESSION_HANDLE s, const struct made *made)
 {
+    const cm_view label = made->label;
+
+    for (unsigned i = 0; i < made->n; i++)
+        if (!cm_p11_object_is(p, s, made->h[i], made->class[i], label))
+            return CM_FAIL(HSM_DEVICE);
+    return CM_OKAY;
+}
+
+static cm_err unmake(cm_p11 *p, CK_SESSION_HANDLE s, const struct made *made)
+{
+    CM_TRY(still(p, s, made));
+    for (unsigned i = 0; i < made->n; i++)
+        CM_TRY(cm_p11_err(p->m.f->C_DestroyObject(s, made->h[i])));
+    return CM_OKAY;
+}
+
+static cm_err write_id(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r,
+                       const struct made *made)
+{
+    CK_ATTRIBUTE id = {CKA_ID, unconst(r->id.p), r->id.n};
+
+    CM_TRY(still(p, s, made));
+    for (unsigned i = 0; i < made->n; i++)
+        CM_TRY(cm_p11_err(p->m.f->C_SetAttributeValue(s, made->h[i], &id, 1)));
+    return CM_OKAY;
+}
+
+/* H-71: the token gave the key an id of its own. Ours is written over it; where that is refused,
+ * the key is made anew with ours in its label. */
+static cm_err settle(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, struct made *made,
+                     cm_hsm_key *key)
+{
+    CM_AUTO(cm_buf_free) cm_buf name = {.max = CM_P11_NAME_MAX};
+    CK_OBJECT_HANDLE handle;
+    cm_err e = write_id(p, s, r, made);
+
+    if (cm_ok(e))
+        e = cm_p11_find(p, s, r, true, key, &handle);
+    if (cm_ok(e))
+        return e;
+    CM_TRY(unmake(p, s, made));
+    CM_TRY(cm_p11_name(&name, r->id));
+    made->label = cm_buf_view(&name);
+    CM_TRY(make(p, s, r, made));
+    e = cm_p11_find(p, s, r, true, key, &handle);
+    if (!cm_is(e, CM_HSM_NO_KEY))
+        return e;
+    CM_TRY(unmake(p, s, made));
+    return CM_FAIL(HSM_DEVICE);
+}
+
+cm_err cm_p11_generate(cm_p11 *p, struct session *s, const cm_hsm_request *r, cm_hsm_key *key)
+{
+    struct made made = {.label = r->label};
     CK_OBJECT_HANDLE list[FOUND_MAX], handle;
     CK_ULONG n;
     cm_err e;
 
-    CM_TRY(search(p, s, r, secret_class(r->alg), list, &n));
+    CM_TRY(search(p, s->h, r, secret_class(r->alg), list, &n));
     if (n)
         return CM_FAIL(HSM_KEYS);
-    CM_TRY(make(p, s, r));
-    e = cm_p11_find(p, s, r, true, key, &handle);
+    CM_TRY(make(p, s->h, r, &made));
+    e = cm_p11_find(p, s->h, r, true, key, &handle);
+    if (cm_is(e, CM_HSM_NO_KEY))
+        e = settle(p, s->h, r, &made, key);
     /* A key that could leave is not left behind for someone to use. */
     if (cm_is(e, CM_HSM_EXPORTABLE))
-        (void)cm_failed(cm_p11_destroy(p, s, r));
+        (void)cm_failed(cm_p11_destroy(p, s->h, r));
     return e;
 }
 

@@ -11,8 +11,8 @@ static const struct quirks known[] = {
     {.name = "softhsm", .maker = "SoftHSM project", .model = "SoftHSM v2", .real = true},
     {.name = "opencryptoki", .maker = "IBM", .model = "", .real = true},
     {.name = "nss", .maker = "Mozilla Foundation", .model = "", .real = true},
-    {.name = "luna", .maker = "SafeNet", .model = "", .token_iv = true},
-    {.name = "luna", .maker = "Thales", .model = "", .token_iv = true},
+    {.name = "luna", .maker = "SafeNet", .model = ""},
+    {.name = "luna", .maker = "Thales", .model = ""},
     {.name = "cloudhsm", .maker = "Marvell", .model = "", .token_iv = true},
     {.name = "cloudhsm", .maker = "Cavium", .model = "", .token_iv = true},
     {.name = "fortanix", .maker = "Fortanix", .model = ""},
@@ -267,13 +267,14 @@ static cm_err status(cm_p11 *p, cm_hsm_answer *a)
     return CM_OKAY;
 }
 
-static cm_err perform(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, cm_hsm_answer *a)
+static cm_err perform(cm_p11 *p, struct session *open, const cm_hsm_request *r, cm_hsm_answer *a)
 {
+    CK_SESSION_HANDLE s = open->h;
     CK_OBJECT_HANDLE handle;
 
     switch (r->op) {
     case CM_HSM_GENERATE:
-        return cm_p11_generate(p, s, r, &a->key);
+        return cm_p11_generate(p, open, r, &a->key);
     case CM_HSM_FIND:
         return cm_p11_find(p, s, r, true, &a->key, &handle);
     case CM_HSM_SIGN:
@@ -299,7 +300,7 @@ static cm_err once(cm_p11 *p, const cm_hsm_request *r, cm_hsm_answer *a)
 
     if (cm_failed(e))
         return e;
-    e = perform(p, s->h, r, a);
+    e = perform(p, s, r, a);
     give_back(p, s, e);
     if (cm_is(e, CM_HSM_WRONG)) /* H-6 */
         atomic_store(&p->quarantined, true);

@@ -4,6 +4,7 @@
  * A token in this process.
  *   module.c   the library: loaded, hashed, initialised
  *   p11.c      token, sessions, login, repetition after a loss
+ *   search.c   objects found by their id, whatever a token makes of ids
  *   objects.c  templates; keys made, found, checked, destroyed
  *   use.c      signing, wrapping, random
  *   capsule.c  ML-KEM
@@ -16,7 +17,7 @@
 #include "hsm/hsm_int.h"
 #include "hsm/p11.h"
 
-enum { CACHE = 32, SLOTS_MAX = 64 };
+enum { CACHE = 32, SLOTS_MAX = 64, FOUND_MAX = 4, CM_P11_NAME_MAX = 96 };
 
 /* What a kind of token needs to be told differently. */
 struct quirks {
@@ -69,6 +70,7 @@ struct cm_p11 {
     unsigned sessions;
     pid_t pid; /* a fork has this and no module */
     atomic_bool quarantined;
+    atomic_bool by_id; /* a search for a CKA_ID has found something */
 
     pthread_mutex_t lock; /* all below */
     pthread_cond_t freed;
@@ -83,12 +85,23 @@ struct cm_p11 {
     unsigned checks;
 };
 
+/* ---- search.c ---- */
+
+/* Appends the label of a key whose id it stands for: H-71. */
+CM_MUST cm_err cm_p11_name(cm_buf *out, cm_view id);
+/* H-70: the objects of class, type and id; *n: how many, FOUND_MAX at most. HSM_MECHANISM: more
+ * objects than are looked through. */
+CM_MUST cm_err cm_p11_search(cm_p11 *p, CK_SESSION_HANDLE s, CK_ULONG class, CK_ULONG type,
+                             cm_view id, CK_OBJECT_HANDLE list[FOUND_MAX], CK_ULONG *n);
+/* False too when the token does not say. */
+bool cm_p11_object_is(cm_p11 *p, CK_SESSION_HANDLE s, CK_OBJECT_HANDLE h, CK_ULONG class,
+                      cm_view label);
 /* ---- objects.c ---- */
 
 /* H-5: by id and public key's hash. fresh: past the cache. */
 CM_MUST cm_err cm_p11_find(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, bool fresh,
                            cm_hsm_key *key, CK_OBJECT_HANDLE *handle);
-CM_MUST cm_err cm_p11_generate(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r,
+CM_MUST cm_err cm_p11_generate(cm_p11 *p, struct session *s, const cm_hsm_request *r,
                                cm_hsm_key *key);
 CM_MUST cm_err cm_p11_destroy(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r);
 /* The public half's object, looked for. */

@@ -2,6 +2,8 @@
 #include "crypt/aead.h"
 #include "hsm/p11_int.h"
 
+enum { IV_APPENDED = 16 };
+
 /* ---- signing ------------------------------------------------------------------------------- */
 
 /* Half the order of secp256k1 is below 7fff...; s past it becomes order - s. Public: time may tell.
@@ -256,13 +258,18 @@ static cm_err encrypt_here(cm_p11 *p, CK_SESSION_HANDLE s, const struct gcm *g,
     return cm_gcm_seal(c, out, out + plain.n, g->iv, cm_buf_view(&g->aad), plain);
 }
 
+/* H-72: HSM_MECHANISM when the IV is not one that a blob can go by. A token that chooses it has
+ * zeros to write over, and one that wrote nothing has used them; others append theirs. */
 static cm_err encrypt_there(cm_p11 *p, CK_SESSION_HANDLE s, struct gcm *g, CK_OBJECT_HANDLE key,
                             cm_view plain, uint8_t *out)
 {
-    CK_ULONG n = plain.n + BLOB_TAG;
+    static const uint8_t zero[BLOB_IV];
+    CK_ULONG n = plain.n + BLOB_TAG + IV_APPENDED;
 
     CM_TRY(cm_p11_err(p->m.f->C_EncryptInit(s, &g->m, key)));
     CM_TRY(cm_p11_err(p->m.f->C_Encrypt(s, (CK_BYTE *)(uintptr_t)plain.p, plain.n, out, &n)));
+    if (n == plain.n + BLOB_TAG + IV_APPENDED || cm_view_eq(CM_VIEW(g->iv), CM_VIEW(zero)))
+        return CM_FAIL(HSM_MECHANISM);
     return n == plain.n + BLOB_TAG ? CM_OKAY : CM_FAIL(HSM_WRONG);
 }
 
@@ -278,7 +285,7 @@ static cm_err encrypt(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, C
     CM_TRY(gcm_init(&g, r));
     if (!p->q->token_iv)
         CM_TRY(cm_random(p->c, g.iv, sizeof g.iv));
-    CM_TRY(cm_hsm_answer_room(a, r->data.n + BLOB_MORE));
+    CM_TRY(cm_hsm_answer_room(a, r->data.n + BLOB_MORE + IV_APPENDED));
     out = a->data.p;
     out[0] = BLOB_VERSION;
     out[1] = BLOB_GCM;

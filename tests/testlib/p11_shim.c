@@ -22,9 +22,17 @@
  *   hang      never
  *   crash     the process dies
  *
- * $CASEMATE_SHIM_PERSONA makes it a token of another maker, as its papers say: "MAKER,WAY...",
- * ways: iv        it chooses the IV of AES-GCM, and takes no other than zeros one, two  has so many
- * sessions unlocked  can't lock
+ * $CASEMATE_SHIM_PERSONA makes it a token of another maker: "MAKER,WAY...", ways:
+ *   iv        it chooses the IV of AES-GCM, and takes no other than zeros
+ *   zeros     it was to choose it, and uses the zeros that it was given
+ *   fips      it uses an IV of its own of 16 bytes, and appends it to the ciphertext
+ *   nogcm     it has no AES-GCM
+ *   one, two  it has so many sessions
+ *   unlocked  it can't lock
+ *   noid      it refuses to search for a CKA_ID
+ *   mute      it finds nothing by a CKA_ID
+ *   reid      it gives what it makes a CKA_ID of its own
+ *   fixed     nobody may change a CKA_ID
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -46,6 +54,9 @@ static unsigned skip, times, seen;
 static char persona[64];
 static unsigned opened, most;
 static CK_ULONG offset; /* what our handles are above the real ones */
+static int appends;     /* the encryption under way ends with its IV */
+
+enum { TEMPLATE_MAX = 16, APPENDED = 16 };
 
 static void look(void)
 {
@@ -162,6 +173,31 @@ static void as_persona(CK_TOKEN_INFO *t)
     memcpy(t->model, "YubiHSM", 7);
 }
 
+static const CK_ATTRIBUTE *id_in(const CK_ATTRIBUTE *a, CK_ULONG n)
+{
+    for (CK_ULONG i = 0; i < n; i++)
+        if (a[i].type == CKA_ID)
+            return &a[i];
+    return NULL;
+}
+
+/* A template whose CKA_ID is the token's: out has room for n attributes. */
+static void reid(CK_ATTRIBUTE *out, const CK_ATTRIBUTE *a, CK_ULONG n, CK_BYTE *id, CK_ULONG id_n)
+{
+    memcpy(out, a, n * sizeof *a);
+    for (CK_ULONG i = 0; way("reid") && i < n; i++)
+        if (a[i].type == CKA_ID)
+            out[i] = (CK_ATTRIBUTE){CKA_ID, id, id_n};
+}
+
+static CK_RV set_attribute(CK_SESSION_HANDLE s, CK_OBJECT_HANDLE h, CK_ATTRIBUTE *a, CK_ULONG n)
+{
+    BREAK("C_SetAttributeValue", s);
+    if (way("fixed") && id_in(a, n))
+        return CKR_ATTRIBUTE_READ_ONLY;
+    return real.C_SetAttributeValue(s, h - offset, a, n);
+}
+
 static CK_RV initialize(void *args)
 {
     return args && way("unlocked") ? CKR_CANT_LOCK : real.C_Initialize(args);
@@ -230,8 +266,17 @@ static CK_RV get_attribute(CK_SESSION_HANDLE s, CK_OBJECT_HANDLE h, CK_ATTRIBUTE
 
 static CK_RV find_init(CK_SESSION_HANDLE s, CK_ATTRIBUTE *a, CK_ULONG n)
 {
+    static CK_BYTE nobody[] = "nobody's";
+    CK_ATTRIBUTE other[TEMPLATE_MAX];
+
     BREAK("C_FindObjectsInit", s);
-    return real.C_FindObjectsInit(s, a, n);
+    if (way("noid") && id_in(a, n))
+        return CKR_ATTRIBUTE_TYPE_INVALID;
+    if (!way("mute") || !id_in(a, n) || n > TEMPLATE_MAX)
+        return real.C_FindObjectsInit(s, a, n);
+    memcpy(other, a, n * sizeof *a);
+    other[id_in(a, n) - a] = (CK_ATTRIBUTE){CKA_ID, nobody, sizeof nobody};
+    return real.C_FindObjectsInit(s, other, n);
 }
 
 static CK_RV find(CK_SESSION_HANDLE s, CK_OBJECT_HANDLE *out, CK_ULONG max, CK_ULONG *n)
@@ -273,6 +318,9 @@ static CK_RV sign(CK_SESSION_HANDLE s, CK_BYTE *in, CK_ULONG in_n, CK_BYTE *out,
 static CK_RV encrypt_init(CK_SESSION_HANDLE s, CK_MECHANISM *m, CK_OBJECT_HANDLE h)
 {
     BREAK("C_EncryptInit", s);
+    appends = m->mechanism == CKM_AES_GCM && way("fips");
+    if (m->mechanism == CKM_AES_GCM && way("nogcm"))
+        return CKR_MECHANISM_INVALID;
     if (m->mechanism == CKM_AES_GCM && way("iv")) {
         const CK_GCM_PARAMS *p = m->pParameter;
 
@@ -286,8 +334,18 @@ static CK_RV encrypt_init(CK_SESSION_HANDLE s, CK_MECHANISM *m, CK_OBJECT_HANDLE
 
 static CK_RV encrypt(CK_SESSION_HANDLE s, CK_BYTE *in, CK_ULONG in_n, CK_BYTE *out, CK_ULONG *n)
 {
+    CK_ULONG more = appends ? APPENDED : 0, room = *n;
+    CK_RV rv;
+
     BREAK("C_Encrypt", s);
-    return spoil(f, real.C_Encrypt(s, in, in_n, out, n), out, n);
+    if (room < in_n + 16 + more && appends)
+        return CKR_BUFFER_TOO_SMALL;
+    rv = spoil(f, real.C_Encrypt(s, in, in_n, out, n), out, n);
+    if (rv == CKR_OK && more) {
+        real.C_GenerateRandom(s, out + *n, more);
+        *n += more;
+    }
+    return rv;
 }
 
 static CK_RV decrypt_init(CK_SESSION_HANDLE s, CK_MECHANISM *m, CK_OBJECT_HANDLE h)
@@ -305,10 +363,16 @@ static CK_RV decrypt(CK_SESSION_HANDLE s, CK_BYTE *in, CK_ULONG in_n, CK_BYTE *o
 static CK_RV generate_key(CK_SESSION_HANDLE s, CK_MECHANISM *m, CK_ATTRIBUTE *a, CK_ULONG n,
                           CK_OBJECT_HANDLE *h)
 {
+    CK_BYTE id[8];
+    CK_ATTRIBUTE other[TEMPLATE_MAX];
     CK_RV rv;
 
     BREAK("C_GenerateKey", s);
-    rv = real.C_GenerateKey(s, m, a, n, h);
+    if (n > TEMPLATE_MAX)
+        return CKR_TEMPLATE_INCONSISTENT;
+    real.C_GenerateRandom(s, id, sizeof id);
+    reid(other, a, n, id, sizeof id);
+    rv = real.C_GenerateKey(s, m, other, n, h);
     *h += offset;
     return rv;
 }
@@ -317,10 +381,17 @@ static CK_RV generate_pair(CK_SESSION_HANDLE s, CK_MECHANISM *m, CK_ATTRIBUTE *a
                            CK_ATTRIBUTE *b, CK_ULONG b_n, CK_OBJECT_HANDLE *pub,
                            CK_OBJECT_HANDLE *priv)
 {
+    CK_BYTE id[8];
+    CK_ATTRIBUTE other[TEMPLATE_MAX], other_b[TEMPLATE_MAX];
     CK_RV rv;
 
     BREAK("C_GenerateKeyPair", s);
-    rv = real.C_GenerateKeyPair(s, m, a, a_n, b, b_n, pub, priv);
+    if (a_n > TEMPLATE_MAX || b_n > TEMPLATE_MAX)
+        return CKR_TEMPLATE_INCONSISTENT;
+    real.C_GenerateRandom(s, id, sizeof id);
+    reid(other, a, a_n, id, sizeof id);
+    reid(other_b, b, b_n, id, sizeof id);
+    rv = real.C_GenerateKeyPair(s, m, other, a_n, other_b, b_n, pub, priv);
     *pub += offset;
     *priv += offset;
     return rv;
@@ -354,6 +425,7 @@ static void hook(void)
     list.C_OpenSession = open_session;
     list.C_Login = login;
     list.C_GetAttributeValue = get_attribute;
+    list.C_SetAttributeValue = set_attribute;
     list.C_FindObjectsInit = find_init;
     list.C_FindObjects = find;
     list.C_SignInit = sign_init;
