@@ -337,25 +337,29 @@ static void *serve(void *arg)
 
 /* ---- start --------------------------------------------------------------------------------- */
 
-/* Where modules keep things, as Debian has them. */
+/* Where modules keep things, as Debian has them; which of them talk with a process of this machine
+ * again and again. */
 static const struct {
     const char *module, *path;
-    bool write;
+    bool write, local;
 } known[] = {
-    {"libsofthsm2", "/var/lib/softhsm", true},
-    {"libopencryptoki", "/var/lib/opencryptoki", true},
-    {"libopencryptoki", "/var/lock/opencryptoki", true},
-    {"libopencryptoki", "/var/log/opencryptoki", true},
-    {"libopencryptoki", "/dev/shm", true},
-    {"libopencryptoki", "/etc/group", false}, /* it gives what it writes to a group */
-    {"libopencryptoki", "/etc/nsswitch.conf", false},
+    {"libsofthsm2", "/var/lib/softhsm", true, false},
+    {"libopencryptoki", "/var/lib/opencryptoki", true, false},
+    {"libopencryptoki", "/var/lock/opencryptoki", true, false},
+    {"libopencryptoki", "/var/log/opencryptoki", true, false},
+    {"libopencryptoki", "/dev/shm", true, false},
+    {"libopencryptoki", "/etc/group", false, false}, /* it gives what it writes to a group */
+    {"libopencryptoki", "/etc/nsswitch.conf", false, false},
+    {"opensc-pkcs11", "/usr/share/opensc", false, true}, /* pcscd */
+    {"opensc-pkcs11", "/etc/opensc", false, true},
 };
 
-static void known_paths(struct arguments *a)
+static void known_paths(struct arguments *a, bool *local)
 {
     for (size_t i = 0; i < CM_COUNT(known) && a->o.module; i++) {
         if (!strstr(a->o.module, known[i].module) || !cm_os_exists(known[i].path))
             continue;
+        *local |= known[i].local;
         (void)(known[i].write ? path_argument(a->write, &a->writes, known[i].path)
                               : path_argument(a->read, &a->reads, known[i].path));
     }
@@ -389,7 +393,7 @@ static cm_err enter_sandbox(struct p11d *d)
                             .network = a->network,
                             .best_effort = a->no_sandbox};
 
-    known_paths(a);
+    known_paths(a, &o.local);
     if (a->cloud) {
         resolver_files(a);
         o.network = true;

@@ -81,8 +81,9 @@ static void say_row(cm_cli *cli, const cm_hsm_status *s, const cm_conform *c)
     for (unsigned t = CM_CONFORM_AES256; t < CM_CONFORM_AAD; t++)
         cm_cli_say(cli, " %s |", word(c->result[t]));
     cm_cli_say(cli, " %s |\n",
-               c->failed                        ? "does not conform"
-               : s->custody == CM_HSM_CLASSICAL ? "hsm-wrapped-classical"
+               c->failed                                           ? "does not conform"
+               : s->custody == CM_HSM_CLASSICAL                    ? "hsm-wrapped-classical"
+               : c->result[CM_CONFORM_AES256] == CM_CONFORM_ABSENT ? "hsm-native"
                : c->result[CM_CONFORM_AES256 + CM_HSM_MLDSA65 - 1] == CM_CONFORM_PASS
                    ? "hsm-native, hsm-wrapped"
                    : "hsm-wrapped");

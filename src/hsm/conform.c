@@ -25,6 +25,7 @@ struct run {
     const cm_crypt *c;
     const cm_hsm *h;
     bool temporary;
+    cm_hsm_alg any;            /* the first that it has; AES-256 if it has none */
     uint8_t id[16], other[16]; /* of this run's keys */
 };
 
@@ -200,16 +201,21 @@ static cm_err other_key(const struct run *r)
                   CM_HSM_NO_KEY);
 }
 
-/* With an AES key in place, for as long as fn() works. */
-static cm_err with_kek(const struct run *r, cm_err (*fn)(const struct run *))
+/* With a key in place, for as long as fn() works. */
+static cm_err with_key(const struct run *r, cm_hsm_alg alg, cm_err (*fn)(const struct run *))
 {
     cm_hsm_key k;
     cm_err e;
 
-    CM_TRY(new_key(r, &k, CM_HSM_AES256, r->id));
+    CM_TRY(new_key(r, &k, alg, r->id));
     e = fn(r);
-    drop_key(r, CM_HSM_AES256, r->id);
+    drop_key(r, alg, r->id);
     return e;
+}
+
+static cm_err with_kek(const struct run *r, cm_err (*fn)(const struct run *))
+{
+    return with_key(r, CM_HSM_AES256, fn);
 }
 
 static cm_err found_with(const struct run *r, const cm_hsm_key *k)
@@ -244,7 +250,7 @@ static cm_err twice(const struct run *r)
 {
     cm_hsm_key k;
 
-    return expect(new_key(r, &k, CM_HSM_AES256, r->id), CM_HSM_KEYS);
+    return expect(new_key(r, &k, r->any, r->id), CM_HSM_KEYS);
 }
 
 static cm_err limits(const struct run *r)
@@ -275,7 +281,7 @@ static cm_err one(const struct run *r, cm_conform_test t)
     case CM_CONFORM_REFIND:
         return refind(r);
     case CM_CONFORM_TWICE:
-        return with_kek(r, twice);
+        return with_key(r, r->any, twice);
     case CM_CONFORM_LIMITS:
         return with_kek(r, limits);
     default:
@@ -283,16 +289,27 @@ static cm_err one(const struct run *r, cm_conform_test t)
     }
 }
 
+static bool is_algorithm(unsigned t)
+{
+    return t >= CM_CONFORM_AES256 && t < CM_CONFORM_AAD;
+}
+
+/* There may be no key pairs to find, no random bytes to give, no key that wraps. */
+static bool may_lack(const cm_conform *c, unsigned t)
+{
+    bool wraps = t == CM_CONFORM_AAD || t == CM_CONFORM_OTHER_KEY || t == CM_CONFORM_LIMITS;
+
+    return is_algorithm(t) || t == CM_CONFORM_REFIND || t == CM_CONFORM_RANDOM ||
+           (wraps && c->result[CM_CONFORM_AES256] == CM_CONFORM_ABSENT);
+}
+
 void cm_conform_run(cm_conform *out, const cm_crypt *c, const cm_hsm *h, bool temporary)
 {
-    struct run r = {.c = c, .h = h, .temporary = temporary};
+    struct run r = {.c = c, .h = h, .temporary = temporary, .any = CM_HSM_AES256};
+    bool found = false;
 
     *out = (cm_conform){.passed = 0};
     for (unsigned t = 0; t < CM_CONFORM_COUNT; t++) {
-        /* There may be no key pairs to find. */
-        bool algorithm_test = (t >= CM_CONFORM_AES256 && t < CM_CONFORM_AAD) ||
-                              t == CM_CONFORM_REFIND ||
-                              t == CM_CONFORM_RANDOM; /* some have none to give */
         cm_err e = cm_random(c, r.id, sizeof r.id);
 
         if (cm_ok(e))
@@ -300,9 +317,13 @@ void cm_conform_run(cm_conform *out, const cm_crypt *c, const cm_hsm *h, bool te
         if (cm_ok(e))
             e = one(&r, (cm_conform_test)t);
         out->why[t] = e;
-        out->result[t] = cm_ok(e)                                       ? CM_CONFORM_PASS
-                         : algorithm_test && cm_is(e, CM_HSM_MECHANISM) ? CM_CONFORM_ABSENT
-                                                                        : CM_CONFORM_FAIL;
+        out->result[t] = cm_ok(e)                                         ? CM_CONFORM_PASS
+                         : may_lack(out, t) && cm_is(e, CM_HSM_MECHANISM) ? CM_CONFORM_ABSENT
+                                                                          : CM_CONFORM_FAIL;
+        if (cm_ok(e) && is_algorithm(t) && !found) {
+            r.any = (cm_hsm_alg)(t - CM_CONFORM_AES256 + CM_HSM_AES256);
+            found = true;
+        }
         out->passed += out->result[t] == CM_CONFORM_PASS;
         out->absent += out->result[t] == CM_CONFORM_ABSENT;
         out->failed += out->result[t] == CM_CONFORM_FAIL;

@@ -1,4 +1,5 @@
 #include <dlfcn.h>
+#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -100,18 +101,12 @@ static cm_err interface(struct module *m)
     return CM_OKAY;
 }
 
-static cm_err initialize(struct module *m, const char *init)
+static cm_err initialize(struct module *m)
 {
-    CM_AUTO(cm_free_ptr) char *text = NULL;
-    CK_C_INITIALIZE_ARGS args = {.flags = CKF_OS_LOCKING_OK};
-    CK_RV rv;
+    CK_C_INITIALIZE_ARGS args = {.flags = CKF_OS_LOCKING_OK, .pReserved = m->init};
+    CK_RV rv = m->f->C_Initialize(&args);
 
-    if (init) {
-        CM_TRY(cm_strdup(&text, cm_view_str(init)));
-        args.pReserved = text;
-    }
-    rv = m->f->C_Initialize(&args);
-    if (rv == CKR_CANT_LOCK || (rv == CKR_ARGUMENTS_BAD && !init)) {
+    if (rv == CKR_CANT_LOCK || (rv == CKR_ARGUMENTS_BAD && !m->init)) {
         m->serial = true;
         rv = m->f->C_Initialize(NULL);
     }
@@ -146,7 +141,29 @@ cm_err cm_p11_module_load(struct module *m, const cm_crypt *c, const char *path,
     if (!m->lib)
         return CM_FAIL(HSM_MODULE);
     CM_TRY(interface(m));
-    return initialize(m, init);
+    if (init)
+        CM_TRY(cm_strdup(&m->init, cm_view_str(init)));
+    return initialize(m);
+}
+
+/* Libraries that a module opens when it starts can't be opened again in the sandbox. */
+void cm_p11_module_pin(const struct module *m)
+{
+    struct link_map *l = NULL;
+
+    if (dlinfo(m->lib, RTLD_DI_LINKMAP, &l) != 0)
+        return;
+    for (; l; l = l->l_next)
+        if (l->l_name[0])
+            (void)dlopen(l->l_name, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+}
+
+cm_err cm_p11_module_again(struct module *m)
+{
+    if (m->initialized)
+        (void)m->f->C_Finalize(NULL);
+    m->initialized = false;
+    return initialize(m);
 }
 
 /* Modules leave threads and exit handlers behind: a library stays loaded. */
@@ -155,4 +172,6 @@ void cm_p11_module_unload(struct module *m)
     if (m->initialized)
         (void)m->f->C_Finalize(NULL);
     m->initialized = false;
+    cm_free(m->init);
+    m->init = NULL;
 }

@@ -442,8 +442,10 @@ cm_err cm_p11_generate(cm_p11 *p, struct session *s, const cm_hsm_request *r, cm
     if (n)
         return CM_FAIL(HSM_KEYS);
     CM_TRY(make(p, s->h, r, &made));
+    if (p->q->rereads) /* H-65 */
+        CM_TRY(cm_p11_reread(p, s));
     e = cm_p11_find(p, s->h, r, true, key, &handle);
-    if (cm_is(e, CM_HSM_NO_KEY))
+    if (cm_is(e, CM_HSM_NO_KEY) && !p->q->rereads)
         e = settle(p, s->h, r, &made, key);
     /* A key that could leave is not left behind for someone to use. */
     if (cm_is(e, CM_HSM_EXPORTABLE))

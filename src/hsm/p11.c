@@ -19,6 +19,12 @@ static const struct quirks known[] = {
     {.name = "nitrokey", .maker = "Nitrokey", .model = ""},
     {.name = "yubihsm", .maker = "Yubico", .model = "YubiHSM"},
     {.name = "zymbit", .maker = "Zymbit", .model = ""},
+    {.name = "opensc",
+     .maker = "",
+     .model = "PKCS#15",
+     .rereads = true,
+     .pss_digest = true,
+     .real = true},
     {.name = "standard", .maker = "", .model = ""},
 };
 
@@ -152,6 +158,8 @@ static cm_err open_session(cm_p11 *p, struct session *s)
     CK_FLAGS flags = CKF_SERIAL_SESSION | CKF_RW_SESSION;
     cm_err e;
 
+    if (!p->m.initialized || (p->opened && p->q->rereads)) /* H-65: there is no other session */
+        CM_TRY(cm_p11_module_again(&p->m));
     if (p->opened)
         CM_TRY(find_again(p));
     CM_TRY(cm_p11_err(p->m.f->C_OpenSession(p->slot, flags, NULL, NULL, &s->h)));
@@ -239,6 +247,18 @@ static void give_back(cm_p11 *p, struct session *s, cm_err e)
     }
     pthread_cond_broadcast(&p->freed);
     pthread_mutex_unlock(&p->lock);
+}
+
+cm_err cm_p11_reread(cm_p11 *p, struct session *s)
+{
+    cm_err e;
+
+    pthread_mutex_lock(&p->lock);
+    forget_handles(p);
+    close_session(p, s);
+    e = open_session(p, s);
+    pthread_mutex_unlock(&p->lock);
+    return e;
 }
 
 /* ---- calls --------------------------------------------------------------------------------- */
@@ -352,7 +372,9 @@ static cm_err set_up(cm_p11 *p, const cm_p11_options *o)
     CM_TRY(cm_p11_module_load(&p->m, p->c, o->module, o->sha256, o->init));
     CM_TRY(find_token(p, &p->slot, &p->token));
     p->q = quirks_of(&p->token);
-    most = p->m.serial ? 1 : CM_P11_SESSIONS;
+    if (p->q->rereads)
+        cm_p11_module_pin(&p->m);
+    most = p->m.serial || p->q->rereads ? 1 : CM_P11_SESSIONS;
     p->sessions = CM_MIN(o->sessions ? o->sessions : SESSIONS_STANDARD, most);
     p->room = p->sessions;
     return CM_OKAY;

@@ -23,7 +23,9 @@ enum { CACHE = 32, SLOTS_MAX = 64, FOUND_MAX = 4, CM_P11_NAME_MAX = 96 };
 struct quirks {
     const char *name, *maker, *model; /* as they begin in CK_TOKEN_INFO */
     bool token_iv;                    /* it chooses the IV of AES-GCM and writes it back */
-    bool real;                        /* really run in our tests */
+    bool pss_digest;                  /* RSA-PSS of a digest works, of a message not */
+    bool rereads; /* what it says of a new key is true once the module was started anew */
+    bool real;    /* really run in our tests */
 };
 
 struct module {
@@ -31,12 +33,17 @@ struct module {
     CK_FUNCTION_LIST *f;
     CK_VERSION version;
     bool initialized, serial; /* serial: the module can't lock, so one session does everything */
+    char *init;               /* what it is started with, or NULL */
     char path[CM_HSM_PATH_MAX];
     uint8_t hash[32];
 };
 CM_MUST cm_err cm_p11_module_load(struct module *m, const cm_crypt *c, const char *path,
                                   const char *sha256, const char *init);
 void cm_p11_module_unload(struct module *m);
+/* What it has loaded until now stays loaded to the end of the process. */
+void cm_p11_module_pin(const struct module *m);
+/* Ended and started in this process: what it held in memory is gone. Nobody else is in it. */
+CM_MUST cm_err cm_p11_module_again(struct module *m);
 /* Nothing of what a module says is taken for more than it is: HSM_DEVICE for what is not known. */
 cm_err cm_p11_err(CK_RV rv);
 
@@ -96,6 +103,12 @@ CM_MUST cm_err cm_p11_search(cm_p11 *p, CK_SESSION_HANDLE s, CK_ULONG class, CK_
 /* False too when the token does not say. */
 bool cm_p11_object_is(cm_p11 *p, CK_SESSION_HANDLE s, CK_OBJECT_HANDLE h, CK_ULONG class,
                       cm_view label);
+
+/* ---- p11.c ---- */
+
+/* The module started anew, and the session opened again: the only one there is. */
+CM_MUST cm_err cm_p11_reread(cm_p11 *p, struct session *s);
+
 /* ---- objects.c ---- */
 
 /* H-5: by id and public key's hash. fresh: past the cache. */

@@ -36,13 +36,19 @@ static cm_err sign_rsa(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r,
     CK_RSA_PKCS_PSS_PARAMS pss = {CKM_SHA256, CKG_MGF1_SHA256, 32};
     CK_MECHANISM m = {CKM_SHA256_RSA_PKCS_PSS, &pss, sizeof pss};
     CK_ULONG size = cm_hsm_alg_rsa(r->alg) / 8, n = size;
+    cm_view v = r->data;
+    uint8_t digest[32];
 
     if (r->pkcs1)
         m = (CK_MECHANISM){CKM_SHA256_RSA_PKCS, NULL, 0};
+    else if (p->q->pss_digest) {
+        m.mechanism = CKM_RSA_PKCS_PSS;
+        CM_TRY(cm_hash_once(p->c, CM_SHA256, digest, r->data));
+        v = CM_VIEW(digest);
+    }
     CM_TRY(cm_hsm_answer_room(a, size));
     CM_TRY(cm_p11_err(p->m.f->C_SignInit(s, &m, key)));
-    CM_TRY(
-        cm_p11_err(p->m.f->C_Sign(s, (CK_BYTE *)(uintptr_t)r->data.p, r->data.n, a->data.p, &n)));
+    CM_TRY(cm_p11_err(p->m.f->C_Sign(s, (CK_BYTE *)(uintptr_t)v.p, v.n, a->data.p, &n)));
     if (n != size)
         return CM_FAIL(HSM_WRONG);
     a->data.n = n;

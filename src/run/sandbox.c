@@ -369,12 +369,14 @@ static int allow_program(scmp_filter_ctx f, const cm_sandbox_options *o)
     return bad;
 }
 
-static int allow_sockets(scmp_filter_ctx f)
+static int allow_sockets(scmp_filter_ctx f, const cm_sandbox_options *o)
 {
     static const int families[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
+    bool module = o->profile == CM_SANDBOX_P11D;
+    size_t n = !module || o->network ? CM_COUNT(families) : o->local ? 1 : 0;
     int bad = 0;
 
-    for (size_t i = 0; !bad && i < CM_COUNT(families); i++)
+    for (size_t i = 0; !bad && i < n; i++)
         bad = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
                                equal(0, (scmp_datum_t)families[i]));
     return bad;
@@ -396,8 +398,8 @@ static int fill(scmp_filter_ctx f, const cm_sandbox_options *o)
         bad = allow(f, calls_kmsd, CM_COUNT(calls_kmsd));
     if (!bad && o->profile == CM_SANDBOX_P11D)
         bad = allow(f, calls_p11d, CM_COUNT(calls_p11d));
-    if (!bad && (o->profile == CM_SANDBOX_KMSD || (o->profile == CM_SANDBOX_P11D && o->network)))
-        bad = allow_sockets(f);
+    if (!bad && o->profile != CM_SANDBOX_KEYD)
+        bad = allow_sockets(f, o);
     return bad;
 }
 

@@ -18,7 +18,7 @@ enum { /* what is in force: shown in status */
 typedef enum {
     CM_SANDBOX_KEYD,    /* inherited descriptors only: no files, no new sockets but accepted ones */
     CM_SANDBOX_KMSD,    /* sockets, and files below the given folders; no programs, no debugging */
-    CM_SANDBOX_P11D,    /* the same, and System V memory; sockets only if `network` */
+    CM_SANDBOX_P11D,    /* the same, and System V memory; sockets only if `network` or `local` */
     CM_SANDBOX_ENCLAVE, /* a stranger's program: one execveat() of `exec_fd`, threads, files below
                            `read` and `run`; nothing is made, written, connected or looked into */
 } cm_sandbox_profile;
@@ -28,6 +28,7 @@ typedef struct {
     const char *const *read;  /* KMSD, P11D: files and folders to read below; NULL at the end */
     const char *const *write; /* KMSD, P11D: folders to read, make, change and remove files below */
     bool network;             /* P11D: new sockets */
+    bool local;               /* P11D: new sockets, to this machine's processes alone */
     const char *const *run;   /* ENCLAVE: files and folders to read and to run below */
     int exec_fd;              /* ENCLAVE: the program */
     bool dynamic;             /* ENCLAVE: it has a loader, which maps libraries to be run */

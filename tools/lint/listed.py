@@ -11,6 +11,7 @@ HELPERS = (
     "tests/e2e/lib.sh",
     "tests/e2e/nodes_lib.sh",
     "tests/e2e/server.sh",
+    "tests/e2e/card.sh",
     "tests/e2e/soft_tokens.sh",
     "tests/e2e/swtpm.sh",
     "tests/e2e/tokens.sh",
