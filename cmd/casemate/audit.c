@@ -242,6 +242,8 @@ static void entry_event(cm_cli *cli, uint64_t index, const cm_audit_entry *x, co
     cm_json_put_hex(&e.w, "request", x->request);
     cm_json_put_hex(&e.w, "evidence", x->evidence);
     cm_json_put_text(&e.w, "decision", cm_view_str(decision_text(x->decision)));
+    if (x->custody.n)
+        cm_json_put_text(&e.w, "custody", x->custody);
     if (x->reason)
         cm_json_put_text(&e.w, "reason", cm_view_str(cm_err_name((cm_err){x->reason})));
     cm_cli_event_end(cli, &e);
@@ -250,6 +252,7 @@ static void entry_event(cm_cli *cli, uint64_t index, const cm_audit_entry *x, co
 void cm_cli_say_entry(cm_cli *cli, uint64_t index, cm_view entry)
 {
     char resource[CM_CLI_LINE], op[CM_AUDIT_OP_MAX + 1], tenant[CM_AUDIT_TENANT_MAX + 1], date[32];
+    char custody[CM_AUDIT_CUSTODY_MAX + 1];
     cm_audit_entry x;
     cm_err e = cm_audit_entry_decode(&x, entry);
 
@@ -259,8 +262,10 @@ void cm_cli_say_entry(cm_cli *cli, uint64_t index, cm_view entry)
     }
     resource_text(resource, sizeof resource, x.resource);
     entry_event(cli, index, &x, resource);
-    cm_cli_say(cli, "%8llu  %s  %-7s  %s  %s  %s%s%s\n", (unsigned long long)index,
+    cm_cli_say(cli, "%8llu  %s  %-7s  %s  %s  %s%s%s%s%s\n", (unsigned long long)index,
                cm_cli_date(date, x.time_ms / 1000), decision_text(x.decision),
                cm_cli_clean(op, sizeof op, x.op), cm_cli_clean(tenant, sizeof tenant, x.tenant),
-               resource, x.reason ? "  " : "", x.reason ? cm_err_name((cm_err){x.reason}) : "");
+               resource, x.custody.n ? "  " : "",
+               x.custody.n ? cm_cli_clean(custody, sizeof custody, x.custody) : "",
+               x.reason ? "  " : "", x.reason ? cm_err_name((cm_err){x.reason}) : "");
 }

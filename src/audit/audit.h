@@ -11,6 +11,7 @@ enum {
     CM_AUDIT_OP_MAX = 64,
     CM_AUDIT_RESOURCE_MAX = 1024,
     CM_AUDIT_ENTRY_MAX = 2048, /* encoded */
+    CM_AUDIT_CUSTODY_MAX = 32,
 };
 
 /** One decision. Views borrow. Personal data (principal, address) goes in as salted hashes; the
@@ -27,6 +28,7 @@ typedef struct {
     cm_view evidence; /* SHA-256 of attestation evidence, or empty */
     cm_audit_decision decision;
     uint32_t reason; /* cm_err.v of a refusal; 0, and always 0 with ALLOW */
+    cm_view custody; /* of the key material that was made, brought or destroyed; or empty */
 } cm_audit_entry;
 
 /** Append the one encoding of e. BAD_ARGUMENT for a field out of its bounds (A-2): an id that is

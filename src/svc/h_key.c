@@ -204,6 +204,7 @@ static cm_err sealed_version(cm_call *c, cm_msg **out, uint64_t number_of, uint6
     }
     if (later)
         cm_set_number(v, M_SealedVersion_activate_at_ms, activate_at);
+    CM_TRY(cm_keyrec_log_custody(c, v));
     *out = v;
     return CM_OKAY;
 }

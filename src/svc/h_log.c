@@ -132,6 +132,7 @@ static cm_err show_entry(cm_call *c, cm_msg *out, uint64_t leaf, const cm_audit_
     cm_set_view(out, M_LogEntry_principal, e->principal);
     cm_set_view(out, M_LogEntry_id, e->id);
     cm_set_view(out, M_LogEntry_entry, bytes);
+    cm_set_view(out, M_LogEntry_custody, e->custody);
     (void)c;
     return CM_OKAY;
 }

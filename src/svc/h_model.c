@@ -141,6 +141,7 @@ static cm_err record_key(cm_call *c, cm_view *sealed)
     cm_set_view(v, M_SealedVersion_sealed, *sealed);
     cm_set_view(v, M_SealedVersion_public_key, public_key);
     cm_set_view(v, M_SealedVersion_custody, CM_LIT("software"));
+    CM_TRY(cm_keyrec_log_custody(c, v));
     versions[0] = v;
     days = cm_msg_number(space, M_ModelRecord_rotation_days, 0);
     CM_TRY(cm_svc_new_msg(c, &r, &cm_message_KeyRecord));

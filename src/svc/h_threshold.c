@@ -104,6 +104,7 @@ static cm_err share_record(cm_call *c, cm_msg **out, cm_view sealed, cm_view pub
     cm_set_view(v, M_SealedVersion_sealed, sealed);
     cm_set_view(v, M_SealedVersion_public_key, public_key);
     cm_set_view(v, M_SealedVersion_custody, CM_LIT("software"));
+    CM_TRY(cm_keyrec_log_custody(c, v));
     cm_set_number(r, M_KeyRecord_type, st->op.bind.type);
     cm_set_msgs(r, M_KeyRecord_versions, versions, 1);
     cm_set_number(r, M_KeyRecord_min_decrypt_version, 1);

@@ -175,6 +175,14 @@ cm_err cm_keyrec_custody(cm_call *c, cm_view *custody, cm_view *device, const cm
     return CM_OKAY;
 }
 
+/* V-140 */
+cm_err cm_keyrec_log_custody(cm_call *c, const cm_msg *version)
+{
+    cm_view device;
+
+    return cm_keyrec_custody(c, &c->state->custody, &device, version);
+}
+
 static cm_err show_version(cm_call *c, cm_msg **out, const cm_msg *record, const cm_msg *v)
 {
     cm_view pk = cm_msg_view(v, M_SealedVersion_public_key);

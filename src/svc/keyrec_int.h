@@ -41,6 +41,8 @@ cm_err cm_keyrec_put(cm_call *c, cm_view keyspace, cm_view name, cm_msg *record,
 /* The tenant's device, for people. */
 CM_MUST cm_err cm_keyrec_device(cm_call *c, cm_view *device);
 cm_err cm_keyrec_custody(cm_call *c, cm_view *custody, cm_view *device, const cm_msg *version);
+/* The same into the entry of what is under way: V-140. */
+CM_MUST cm_err cm_keyrec_log_custody(cm_call *c, const cm_msg *version);
 
 /* A copy of a tenant's KEK record, to change. */
 cm_err cm_keyrec_copy_keks(cm_call *c, cm_msg **out, const cm_msg *record);

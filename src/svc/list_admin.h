@@ -223,7 +223,8 @@
     F(M, 8, reason, TEXT, 0, 64, 0, NULL, NULL, "Name of the reason of a refusal.") \
     F(M, 9, principal, BYTES, 0, 64, 0, NULL, NULL, "Who, as a salted hash.") \
     F(M, 10, id, BYTES, 0, 16, 0, NULL, NULL, "The request's id.") \
-    F(M, 11, entry, BYTES, 0, 8192, 0, NULL, NULL, "The leaf as it stands in the log.")
+    F(M, 11, entry, BYTES, 0, 8192, 0, NULL, NULL, "The leaf as it stands in the log.") \
+    F(M, 12, custody, TEXT, 0, 32, 0, NULL, NULL, "Of a key that was made, brought or destroyed: hsm-native, hsm-wrapped, hsm-wrapped-classical, software.")
 #define CM_FIELDS_ListEntriesAnswer(F, M) \
     F(M, 1, entries, MSG, CM_FF_REPEATED, 0, 1000, NULL, &cm_message_LogEntry, "The tenant's entries among those looked at.") \
     F(M, 2, next, U64, 0, 0, 0, NULL, NULL, "Go on from here.") \

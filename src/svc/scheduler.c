@@ -55,6 +55,7 @@ static cm_err commit(cm_call *c, const char *what)
         .resource = st->resource,
         .key_version = st->key_version,
         .decision = CM_AUDIT_ALLOW,
+        .custody = st->custody,
     };
     st->unit.entry = &st->entry;
     e = cm_committer_commit(c->svc->o.committer, &st->unit);
@@ -86,6 +87,9 @@ static cm_err destroy(cm_scheduler *s, cm_call *c, cm_msg *r)
 {
     for (size_t i = 0; i < r->v[M_KeyRecord_versions].n; i++)
         CM_TRY(drop(s, c, r, r->v[M_KeyRecord_versions].msgs[i]));
+    if (r->v[M_KeyRecord_versions].n)
+        CM_TRY(cm_keyrec_log_custody(
+            c, r->v[M_KeyRecord_versions].msgs[r->v[M_KeyRecord_versions].n - 1]));
     for (size_t i = 0; i < r->v[M_KeyRecord_versions].n; i++) {
         cm_msg *v = r->v[M_KeyRecord_versions].msgs[i];
 

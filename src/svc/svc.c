@@ -313,6 +313,7 @@ static void fill_entry(struct cm_call_state *st, cm_audit_decision d, cm_err why
         .evidence = st->evidence,
         .decision = d,
         .reason = why.v,
+        .custody = st->custody,
     };
     st->unit.entry = &st->entry;
 }

@@ -115,6 +115,7 @@ struct cm_call_state {
     cm_view keyspace, key;
     const cm_msg *key_record; /* of the key it is about; NULL: there is none */
     uint64_t key_version;
+    cm_view custody;  /* V-140: of what was made */
     cm_view resource; /* of the log entry */
     cm_view request;  /* of the log entry */
     cm_view evidence;

@@ -57,6 +57,16 @@ until_says() {
     die "$1 never said $2 ($rc: $out); $(tail -20 "$WORK/log")"
 }
 
+# logged OPERATION WHO TENANT: its entry, which shows within a moment, names a key in the token
+logged() {
+    for _ in $(seq 300); do
+        "$2" "$3" audit tail -n 500 --json >"$WORK/tail"
+        ! grep -q "\"op\":\"$1\".*\"decision\":\"allowed\",\"custody\":\"hsm-native\"" "$WORK/tail" || return 0
+        sleep 0.1
+    done
+    die "no $1 of a native key: $(cat "$WORK/tail")"
+}
+
 # ---- two tokens, three tenants
 new_token one
 new_token two
@@ -130,6 +140,11 @@ printf 'text of RSA-2048' >"$WORK/text"
 openssl dgst -sha256 -verify "$WORK/rsa.der" -keyform DER -signature "$WORK/sig.RSA-2048" \
     -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:32 "$WORK/text" >/dev/null ||
     die 'OpenSSL does not verify it'
+# V-140: what each key is in the custody of
+as acme audit tail -n 500 --json >"$WORK/tail"
+json "$WORK/tail" '{"hsm-native", "hsm-wrapped"} == {x["custody"] for x in e if x.get("op") == "CreateKey" and x["decision"] == "allowed"}'
+as plain audit tail -n 500 --json >"$WORK/tail"
+json "$WORK/tail" '{"software"} == {x["custody"] for x in e if x.get("op") == "CreateKey" and x["decision"] == "allowed"}'
 # KM-62: a digest is the message's
 printf 'text of P-256' >"$WORK/text"
 openssl dgst -sha256 -binary "$WORK/text" >"$WORK/digest"
@@ -139,6 +154,7 @@ expect 2 KEY_FORM as acme key sign native-Ed25519 --data "@$WORK/digest" --form 
 expect 2 'stays there' as acme key create n --type P-256 --custody hsm-native --exportable
 expect 3 SVC_NOT_EXPORTABLE as acme key export native-P-256 --recipient "@$WORK/import"
 ok as acme key rotate native-P-256
+logged RotateKey as acme
 as acme key info native-P-256 --json >"$WORK/info"
 json "$WORK/info" 'e[0]["version"] == 2 and all(v["custody"] == "hsm-native" for v in e[0]["versions"])'
 as acme key attest native-P-256 --json >"$WORK/attested"
@@ -205,6 +221,50 @@ ok casemate tenant update --tenant acme --hsm alpha
 signs acme
 as acme key info k --json >"$WORK/info"
 json "$WORK/info" 'e[0]["versions"][0]["custody"] == "hsm-wrapped"'
-casemate audit tail --tenant system -n 100 | grep -q 'UpdateTenant.*acme.*hsm-wrapped.*alpha' || die 'the move is not in the log'
+casemate audit tail --tenant system -n 100 | has 'UpdateTenant.*acme.*hsm-wrapped.*alpha' || die 'the move is not in the log'
+
+# ---- KM-64, V-140: when its week is over, a key goes out of the token before it is destroyed. A
+# token that is away keeps it pending; what is software's goes in the same round.
+in_token() { pkcs11-tool --module "$module" --token-label one --login --pin 482916 -O 2>&1 | has "label:.*$1"; }
+if command -v pkcs11-tool >/dev/null; then
+    ok as acme key create last --type P-256 --custody hsm-native
+    in_token last || die 'not in the token'
+    ok as acme key destroy last --delay-days 7
+    ok as plain key create last --type ML-DSA-65
+    ok as plain key destroy last --delay-days 7
+    expect 6 KEY_STATE as acme key sign last --data x
+    in_token last || die 'gone before its time'
+    finish
+    take one
+    later=(env "LD_PRELOAD=$CASEMATE_CLOCK_SHIFT" CASEMATE_SHIFT_S=700000 "ASAN_OPTIONS=${ASAN_OPTIONS:-}:verify_asan_link_order=0")
+    as_later() { CASEMATE_SERVER=$WORK/$1.json "${later[@]}" casemate "${@:2}"; }
+    # becomes TENANT STATE
+    becomes() {
+        for _ in $(seq 300); do
+            if as_later "$1" key info last 2>&1 | has "state  *$2"; then
+                return
+            fi
+            sleep 0.1
+        done
+        die "$1's key is never $2: $(as_later "$1" key info last 2>&1); $(tail -20 "$WORK/log")"
+    }
+    "${later[@]}" casemate serve --dir "$dir" --listen "127.0.0.1:$port" --shares-file "$WORK/shares" >>"$WORK/log" 2>&1 &
+    server=$!
+    ready
+    becomes plain destroyed
+    for _ in $(seq 600); do
+        ! grep -q ' chores .*failed=[1-9]' "$WORK/log" || break
+        sleep 0.1
+    done
+    grep -q ' chores .*failed=[1-9]' "$WORK/log" || die "nobody tried: $(tail -20 "$WORK/log")"
+    sed 's|/tokens$|/away|' "$SOFTHSM2_CONF" >"$WORK/away.conf"
+    SOFTHSM2_CONF=$WORK/away.conf in_token last || die 'gone with the token away'
+    give one
+    becomes acme destroyed
+    ! in_token last || die 'still in the token'
+    logged DestroyDue as_later acme
+else
+    echo 'SKIP: no pkcs11-tool'
+fi
 finish
 echo 'ok'

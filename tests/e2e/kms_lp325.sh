@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # The ten calls of LP-325's client, and Verify, one by one on a server whose root is under a key in
-# a token (SoftHSM2): each by the operation that stands for it, with what it gave.
+# a token (SoftHSM2): each by the operation that stands for it, with what it gave; by REST, and again
+# by gRPC for Python through the proxy.
 # shellcheck source=tests/e2e/lib.sh
 . "$CASEMATE_SOURCE/tests/e2e/lib.sh"
 # shellcheck source=tests/e2e/tokens.sh
 . "$CASEMATE_SOURCE/tests/e2e/tokens.sh"
-: "${dir:?}"
+: "${dir:?}" "${port:?}"
 token kms
 launch_on kms
 ready
@@ -77,6 +78,37 @@ shown HealthCheck 'GET /v1/health' serving
 admin /metrics >metrics
 grep -q '^casemate_requests_total{op="Sign",result="ok"} [1-9]' metrics || die 'no count of signatures'
 shown GetMetrics 'GET /metrics' "$(grep -c '^casemate' metrics) series"
+
+# ---- all of them by gRPC, for a principal with a key of its own
+python=/usr/bin/python3 # packages of the distribution belong to this one
+[ -x "$python" ] || python=python3
+if [ -x "${CASEMATE_OPENSSL:-}" ] && "$python" -c 'import grpc, google.protobuf' 2>/dev/null; then
+    ok casemate key new -t ML-DSA-65 --no-passphrase -o app.pem
+    "$CASEMATE_OPENSSL" pkey -in app.pem -pubout -outform DER | tail -c 1952 >app.raw
+    ok casemate principal create --principal app \
+        --credentials "{\"kind\":\"ml_dsa\",\"public_key\":\"$(base64 -w0 app.raw)\"}"
+    ok casemate policy put app --principals app --actions '*'
+    casemate proxy --listen "unix:$WORK/proxy.sock" --to "https://127.0.0.1:$port" --ca "$dir/ca.crt" >"$WORK/proxy.log" 2>&1 &
+    proxy=$!
+    trap 'kill $server $proxy 2>/dev/null || true; wait 2>/dev/null || true' EXIT
+    for _ in $(seq 600); do [ -S "$WORK/proxy.sock" ] && break; sleep 0.1; done
+    "$python" "$CASEMATE_SOURCE/tests/e2e/kms_lp325.py" "unix:$WORK/proxy.sock" app.pem app.raw ||
+        die "gRPC: $(tail -n 3 "$WORK/proxy.log"; tail -n 3 "$WORK/log")"
+    admin /metrics >metrics
+    grep -q '^casemate_requests_total{op="Sign",result="ok"} 1[0-9]' metrics || die 'gRPC is not counted'
+    kill "$proxy"
+    wait "$proxy" || true
+    trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true; wait 2>/dev/null || true' EXIT
+else
+    echo 'SKIP: no gRPC for Python, or no OpenSSL that knows ML-DSA'
+fi
+
+# ---- V-140: the log names the custody of what was made
+casemate audit tail -n 500 >entries
+for op in CreateKey ImportKey ImportWrapped DealThreshold; do
+    grep -q " $op .* hsm-wrapped" entries || die "no custody of $op: $(grep " $op " entries)"
+done
+! grep ' Sign .* hsm-' entries || die 'a signature has no custody'
 kill -TERM "$server"
 wait "$server" || die "the server failed at the end: $(tail -3 "$WORK/log")"
 server=

@@ -83,6 +83,39 @@ static void an_entry_byte_by_byte(void **state)
     cm_buf_free(&b);
 }
 
+/* A-4: the entries of logs from before there was a custody read on, and are written as they were.
+ */
+static void an_entry_with_a_custody(void **state)
+{
+    static const char want[] = "a6000201010250000102030405060708090a0b0c0d0e0f"
+                               "05694372656174654b6579"        /* "CreateKey" */
+                               "0a010c6a68736d2d6e6174697665"; /* "hsm-native" */
+    cm_audit_entry e = {.time_ms = 1,
+                        .id = t_hex("000102030405060708090a0b0c0d0e0f"),
+                        .op = CM_LIT("CreateKey"),
+                        .decision = CM_AUDIT_ALLOW,
+                        .custody = CM_LIT("hsm-native")};
+    cm_audit_entry got;
+    cm_buf b = {.max = 4096};
+    cm_view v = t_hex(want);
+
+    (void)state;
+    assert_okay(cm_audit_entry_encode(&b, &e));
+    assert_int_equal(v.n, b.n);
+    assert_memory_equal(v.p, b.p, v.n);
+    assert_okay(cm_audit_entry_decode(&got, cm_buf_view(&b)));
+    assert_true(cm_view_eq(got.custody, e.custody));
+    b.p[2] = 1; /* version 1 has none, and version 2 always one */
+    assert_reason(AUDIT_ENTRY, cm_audit_entry_decode(&got, cm_buf_view(&b)));
+    assert_reason(AUDIT_ENTRY,
+                  cm_audit_entry_decode(&got, t_hex("a5000201010250000102030405060708090a0b0c0d0e0f"
+                                                    "05645369676e0a01")));
+    assert_reason(AUDIT_ENTRY,
+                  cm_audit_entry_decode(&got, t_hex("a6000201010250000102030405060708090a0b0c0d0e0f"
+                                                    "05645369676e0a010c60")));
+    cm_buf_free(&b);
+}
+
 static void an_entry_out_of_bounds(void **state)
 {
     static uint8_t big[2000];
@@ -107,6 +140,7 @@ static void an_entry_out_of_bounds(void **state)
     REFUSED(e.principal = cm_view_of(big, 31));
     REFUSED(e.request = cm_view_of(big, 33));
     REFUSED(e.evidence = cm_view_of(big, 1));
+    REFUSED(e.custody = cm_view_of(big, 33));
     REFUSED(e.decision = (cm_audit_decision)0);
     REFUSED(e.decision = (cm_audit_decision)4);
     REFUSED(e.decision = CM_AUDIT_ALLOW);
@@ -117,7 +151,7 @@ static void an_entry_out_of_bounds(void **state)
                   cm_audit_entry_decode(&e, t_hex("a6000101010250000102030405060708090a0b0c0d0e0f"
                                                   "05645369676e0a010b05")));
     assert_reason(AUDIT_ENTRY,
-                  cm_audit_entry_decode(&e, t_hex("a5000201010250000102030405060708090a0b0c0d0e0f"
+                  cm_audit_entry_decode(&e, t_hex("a5000301010250000102030405060708090a0b0c0d0e0f"
                                                   "05645369676e0a01")));
     assert_okay(cm_audit_entry_decode(&e, t_hex("a5000101010250000102030405060708090a0b0c0d0e0f"
                                                 "05645369676e0a01")));
@@ -515,6 +549,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_entry_has_one_form),
         cmocka_unit_test(an_entry_byte_by_byte),
+        cmocka_unit_test(an_entry_with_a_custody),
         cmocka_unit_test(an_entry_out_of_bounds),
         cmocka_unit_test(blinding),
         cmocka_unit_test(a_note_of_another_program),
