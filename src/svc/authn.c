@@ -188,6 +188,7 @@ static cm_err by_session(cm_call *c, const cm_httpsig *s, const cm_httpsig_messa
     char tenant[CM_TENANT_MAX + 1], name[CM_NAME_MAX + 1];
     uint8_t id[CM_SESSION_ID];
     cm_svc_session *x;
+    uint64_t until = 0;
     cm_view t, n;
     cm_err e = CM_FAIL(SVC_SESSION);
 
@@ -203,6 +204,7 @@ static cm_err by_session(cm_call *c, const cm_httpsig *s, const cm_httpsig_messa
     if (cm_ok(e)) {
         memcpy(tenant, x->tenant, sizeof tenant);
         memcpy(name, x->principal, sizeof name);
+        until = x->expires_ms;
     }
     (void)pthread_mutex_unlock(&c->svc->sessions_lock);
     CM_TRY(e);
@@ -211,7 +213,9 @@ static cm_err by_session(cm_call *c, const cm_httpsig *s, const cm_httpsig_messa
         return CM_FAIL(SVC_SESSION);
     CM_TRY(cm_arena_copy(c->arena, &t, t));
     CM_TRY(cm_arena_copy(c->arena, &n, cm_view_str(name)));
-    return principal(c, CM_BY_SESSION, t, n);
+    CM_TRY(principal(c, CM_BY_SESSION, t, n));
+    c->state->who.until_ms = until;
+    return CM_OKAY;
 }
 
 cm_err cm_do_open_session(cm_call *c)
@@ -276,7 +280,9 @@ static cm_err by_api_key(cm_call *c, cm_view text)
     expires = cm_msg_number(row->msg, M_CredentialRecord_expires_ms, 0);
     if (expires && expires <= c->state->now) /* V-17 */
         return CM_FAIL(SVC_API_KEY_OVER);
-    return by_row(c, CM_BY_API_KEY, row, tenant);
+    CM_TRY(by_row(c, CM_BY_API_KEY, row, tenant));
+    c->state->who.until_ms = expires;
+    return CM_OKAY;
 }
 
 /* What a token claims to come from: nothing is believed before it verifies against the pins. */
@@ -350,7 +356,9 @@ static cm_err by_token(cm_call *c, cm_view token)
     CM_TRY(find_credential(c, &row, &tenant, CM_CREDENTIAL_OIDC, CM_VIEW(id)));
     if (!cm_view_eq(tenant, c->state->tenant)) /* a tenant's issuer vouches for nobody else's */
         return CM_FAIL(SVC_UNAUTHENTIC);
-    return by_row(c, CM_BY_TOKEN, row, tenant);
+    CM_TRY(by_row(c, CM_BY_TOKEN, row, tenant));
+    c->state->who.until_ms = (jwt.expires + JWT_SKEW) * 1000;
+    return CM_OKAY;
 }
 
 static cm_err by_certificate(cm_call *c)
@@ -398,15 +406,22 @@ static cm_err authenticate(cm_call *c)
     return CM_FAIL(SVC_UNAUTHENTIC);
 }
 
-/* A stream goes on for whom it began, as long as they may; nothing of that is taken from memory. */
+/* A stream goes on for whom it began, as long as they may, and not past the end of what they showed
+ * (V-130); nothing else of that is taken from memory. */
 static cm_err resume(cm_call *c)
 {
     const cm_svc_who *w = &c->state->before;
     cm_view key;
 
+    if (w->until_ms && w->until_ms <= c->state->now)
+        return w->how == CM_BY_API_KEY ? CM_FAIL(SVC_API_KEY_OVER)
+               : w->how == CM_BY_TOKEN ? CM_FAIL(JWT_TIME)
+                                       : CM_FAIL(SVC_SESSION);
     CM_TRY(CM_PATH(c, &key, CM_LIT(""), CM_LIT("gen"), w->tenant));
     cm_svc_forget(c->svc, key);
-    return principal(c, w->how, w->tenant, w->name);
+    CM_TRY(principal(c, w->how, w->tenant, w->name));
+    c->state->who.until_ms = w->until_ms;
+    return CM_OKAY;
 }
 
 cm_err cm_svc_authenticate(cm_call *c)

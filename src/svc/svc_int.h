@@ -76,6 +76,7 @@ typedef struct {
     cm_view blind;
     cm_view opener; /* the key id of a full signature */
     uint64_t rate;
+    uint64_t until_ms; /* when what they showed is over; 0: it has no end */
 } cm_svc_who;
 
 enum {

@@ -304,6 +304,16 @@ static void sign_request(t_svc *t, t_who *w, wire_request *r)
     header(r, "signature", cm_buf_view(&r->signature.signature));
 }
 
+static void run_one(cm_call *c, waiting *wait)
+{
+    wait->done = false;
+    cm_svc_run(c);
+    (void)pthread_mutex_lock(&wait->lock);
+    while (!wait->done)
+        (void)pthread_cond_wait(&wait->there, &wait->lock);
+    (void)pthread_mutex_unlock(&wait->lock);
+}
+
 static void run_call(t_svc *t, t_who *w, wire_request *r, cm_arena *a, t_answer *out, bool bare)
 {
     waiting wait = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
@@ -332,11 +342,12 @@ static void run_call(t_svc *t, t_who *w, wire_request *r, cm_arena *a, t_answer 
                        fault.why ? fault.why : "");
         return;
     }
-    cm_svc_run(&c);
-    (void)pthread_mutex_lock(&wait.lock);
-    while (!wait.done)
-        (void)pthread_cond_wait(&wait.there, &wait.lock);
-    (void)pthread_mutex_unlock(&wait.lock);
+    run_one(&c, &wait);
+    if (t->stream_ms && c.more && cm_ok(c.result)) {
+        t->now_ms += t->stream_ms;
+        must(cm_svc_more(&c), "more");
+        run_one(&c, &wait);
+    }
     out->result = c.result;
     memcpy(out->detail, c.detail, sizeof out->detail);
     out->retry_after_ms = c.retry_after_ms;

@@ -57,6 +57,7 @@ typedef struct {
     bool hollow;          /* keyops succeed and give nothing */
     bool no_attestor;     /* from the next start on */
     uint64_t api_key_ms;
+    uint64_t stream_ms; /* a stream goes on once more after so long; 0: its beginning is enough */
     size_t keyops;
 } t_svc;
 

@@ -265,6 +265,28 @@ static void test_api_keys(void **state)
     t_svc_done(t);
 }
 
+/* V-130: to the millisecond; who signed has no end. */
+static void test_stream_ends(void **state)
+{
+    static const char tail[] = "/v1/tenants/~/log/tail";
+    t_svc *t = t_svc_new();
+    char text[128], id[64];
+    t_who one;
+
+    (void)state;
+    t->api_key_ms = 1000 * (uint64_t)100;
+    t_svc_restart(t);
+    new_api_key(t, text, id);
+    one = bearer("acme", cm_view_str(text));
+    t->stream_ms = t->api_key_ms - 1;
+    (void)t_ok(t, &one, "GET", tail, NULL);
+    t->stream_ms = 1;
+    t_fails(t, &one, "GET", tail, NULL, CM_SVC_API_KEY_OVER);
+    t->stream_ms = 100 * (uint64_t)DAY_MS;
+    (void)t_ok(t, &t->admin, "GET", tail, NULL);
+    t_svc_done(t);
+}
+
 /* ---- evidence, statements ---- */
 
 static void test_evidence(void **state)
@@ -299,9 +321,8 @@ static void test_evidence(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tokens),
-        cmocka_unit_test(test_issuers),
-        cmocka_unit_test(test_api_keys),
+        cmocka_unit_test(test_tokens),   cmocka_unit_test(test_issuers),
+        cmocka_unit_test(test_api_keys), cmocka_unit_test(test_stream_ends),
         cmocka_unit_test(test_evidence),
     };
 
