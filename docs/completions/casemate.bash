@@ -1800,6 +1800,7 @@ _casemate_words() {
         --keyspace) : && return ;;
         --version) : && return ;;
         --wrapped) : && return ;;
+        --digest) : && return ;;
         --aad) : && return ;;
         --attested-key) : && return ;;
         --purpose) : && return ;;
@@ -1810,7 +1811,7 @@ _casemate_words() {
         --out | -o) compgen -f -- "$cur" && return ;;
         --server) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --wrapped --aad --attested-key --purpose --approval --evidence --challenge --device-evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--tenant --keyspace --version --wrapped --digest --aad --attested-key --purpose --approval --evidence --challenge --device-evidence --out -o --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'model keyspace')
         case $prev in
@@ -1819,9 +1820,10 @@ _casemate_words() {
         --type) : && return ;;
         --daily-budget) : && return ;;
         --rotation-days) : && return ;;
+        --release-policy) : && return ;;
         --server) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--tenant --model --type --daily-budget --rotation-days --server --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--tenant --model --type --daily-budget --rotation-days --release-policy --server --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'model wrap')
         case $prev in

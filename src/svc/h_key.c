@@ -49,23 +49,14 @@ static cm_err check_cosigner(cm_call *c, cm_key_type type, cm_view name)
     return cm_svc_name_check(name);
 }
 
-/* V-86 */
 static cm_err check_release(cm_call *c, const cm_key_type_info *t)
 {
-    cm_view name = cm_msg_view(c->request, M_CreateKeyRequest_release_policy), path;
-    const cm_svc_row *row;
-    cm_err e;
+    cm_view name = cm_msg_view(c->request, M_CreateKeyRequest_release_policy);
 
-    if (name.n == 0)
-        return CM_OKAY;
-    if (!(t->can & (CAN_ENCRYPT | CAN_KEM)))
-        return CM_FAIL(SVC_KEY_KIND);
-    if (number(c->request, M_CreateKeyRequest_exportable))
+    if (name.n && number(c->request, M_CreateKeyRequest_exportable) &&
+        (t->can & (CAN_ENCRYPT | CAN_KEM)))
         return cm_svc_wrong(c, CM_FAIL(SVC_REQUEST), "release_policy: not of an exportable key");
-    CM_TRY(cm_svc_name_check(name));
-    CM_TRY(CM_PATH(c, &path, c->state->tenant, CM_LIT("attest-policy"), name));
-    e = cm_svc_read(c, &row, path, &cm_message_AttestPolicyRecord);
-    return cm_is(e, CM_STORE_NO_ROW) ? CM_FAIL(SVC_NO_POLICY) : e;
+    return cm_svc_release_policy(c, name, t);
 }
 
 /* V-110: in the tenant's device; what it is called there is for people. */

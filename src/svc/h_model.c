@@ -17,6 +17,7 @@ cm_err cm_do_create_keyspace(cm_call *c)
     const cm_msg *q = c->request;
     cm_view type = cm_msg_view(q, M_CreateModelKeyspaceRequest_type), path;
     cm_view model = cm_msg_view(q, M_CreateModelKeyspaceRequest_model);
+    cm_view policy = cm_msg_view(q, M_CreateModelKeyspaceRequest_release_policy);
     const cm_key_type_info *t = type.n ? cm_key_type_by_name(type) : cm_key_type_of(CM_KEY_AES_256);
     uint64_t days = c->svc->o.model_days ? c->svc->o.model_days : ROTATION_DAYS;
     const cm_svc_row *row;
@@ -26,6 +27,7 @@ cm_err cm_do_create_keyspace(cm_call *c)
     CM_TRY(cm_svc_name_check(model));
     if (!t || !(t->can & (CAN_ENCRYPT | CAN_KEM)))
         return cm_svc_wrong(c, CM_FAIL(SVC_KEY_KIND), "type: one that wraps keys");
+    CM_TRY(cm_svc_release_policy(c, policy, t));
     CM_TRY(keyspace_path(c, &path, model));
     c->state->resource = path;
     e = cm_svc_read(c, &row, path, &cm_message_ModelRecord);
@@ -38,6 +40,7 @@ cm_err cm_do_create_keyspace(cm_call *c)
     cm_set_number(r, M_ModelRecord_rotation_days,
                   cm_msg_number(q, M_CreateModelKeyspaceRequest_rotation_days, days));
     cm_set_number(r, M_ModelRecord_created_ms, c->state->now);
+    cm_set_same(r, M_ModelRecord_release_policy, q, M_CreateModelKeyspaceRequest_release_policy);
     cm_set_number(r, M_ModelRecord_format, 1);
     CM_TRY(cm_svc_write(c, path, 1, r));
     cm_set_view(c->answer, M_ModelKeyspace_tenant, c->state->tenant);
@@ -46,12 +49,13 @@ cm_err cm_do_create_keyspace(cm_call *c)
     cm_set_same(c->answer, M_ModelKeyspace_daily_budget, r, M_ModelRecord_daily_budget);
     cm_set_same(c->answer, M_ModelKeyspace_rotation_days, r, M_ModelRecord_rotation_days);
     cm_set_same(c->answer, M_ModelKeyspace_created_ms, r, M_ModelRecord_created_ms);
+    cm_set_same(c->answer, M_ModelKeyspace_release_policy, r, M_ModelRecord_release_policy);
     return CM_OKAY;
 }
 
 /* V-35: what a wrapped content key is bound to: model, version and the digest that a model has in
  * its manifest, in the log and in policies. */
-static cm_err context(cm_call *c, cm_view *out, cm_view digest)
+cm_err cm_svc_model_context(cm_call *c, cm_view *out, cm_view digest)
 {
     CM_AUTO(cm_buf_free) cm_buf b = {.max = 1024};
 
@@ -62,8 +66,15 @@ static cm_err context(cm_call *c, cm_view *out, cm_view digest)
     CM_TRY(cm_cbor_put_text(&b, c->state->keyspace));
     CM_TRY(cm_cbor_put_text(&b, c->state->key));
     CM_TRY(cm_cbor_put_bytes(&b, digest));
-    c->state->request = digest;
     return cm_arena_copy(c->arena, out, cm_buf_view(&b));
+}
+
+/* The digest stands in the leaf. */
+static cm_err context(cm_call *c, cm_view *out, cm_view digest)
+{
+    CM_TRY(cm_svc_model_context(c, out, digest));
+    c->state->request = digest;
+    return CM_OKAY;
 }
 
 static cm_err keyspace_of(cm_call *c, const cm_msg **record)
@@ -153,6 +164,7 @@ static cm_err record_key(cm_call *c, cm_view *sealed)
     cm_set_number(r, M_KeyRecord_next_rotation_ms, days ? st->now + days * CM_DAY_MS : 0);
     cm_set_number(r, M_KeyRecord_created_ms, st->now);
     cm_set_number(r, M_KeyRecord_model, true);
+    cm_set_same(r, M_KeyRecord_release_policy, space, M_ModelRecord_release_policy);
     return cm_keyrec_put(c, st->keyspace, st->key, r, 1);
 }
 

@@ -28,6 +28,23 @@ cm_err cm_svc_kem_of(cm_call *c, cm_view pk, cm_key_type *type, const char *fiel
     return cm_svc_wrong(c, CM_FAIL(SVC_REQUEST), why);
 }
 
+/* V-86 */
+cm_err cm_svc_release_policy(cm_call *c, cm_view name, const cm_key_type_info *t)
+{
+    const cm_svc_row *row;
+    cm_view path;
+    cm_err e;
+
+    if (name.n == 0)
+        return CM_OKAY;
+    if (!(t->can & (CAN_ENCRYPT | CAN_KEM)))
+        return CM_FAIL(SVC_KEY_KIND);
+    CM_TRY(cm_svc_name_check(name));
+    CM_TRY(CM_PATH(c, &path, c->state->tenant, CM_LIT("attest-policy"), name));
+    e = cm_svc_read(c, &row, path, &cm_message_AttestPolicyRecord);
+    return cm_is(e, CM_STORE_NO_ROW) ? CM_FAIL(SVC_NO_POLICY) : e;
+}
+
 static cm_err put_hash(cm_buf *b, const cm_crypt *crypt, cm_view v)
 {
     uint8_t h[32];
@@ -88,21 +105,44 @@ static cm_err decided(cm_call *c, cm_view key, cm_view wrapped)
     return CM_OKAY;
 }
 
+static bool of_model(const cm_call *c)
+{
+    return cm_msg_number(c->state->key_record, M_KeyRecord_model, 0) != 0;
+}
+
+/* V-124: what a model's key wrapped is bound as EncryptModelWeights bound it. */
+static cm_err bound(cm_call *c)
+{
+    cm_view aad = cm_msg_view(c->request, M_ReleaseKeyRequest_aad);
+    cm_view digest = cm_msg_view(c->request, M_ReleaseKeyRequest_digest);
+
+    if (of_model(c)) {
+        if (aad.n)
+            return cm_svc_wrong(c, CM_FAIL(SVC_REQUEST), "aad: a model's digest instead");
+        return cm_svc_model_context(c, &c->state->op.context, digest);
+    }
+    if (digest.n)
+        return cm_svc_wrong(c, CM_FAIL(SVC_REQUEST), "digest: the key is none of a model's");
+    c->state->op.context = aad;
+    return CM_OKAY;
+}
+
 static cm_err unwrapped(cm_call *c, cm_view wrapped)
 {
     uint64_t version;
 
     if (cm_failed(cm_keyop_version_of(&version, wrapped)) || version == 0)
         return CM_FAIL(SVC_CIPHERTEXT);
-    CM_TRY(
-        cm_keyrec_use(c, CM_KEYOP_UNWRAP, CAN_ENCRYPT | CAN_KEM, CM_USE_PROCESS, version, false));
+    CM_TRY(cm_keyrec_use(c, CM_KEYOP_UNWRAP, CAN_ENCRYPT | CAN_KEM, CM_USE_PROCESS, version,
+                         of_model(c)));
     c->state->op.data = wrapped;
-    c->state->op.context = cm_msg_view(c->request, M_ReleaseKeyRequest_aad);
-    return CM_OKAY;
+    return bound(c);
 }
 
 static cm_err itself(cm_call *c, cm_view key)
 {
+    if (of_model(c)) /* V-124 */
+        return cm_svc_wrong(c, CM_FAIL(SVC_REQUEST), "wrapped: of a model, content keys alone");
     CM_TRY(cm_keyrec_use(c, CM_KEYOP_EXPORT, 0, CM_USE_PROCESS,
                          cm_msg_number(c->request, M_ReleaseKeyRequest_version, 0), false));
     c->state->op.more = key;

@@ -221,6 +221,7 @@
     F(M, 2, version, U64, 0, 0, 0, NULL, NULL, "The key's version.") CM_RECEIPT(F, M)
 #define CM_FIELDS_ReleaseKeyRequest(F, M) CM_NAMED_KEY(F, M) CM_KEY_VERSION(F, M) \
     F(M, 6, wrapped, BYTES, 0, 8192, 0, NULL, NULL, "A key of 32 bytes that this one wrapped; absent: the key itself.") \
+    F(M, 7, digest, BYTES, 0, 32, 0, NULL, NULL, "Of a model's key (keyspace: the model, key: its version): the model's digest, as it was given to EncryptModelWeights.") \
     F(M, 8, aad, BYTES, 0, 65536, 0, NULL, NULL, "As it was given to Wrap.") \
     F(M, 28, attested_key, BYTES, CM_FF_REQUIRED, 2048, 0, NULL, NULL, "The machine's ML-KEM or X-Wing public key, to which the evidence is bound.") CM_CLAIMS(F, M)
 #define CM_FIELDS_ReleaseKeyAnswer(F, M) \
@@ -248,14 +249,16 @@
     F(M, 3, model, TEXT, CM_FF_REQUIRED, 128, 0, NULL, NULL, "The model: its keys are in a keyspace of their own.") \
     F(M, 4, type, TEXT, 0, 32, 0, NULL, NULL, "Type of its keys; `AES-256` when absent.") \
     F(M, 5, daily_budget, U64, 0, 1000000000, 0, NULL, NULL, "Releases a day for each version; 0: 1000.") \
-    F(M, 6, rotation_days, U64, 0, 3650, 0, NULL, NULL, "Period of its keys; when absent, `rotation.model` of the configuration: 90.")
+    F(M, 6, rotation_days, U64, 0, 3650, 0, NULL, NULL, "Period of its keys; when absent, `rotation.model` of the configuration: 90.") \
+    F(M, 7, release_policy, TEXT, 0, 128, 0, NULL, NULL, "An attestation policy of the tenant. Content keys that its keys wrapped leave the server only by ReleaseKey, to evidence that meets it. Can't be changed later.")
 #define CM_FIELDS_ModelKeyspace(F, M) \
     F(M, 1, tenant, TEXT, 0, 64, 0, NULL, NULL, "The tenant.") \
     F(M, 3, model, TEXT, 0, 128, 0, NULL, NULL, "The model.") \
     F(M, 4, type, TEXT, 0, 32, 0, NULL, NULL, "Type of its keys.") \
     F(M, 5, daily_budget, U64, 0, 0, 0, NULL, NULL, "Releases a day for each version.") \
     F(M, 6, rotation_days, U64, 0, 0, 0, NULL, NULL, "Period of its keys.") \
-    F(M, 7, created_ms, U64, 0, 0, 0, NULL, NULL, "When it was made.") CM_LEAF(F, M)
+    F(M, 7, created_ms, U64, 0, 0, 0, NULL, NULL, "When it was made.") \
+    F(M, 8, release_policy, TEXT, 0, 128, 0, NULL, NULL, "The attestation policy under which ReleaseKey gives out what its keys wrapped.") CM_LEAF(F, M)
 #define CM_MODEL_VERSION(F, M) CM_TENANT(F, M) \
     F(M, 2, version, TEXT, CM_FF_REQUIRED | CM_FF_PATH, 128, 0, NULL, NULL, "The model's version.") \
     F(M, 3, model, TEXT, CM_FF_REQUIRED | CM_FF_PATH, 128, 0, NULL, NULL, "The model.")

@@ -82,6 +82,7 @@
     F(M, 2, daily_budget, U64, 0, 0, 0, NULL, NULL, "Releases a day.") \
     F(M, 3, rotation_days, U64, 0, 0, 0, NULL, NULL, "Period.") \
     F(M, 4, created_ms, U64, 0, 0, 0, NULL, NULL, "When it was made.") \
+    F(M, 5, release_policy, TEXT, 0, 128, 0, NULL, NULL, "That its keys have.") \
     CM_RECORD_FORMAT(F, M)
 #define CM_FIELDS_ApprovalRecord(F, M) \
     F(M, 1, requester, TEXT, 0, 128, 0, NULL, NULL, "Who asked.") \

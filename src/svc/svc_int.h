@@ -271,8 +271,14 @@ cm_err cm_svc_forget_rcar(cm_call *c, cm_view tenant, const cm_view *keys, size_
 cm_err cm_svc_release_decided(cm_call *c, cm_appraisal *out, const cm_msg **policy, cm_view key,
                               cm_view wrapped);
 
+/* Whether keys of that type may have this policy (empty: none). SVC_KEY_KIND, SVC_NO_POLICY. */
+cm_err cm_svc_release_policy(cm_call *c, cm_view name, const cm_key_type_info *t);
 /* The type of a recipient's key; SVC_REQUEST, which names the field. */
 cm_err cm_svc_kem_of(cm_call *c, cm_view pk, cm_key_type *type, const char *field);
+
+/* ---- h_model.c ---- */
+/* V-35: what a content key of the call's model and version is bound to. SVC_REQUEST. */
+cm_err cm_svc_model_context(cm_call *c, cm_view *out, cm_view digest);
 
 /* ---- challenge.c ---- */
 enum { CM_CHALLENGE_MS = 300000, CM_CHALLENGE_NONCE = 32, CM_CHALLENGE_MAX = 192 };

@@ -310,6 +310,76 @@ static void test_release(void **state)
     world_done(w);
 }
 
+#define MODELS "/v1/tenants/~/models"
+#define LLAMA  MODELS "/llama/versions/"
+
+static const char *of_model(const world *w, const char *claims, const char *wrapped,
+                            const char *digest)
+{
+    return release(w, claims,
+                   t_f(",\"keyspace\":\"llama\",\"wrapped\":\"%s\",\"digest\":\"%s\"", wrapped,
+                       base64_text(digest)));
+}
+
+/* V-124, V-86 */
+static void test_models(void **state)
+{
+    static const char dek[] = "0123456789abcdef0123456789abcdef";
+    static const char digest[] = "the digest of llama, version one";
+    world *w = world_new();
+    t_svc *t = w->t;
+    char wrapped[2048];
+    const char *json;
+
+    (void)state;
+    t_fails(t, &t->admin, "POST", MODELS, "{\"model\":\"llama\",\"release_policy\":\"fleet\"}",
+            CM_SVC_NO_POLICY);
+    (void)t_ok(t, &t->admin, "PUT", POLICY "fleet", policy_body(w, "fleet", 1, 0, 1));
+    json = t_ok(t, &t->admin, "POST", MODELS, "{\"model\":\"llama\",\"release_policy\":\"fleet\"}");
+    assert_string_equal(t_member(json, "release_policy"), "fleet");
+    json = t_ok(
+        t, &t->admin, "POST", LLAMA "1:encryptWeights",
+        t_f("{\"digest\":\"%s\",\"content_key\":\"%s\"}", base64_text(digest), base64_text(dek)));
+    (void)snprintf(wrapped, sizeof wrapped, "%s", t_member(json, "wrapped"));
+    /* Nothing else opens it. */
+    t_fails(t, &t->admin, "POST", LLAMA "1:decryptWeights",
+            t_f("{\"digest\":\"%s\",\"wrapped\":\"%s\"}", base64_text(digest), wrapped),
+            CM_SVC_RELEASE_ONLY);
+    json = t_ok(t, &t->admin, "POST", KEY "1:release",
+                of_model(w, shown(w, &t->admin, "good fleet", true), wrapped, digest));
+    opens(w, json, CM_KEY_AES_256, cm_view_str(dek));
+    t_fails(t, &t->admin, "POST", KEY "1:release",
+            of_model(w, shown(w, &t->admin, "bad", true), wrapped, digest), CM_SVC_RELEASE_REFUSED);
+    /* Another digest, another version, no digest, additional data; the model's key itself. */
+    t_fails(t, &t->admin, "POST", KEY "1:release",
+            of_model(w, shown(w, &t->admin, "good fleet", true), wrapped,
+                     "the digest of llama, version two"),
+            CM_SVC_CIPHERTEXT);
+    (void)t_ok(t, &t->admin, "POST", LLAMA "2:encryptWeights",
+               t_f("{\"digest\":\"%s\"}", base64_text(digest)));
+    t_fails(t, &t->admin, "POST", KEY "2:release",
+            of_model(w, shown(w, &t->admin, "good fleet", true), wrapped, digest),
+            CM_SVC_CIPHERTEXT);
+    t_fails(t, &t->admin, "POST", KEY "1:release",
+            of_model(w, shown(w, &t->admin, "good fleet", true), wrapped, "short"), CM_SVC_REQUEST);
+    t_fails(t, &t->admin, "POST", KEY "1:release",
+            release(w, shown(w, &t->admin, "good fleet", true),
+                    t_f(",\"keyspace\":\"llama\",\"wrapped\":\"%s\",\"aad\":\"eA==\"", wrapped)),
+            CM_SVC_REQUEST);
+    t_fails(t, &t->admin, "POST", KEY "1:release",
+            release(w, shown(w, &t->admin, "good fleet", true), ",\"keyspace\":\"llama\""),
+            CM_SVC_REQUEST);
+    /* A model without a policy, and a digest where there is no model. */
+    (void)t_ok(t, &t->admin, "POST", MODELS, "{\"model\":\"open\"}");
+    (void)t_ok(t, &t->admin, "POST", MODELS "/open/versions/1:encryptWeights",
+               t_f("{\"digest\":\"%s\"}", base64_text(digest)));
+    t_fails(t, &t->admin, "POST", KEY "1:release",
+            release(w, shown(w, &t->admin, "good fleet", true),
+                    t_f(",\"keyspace\":\"open\",\"wrapped\":\"%s\"", wrapped)),
+            CM_SVC_NOT_RELEASABLE);
+    world_done(w);
+}
+
 /* ---- challenges ---- */
 
 /* V-82, V-83 */
@@ -487,6 +557,7 @@ int main(void)
         cmocka_unit_test(test_policies), cmocka_unit_test(test_grants),
         cmocka_unit_test(test_release),  cmocka_unit_test(test_challenges),
         cmocka_unit_test(test_broker),   cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_models),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
