@@ -103,7 +103,9 @@ bool cm_all_zero(cm_view v);
 typedef struct {
     uint8_t b[32];
 } cm_fact;
-CM_MUST cm_err cm_fact_of(cm_fact *out, const cm_crypt *c, cm_view cert, cm_view spki);
+/** Of the SHA-256 digests of a certificate and of a SubjectPublicKeyInfo. */
+CM_MUST cm_err cm_fact_of(cm_fact *out, const cm_crypt *c, const uint8_t cert[32],
+                          const uint8_t spki[32]);
 bool cm_fact_known(cm_attest_cache *c, const cm_fact *f);
 void cm_fact_learn(cm_attest_cache *c, const cm_fact *f);
 
@@ -111,8 +113,14 @@ void cm_fact_learn(cm_attest_cache *c, const cm_fact *f);
 
 enum { CM_POOL_MAX = 24, CM_CRLS_MAX = 8, CM_DER_MAX = 1 << 16 };
 
+/** SHA-256 of a certificate as it came, and of its SubjectPublicKeyInfo. */
+typedef struct {
+    uint8_t cert[32], spki[32];
+} cm_cert_name;
+
 typedef struct {
     X509 *v[CM_POOL_MAX];
+    cm_cert_name name[CM_POOL_MAX];
     size_t n;
 } cm_pool;
 
@@ -190,7 +198,8 @@ bool cm_x509_extension(cm_view *value, const X509 *x, const char *oid);
 /** The common name, empty unless there is exactly one. */
 cm_view cm_x509_cn(const X509_NAME *name);
 
-/** The one certificate of that common name; NULL when there is none or more than one. */
+/** The one certificate of that common name, however often it was given; NULL when there is none or
+ * more than one. */
 X509 *cm_pool_named(const cm_pool *pool, cm_view cn);
 
 #define CM_ATTEST_SCOPED(type, name, fn)                 \

@@ -43,6 +43,8 @@ cm_err cm_pool_add_der(cm_pool *pool, const cm_crypt *c, cm_view der)
         ERR_clear_error();
         return CM_FAIL(ATTEST_CERTIFICATE);
     }
+    CM_TRY(cm_hash_once(c, CM_SHA256, pool->name[pool->n].cert, der));
+    CM_TRY(cm_x509_key_digest(pool->name[pool->n].spki, c, x));
     pool->v[pool->n++] = x;
     x = NULL;
     return CM_OKAY;
@@ -96,22 +98,13 @@ static cm_err root_key(EVP_PKEY **out, const cm_crypt *c, const cm_root *root)
     return *out ? CM_OKAY : CM_FAIL(CRYPT_PROVIDER);
 }
 
-static bool fact_of(cm_fact *f, const cm_run *run, X509 *x, cm_view spki)
-{
-    uint8_t *der = NULL;
-    int n = i2d_X509(x, &der);
-    bool made = n > 0 && cm_ok(cm_fact_of(f, run->c, cm_view_of(der, (size_t)n), spki));
-
-    OPENSSL_free(der);
-    return made;
-}
-
-/* AT-12. key may be NULL, when what is known will do. */
-static bool signed_by(const cm_run *run, X509 *x, EVP_PKEY *key, cm_view spki)
+/* AT-12. cert and spki: digests of x and of the key. key: NULL when what is known will do. */
+static bool signed_by(const cm_run *run, X509 *x, const uint8_t cert[32], EVP_PKEY *key,
+                      const uint8_t spki[32])
 {
     cm_attest_cache *cache = run->in->cache;
     cm_fact f;
-    bool named = cache && fact_of(&f, run, x, spki), good;
+    bool named = cache && cm_ok(cm_fact_of(&f, run->c, cert, spki)), good;
 
     if (named && cm_fact_known(cache, &f))
         return true;
@@ -124,14 +117,12 @@ static bool signed_by(const cm_run *run, X509 *x, EVP_PKEY *key, cm_view spki)
     return good;
 }
 
-static bool signed_by_other(const cm_run *run, X509 *x, X509 *issuer)
+static const cm_cert_name *name_of(const cm_pool *pool, const X509 *x)
 {
-    uint8_t *der = NULL;
-    int n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(issuer), &der);
-    bool good = n > 0 && signed_by(run, x, X509_get0_pubkey(issuer), cm_view_of(der, (size_t)n));
-
-    OPENSSL_free(der);
-    return good;
+    for (size_t i = 0; i < pool->n; i++)
+        if (pool->v[i] == x)
+            return &pool->name[i];
+    return NULL;
 }
 
 /* ---- links --------------------------------------------------------------------------------- */
@@ -150,26 +141,34 @@ static int date_error(const X509 *x, time_t now)
     return to < 0 ? X509_V_ERR_CERT_HAS_EXPIRED : X509_V_OK;
 }
 
-static int link_error(const cm_run *run, X509 *x, X509 *issuer)
+typedef struct {
+    const cm_run *run;
+    const cm_pool *pool;
+} links;
+
+static int link_error(const links *l, X509 *x, X509 *issuer)
 {
+    const cm_cert_name *name = name_of(l->pool, x), *by = issuer ? name_of(l->pool, issuer) : NULL;
+
     if (issuer && !(X509_get_key_usage(issuer) & KU_KEY_CERT_SIGN))
         return X509_V_ERR_KEYUSAGE_NO_CERTSIGN;
-    if (issuer && !signed_by_other(run, x, issuer))
+    if (issuer &&
+        (!name || !by || !signed_by(l->run, x, name->cert, X509_get0_pubkey(issuer), by->spki)))
         return X509_V_ERR_CERT_SIGNATURE_FAILURE;
-    return run->any_time ? X509_V_OK : date_error(x, (time_t)run->p->now);
+    return l->run->any_time ? X509_V_OK : date_error(x, (time_t)l->run->p->now);
 }
 
 /* In the place of the library's own last step, which verifies every signature: signatures and
  * dates, from the anchor down. The anchor's own signature was verified by anchors(). */
 static int check_links(X509_STORE_CTX *ctx)
 {
-    const cm_run *run = X509_STORE_CTX_get_app_data(ctx);
+    const links *l = X509_STORE_CTX_get_app_data(ctx);
     const STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(ctx);
     int n = sk_X509_num(chain);
 
     for (int i = n - 1; i >= 0; i--) {
         X509 *issuer = i + 1 < n ? sk_X509_value(chain, i + 1) : NULL;
-        int e = link_error(run, sk_X509_value(chain, i), issuer);
+        int e = link_error(l, sk_X509_value(chain, i), issuer);
 
         if (e != X509_V_OK) {
             X509_STORE_CTX_set_error(ctx, e);
@@ -181,11 +180,15 @@ static int check_links(X509_STORE_CTX *ctx)
 
 /* AT-5: certificates that the pinned key signed, the root's own among them, end a path. */
 static cm_err anchors(X509_STORE *store, size_t *n, const cm_run *run, const cm_pool *pool,
-                      EVP_PKEY *key, cm_view spki)
+                      EVP_PKEY *key, cm_view root)
 {
+    uint8_t spki[32];
+
     *n = 0;
+    CM_TRY(cm_hash_once(run->c, CM_SHA256, spki, root));
     for (size_t i = 0; i < pool->n; i++) {
-        if (X509_check_ca(pool->v[i]) != 1 || !signed_by(run, pool->v[i], key, spki))
+        if (X509_check_ca(pool->v[i]) != 1 ||
+            !signed_by(run, pool->v[i], pool->name[i].cert, key, spki))
             continue;
         if (X509_STORE_add_cert(store, pool->v[i]) != 1)
             return CM_FAIL(NO_MEMORY);
@@ -202,6 +205,7 @@ static cm_err walk(int *why, cm_path *path, const cm_run *run, X509 *leaf, const
     CM_AUTO(cm_attest_store_ctx_done)
     X509_STORE_CTX *ctx = X509_STORE_CTX_new_ex(cm_crypt_libctx(run->c), cm_crypt_propq(run->c));
     const STACK_OF(X509) * chain;
+    links l = {run, pool};
     X509_VERIFY_PARAM *param;
     int ok;
 
@@ -213,7 +217,7 @@ static cm_err walk(int *why, cm_path *path, const cm_run *run, X509 *leaf, const
     if (X509_STORE_CTX_init(ctx, store, leaf, extra) != 1)
         return CM_FAIL(NO_MEMORY);
     if (run->in->cache) {
-        X509_STORE_CTX_set_app_data(ctx, (void *)(uintptr_t)run);
+        X509_STORE_CTX_set_app_data(ctx, &l);
         X509_STORE_CTX_set_verify(ctx, check_links);
     }
     param = X509_STORE_CTX_get0_param(ctx);
@@ -392,11 +396,11 @@ static bool crl_of(X509_CRL *crl, X509 *x, EVP_PKEY *issuer)
     return good;
 }
 
-/* AT-9 */
+/* AT-9: of several lists of one issuer, any that is current may revoke. */
 static void revoked_one(cm_run *run, const crls *l, X509 *x, EVP_PKEY *issuer)
 {
     const char *why = "no list of a certificate's issuer was given";
-    bool stale = false;
+    bool stale = false, current = false;
 
     for (size_t i = 0; i < l->n; i++) {
         X509_REVOKED *row = NULL;
@@ -409,11 +413,11 @@ static void revoked_one(cm_run *run, const crls *l, X509 *x, EVP_PKEY *issuer)
         }
         if (X509_CRL_get0_by_serial(l->v[i], &row, X509_get0_serialNumber(x)))
             cm_note_fail(run, CM_CHECK_REVOCATION, "a certificate is revoked");
-        else
-            cm_note_pass(run, CM_CHECK_REVOCATION);
-        return;
+        current = true;
     }
-    if (stale)
+    if (current)
+        cm_note_pass(run, CM_CHECK_REVOCATION); /* a failure that was noted stays */
+    else if (stale)
         cm_note_fail(run, CM_CHECK_REVOCATION, "the revocation list is not of that time");
     else
         cm_note_skip(run, CM_CHECK_REVOCATION, why);
@@ -555,7 +559,7 @@ X509 *cm_pool_named(const cm_pool *pool, cm_view cn)
     for (size_t i = 0; i < pool->n; i++) {
         if (!cm_view_eq(cm_x509_cn(X509_get_subject_name(pool->v[i])), cn))
             continue;
-        if (found)
+        if (found && X509_cmp(found, pool->v[i]) != 0)
             return NULL;
         found = pool->v[i];
     }

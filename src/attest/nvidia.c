@@ -169,19 +169,39 @@ static void check_fwid(cm_run *run, const cm_gpu_report *r, const X509 *leaf)
         cm_note_skip(run, CM_CHECK_IDENTITY, "the report does not name its firmware's identity");
 }
 
-/* The one certificate that is no CA's. */
-static X509 *device(const cm_pool *pool)
+static cm_err signed_by(bool *good, const cm_run *run, const cm_gpu_report *r, X509 *x)
 {
-    X509 *found = NULL;
+    cm_view half[] = {cm_view_sub(r->signature, 0, SIGNATURE / 2),
+                      cm_view_sub(r->signature, SIGNATURE / 2, SIGNATURE / 2)};
+
+    return cm_ecdsa_raw(good, run->c, X509_get0_pubkey(x), "secp384r1", CM_SHA384, half[0], half[1],
+                        r->covered);
+}
+
+/* The one certificate that is no CA's; of several, as where an operator has those of other vendors
+ * too, the one whose key signed. */
+static cm_err device(X509 **out, bool *good, const cm_run *run, const cm_pool *pool,
+                     const cm_gpu_report *r)
+{
+    X509 *any = NULL, *signer = NULL;
+    size_t n = 0, signers = 0;
 
     for (size_t i = 0; i < pool->n; i++) {
-        if (X509_check_ca(pool->v[i]) != 0)
+        X509 *x = pool->v[i];
+        bool is = false;
+
+        if (X509_check_ca(x) != 0 || (any && X509_cmp(any, x) == 0) ||
+            (signer && X509_cmp(signer, x) == 0))
             continue;
-        if (found)
-            return NULL;
-        found = pool->v[i];
+        CM_TRY(signed_by(&is, run, r, x));
+        n++;
+        any = x;
+        signers += is;
+        signer = is ? x : signer;
     }
-    return found;
+    *good = signers == 1;
+    *out = *good ? signer : n == 1 ? any : NULL;
+    return CM_OKAY;
 }
 
 /* AT-93: the policy names all blocks as one, or the vendor's manifests of them. */
@@ -210,19 +230,16 @@ static cm_err check_signer(cm_run *run, const cm_gpu_report *r)
     CM_AUTO(cm_path_done) cm_path path = {0};
     CM_AUTO(cm_pool_done) cm_pool pool = {0};
     bool good = false;
-    X509 *leaf;
+    X509 *leaf = NULL;
 
     CM_TRY(cm_pool_load(&pool, run));
-    leaf = device(&pool);
+    CM_TRY(device(&leaf, &good, run, &pool, r));
     if (!leaf) {
         cm_note_skip(run, CM_CHECK_REVOCATION, "nobody signed it");
         cm_note_skip(run, CM_CHECK_MEASUREMENT, "nobody signed it");
         cm_note_fail(run, CM_CHECK_CHAIN, "the device's certificate is not there once");
         return CM_OKAY;
     }
-    CM_TRY(cm_ecdsa_raw(&good, run->c, X509_get0_pubkey(leaf), "secp384r1", CM_SHA384,
-                        cm_view_sub(r->signature, 0, SIGNATURE / 2),
-                        cm_view_sub(r->signature, SIGNATURE / 2, SIGNATURE / 2), r->covered));
     cm_note(run, CM_CHECK_SIGNATURE, good, "the report's signature is wrong");
     CM_TRY(cm_path_find(&path, run, leaf, &pool, CM_VENDOR_NVIDIA, CM_CHECK_CHAIN));
     if (path.root)

@@ -235,12 +235,8 @@ static cm_err activated(cm_run *run, cm_view name, const cm_pool *pool)
     const char *why = activation_why(run, name);
 
     for (size_t i = 0; i < pool->n; i++) {
-        uint8_t ek[32];
-
-        if (!is_ek(pool->v[i]))
-            continue;
-        CM_TRY(cm_x509_key_digest(ek, run->c, pool->v[i]));
-        if (!cm_view_eq(CM_VIEW(ek), CM_VIEW(run->p->tpm.activation->ek)))
+        if (!is_ek(pool->v[i]) ||
+            !cm_view_eq(CM_VIEW(pool->name[i].spki), CM_VIEW(run->p->tpm.activation->ek)))
             continue;
         CM_TRY(certified(run, pool->v[i], pool));
         cm_note(run, CM_CHECK_CHAIN, why == NULL, why);

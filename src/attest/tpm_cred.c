@@ -242,7 +242,7 @@ cm_err cm_tpm_credential_whose(cm_tpm_activation *out, const cm_crypt *c, cm_vie
     if (!cm_tpm_public_read(&pub, ak) || !cm_tpm_is_attestation_key(&pub) || pool.n != 1)
         return CM_FAIL(ATTEST_TPM_KEY);
     CM_TRY(cm_tpm_name(a.name, &a.name_n, c, &pub));
-    CM_TRY(cm_x509_key_digest(a.ek, c, pool.v[0]));
+    memcpy(a.ek, pool.name[0].spki, sizeof a.ek);
     *out = a;
     return CM_OKAY;
 }

@@ -53,6 +53,9 @@ static void chip_certificate_is_compared_whole(void **state)
     extra_cert(m, m->kind, "wrong-hwid", &other);
     expect(cm_is(verdict(j, m, UINT32_MAX), CM_ATTEST_REFUSED) && fails(j, CM_CHECK_CHAIN), j, m);
     mint_free((mint *)(uintptr_t)other);
+    /* The same one twice, from the attester's table and from the operator, is one. */
+    m->cert[m->in.n_certs - 1] = m->cert[0];
+    expect(cm_ok(verdict(j, m, 0)), j, m);
     m->in.n_certs--;
     for (size_t i = 0; i < CM_COUNT(sizes); i++) {
         uint8_t odd[1185];
@@ -267,6 +270,29 @@ static void key_needs_an_owner(void **state)
     refused(j, "app-assertion", "other-key", CM_CHECK_SIGNATURE);
 }
 
+/* Ours: with the certificates of other vendors among what the operator has, no GPU's report was
+ * judged by its own (AT-91). */
+static void others_have_certificates_too(void **state)
+{
+    judge *j = *state;
+    mint *m = sound("nvidia"), *again = mint_new("nvidia", &(mint_spec){.at = AT + 1});
+    mint *other[] = {sound("snp-v5-turin"), sound("tdx-v5")};
+    size_t last = m->in.n_certs - 1;
+    const cm_view device = m->cert[last];
+
+    for (size_t i = 0; i < CM_COUNT(other); i++)
+        for (size_t k = 0; k < other[i]->in.n_certs; k++)
+            m->cert[m->in.n_certs++] = other[i]->cert[k];
+    m->cert[m->in.n_certs++] = device;
+    expect(cm_ok(verdict(j, m, m->skips)), j, m);
+    m->cert[m->in.n_certs - 1] = again->cert[last]; /* another certificate for the same key */
+    expect(cm_is(verdict(j, m, m->skips), CM_ATTEST_REFUSED) && fails(j, CM_CHECK_CHAIN), j, m);
+    for (size_t i = 0; i < CM_COUNT(other); i++)
+        mint_free(other[i]);
+    mint_free(again);
+    mint_free(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -282,6 +308,7 @@ int main(void)
         JUDGE_TEST(attested_key_signs_no_chain),
         JUDGE_TEST(nothing_is_not_enough),
         JUDGE_TEST(key_needs_an_owner),
+        JUDGE_TEST(others_have_certificates_too),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
