@@ -171,6 +171,8 @@ static void each(const char *path)
     t->p.now = time_of(t, &provisioned);
     t_ran();
     right(t, text, rooted);
+    if (rooted)
+        tee_every_byte(t);
     if (rooted && says(text, "\"purposes\": [\"2\"]")) {
         policy(t);
         dates(t, provisioned);

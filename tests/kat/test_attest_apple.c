@@ -125,6 +125,7 @@ static void each_set(const char *path)
     T_CHECK(cm_attest_detect(t->in.evidence) == CM_ATTEST_APPLE);
     t_ran();
     right(t);
+    tee_every_byte(t);
     wrong(t, false);
     changed(t);
     T_CHECK(cm_ok(tee_run(t, skips)));

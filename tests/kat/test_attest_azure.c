@@ -133,6 +133,7 @@ static void each_set(const char *path)
     T_CHECK(cm_attest_detect(t->in.evidence) == CM_ATTEST_AZURE);
     t_ran();
     right(t);
+    tee_every_byte(t);
     wrong(t);
     changed(t);
     if (strstr(folder, "tdx") && tee_exists("azure-vtpm/snp-genoa", "tpm_quote.msg"))

@@ -152,6 +152,7 @@ static void each(const char *path)
         T_CHECK(cm_attest_detect(t->in.evidence) == s->kind);
         t_ran();
         right(t, s);
+        tee_every_byte(t);
         wrong(t, s);
         mutate(t, s);
         tee_done(t);
@@ -257,6 +258,7 @@ static void event_log(void)
     log = &t->file[t->n_files - 1];
     T_CHECK(cm_ok(tee_run(t, (skips | no_collateral) & ~CM_CHECK_BIT(EVENTS))));
     T_CHECK(tee_is(t, CM_CHECK_EVENTS, CM_VERDICT_PASS));
+    tee_every_byte(t);
     for (size_t i = FIRST_DIGEST; i < FIRST_DIGEST + 48; i++) {
         log->p[i] ^= 0x80;
         T_CHECK(cm_failed(tee_run(t, UINT32_MAX)) && tee_is(t, CM_CHECK_EVENTS, CM_VERDICT_FAIL));

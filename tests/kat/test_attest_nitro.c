@@ -124,6 +124,7 @@ static void each(const char *path)
     t_ran();
     t->p.now = own_time(t);
     right(t, s);
+    tee_every_byte(t);
     wrong(t);
     wrong_length(t);
     tags(t);

@@ -74,6 +74,7 @@ static void each_set(const char *path)
     right(t, !strstr(folder, "bad-signature"));
     if (!strstr(folder, "bad-signature")) {
         wrong(t);
+        tee_every_byte(t);
         /* AT-90, AT-91 */
         tee_mutate(t, t->evidence.p, t->evidence.n, 53);
         tee_lengths(t, &t->in.evidence, 211);

@@ -233,6 +233,7 @@ static void each_set(const set *s)
     t->p.now = tee_time(s->from) + DAY;
     t_ran();
     right(t, s);
+    tee_every_byte(t);
     wrong_time(t, s);
     wrong_length(t);
     tee_mutate(t, t->evidence.p, t->evidence.n, 23);

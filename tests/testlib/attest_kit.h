@@ -47,8 +47,13 @@ cm_err tee_run(tee *t, uint32_t may_skip);
 bool tee_is(const tee *t, cm_attest_check id, cm_verdict v);
 /** Each stride-th length below the whole of one view of t->in fails, and one byte more does. */
 void tee_lengths(tee *t, cm_view *v, size_t stride);
-/** Flip one bit in each of the n bytes from at, each stride-th alone unless CASEMATE_MUTATE is set;
- * every one must be refused. */
+/** Flip one bit in each of the n bytes from at, each stride-th alone unless CASEMATE_MUTATE is set
+ * (to "sets": tee_every_byte() alone goes on); every one must be refused. */
 void tee_mutate(tee *t, uint8_t *p, size_t n, size_t stride);
+/** Flip one bit of bytes of everything that was loaded, evidence, certificates, lists, statements,
+ * parts: some of each file, all of them where CASEMATE_MUTATE is set. What comes out otherwise than
+ * before is seen; what does not has to be unsigned, by the rules in the source. The last run before
+ * is what it is compared with. */
+void tee_every_byte(tee *t);
 
 #endif
