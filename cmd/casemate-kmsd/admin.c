@@ -69,6 +69,21 @@ static cm_err gauge(cm_buf *b, const char *name, const char *type, const char *h
     return n < 0 ? CM_FAIL(TOO_BIG) : cm_buf_append(b, cm_view_of(text, (size_t)n));
 }
 
+static cm_err collateral_metrics(cm_buf *b, const kmsd *d)
+{
+    if (!d->v->attest.collateral)
+        return CM_OKAY;
+    CM_TRY(gauge(b, "casemate_collateral_stale", "gauge",
+                 "1: what the folder holds was refused, and an older set is in use.",
+                 atomic_load(&d->collateral_stale)));
+    CM_TRY(gauge(b, "casemate_collateral_expired", "gauge",
+                 "Files of the set in use that are over: checks that need them fail.",
+                 atomic_load(&d->collateral_expired)));
+    return gauge(b, "casemate_collateral_loaded_seconds", "gauge",
+                 "When the set in use was read, in seconds since 1970.",
+                 atomic_load(&d->collateral_loaded));
+}
+
 static cm_err process_metrics(cm_buf *b, const kmsd *d)
 {
     cm_trace_stats t = {0};
@@ -80,6 +95,7 @@ static cm_err process_metrics(cm_buf *b, const kmsd *d)
     CM_TRY(gauge(b, "casemate_leader", "gauge",
                  "1: of all nodes of the store, this one does what falls due.",
                  atomic_load(&d->leads)));
+    CM_TRY(collateral_metrics(b, d));
     if (d->trace)
         cm_trace_stats_of(d->trace, &t);
     CM_TRY(

@@ -78,9 +78,19 @@ struct kmsd {
     cm_trace *trace;
     cm_grpc_table grpc;
     cm_grpc_method *grpc_methods;
-    cm_attest_bundle *collateral;
     cm_attest_cache *chains;
     cm_svc_verifier verifier;
+    struct {
+        cm_timer timer;
+        cm_svc_collateral *used; /* that of verifier; NULL: none */
+        uint8_t of[32];          /* the folder as used was read from it */
+        uint8_t seen[32];        /* at the last look */
+        uint8_t refused[32];     /* as the last set that was not taken */
+        uint64_t remind_ms;
+        bool is_refused;
+    } collateral; /* main thread; its metrics: any */
+    atomic_uint_fast64_t collateral_loaded, collateral_expired;
+    atomic_bool collateral_stale;
     cm_store *store;
     cm_rowseal *rows;
     struct cm_anchor *anchor;
@@ -138,7 +148,15 @@ struct kmsd {
 };
 
 /* ---- metrics: behind those of the server ---- */
-enum { KM_REQUESTS = CM_SM_COUNT, KM_SECONDS, KM_UNROUTED, KM_KEYD_STARTS, KM_RELOADS, KM_COUNT };
+enum {
+    KM_REQUESTS = CM_SM_COUNT,
+    KM_SECONDS,
+    KM_UNROUTED,
+    KM_KEYD_STARTS,
+    KM_RELOADS,
+    KM_COLLATERAL,
+    KM_COUNT
+};
 CM_MUST cm_err cm_kmsd_metrics_new(kmsd *d);
 
 /* ---- reactor.c ---- */
@@ -158,8 +176,13 @@ void cm_kmsd_chores_stop(kmsd *d);
 /* The socket to a new keyd that waits in a slot (atomic_int), for a keeper. KEEPER_DOWN. */
 CM_MUST cm_err cm_kmsd_next_socket(void *slot, int *fd);
 
-/* ---- attest.c ---- before the sandbox: what files refuse with, ATTEST_BUNDLE. */
+/* ---- attest.c ---- */
+/* Before the sandbox: what files refuse with, ATTEST_BUNDLE. */
 CM_MUST cm_err cm_kmsd_collateral_load(kmsd *d);
+/* Look at the folder from now on. */
+void cm_kmsd_collateral_watch(kmsd *d);
+/* Read it anew, whether it changed or not; a bad set leaves the one in use. */
+void cm_kmsd_collateral_reload(kmsd *d);
 
 /* ---- anchor.c ---- */
 /* STORE_ROLLBACK, STORE_ANCHOR: what stands outside the store does not fit it. */
@@ -245,5 +268,7 @@ CM_MUST cm_err cm_kmsd_tls_load(kmsd *d, const cm_config_values *v, bool reload)
 /* ---- reload.c ---- */
 CM_MUST cm_err cm_kmsd_config_load(cm_config **out, const char *path);
 void cm_kmsd_reload(kmsd *d);
+/* An entry in the log about what was read anew: its SHA-256. Nothing while sealed. */
+void cm_kmsd_reload_audit(kmsd *d, cm_view op, cm_view resource, cm_view what);
 
 #endif

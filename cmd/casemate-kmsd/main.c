@@ -261,6 +261,7 @@ static void collect_paths(const kmsd *d, struct paths *p)
     const cm_config_values *v = d->v;
 
     readable(p, d->config_path);
+    readable(p, v->attest.collateral);
     for (size_t i = 0; i < v->listeners_n; i++) {
         for (size_t j = 0; j < v->listeners[i].certificates_n; j++) {
             readable(p, v->listeners[i].certificates[j].certificate);
@@ -326,6 +327,7 @@ static cm_err serve(kmsd *d, const sigset_t *signals)
 {
     CM_TRY(cm_loop_signals(d->reactor[0].loop, signals, got_signal, d));
     cm_kmsd_keyd_begin(d);
+    cm_kmsd_collateral_watch(d);
     for (unsigned i = 1; i < d->reactors; i++)
         CM_TRY(cm_kmsd_reactor_start(&d->reactor[i]));
     CM_TRY(cm_loop_run(d->reactor[0].loop));
@@ -355,7 +357,7 @@ static void stop(kmsd *d)
     cm_buf_free(&d->boot);
     cm_kmsd_keyd_done(d);
     CM_LOG(d->log, INFO, "stopped", cm_log_number("signals", d->signals));
-    cm_attest_bundle_free(d->collateral);
+    cm_svc_verifier_done(&d->verifier);
     cm_attest_cache_free(d->chains);
     cm_crypt_free(d->crypt);
     cm_log_free_ptr(&d->log);

@@ -6,6 +6,8 @@ static const char *const classes[] = {
     "notfound", "conflict", "io",        "exhausted",   "internal", NULL,
 };
 
+static const char *const loads[] = {"taken", "refused", NULL};
+
 static cm_err op_names(kmsd *d)
 {
     CM_TRY(cm_alloc_array(&d->op_names, cm_ops_n + 1, sizeof *d->op_names));
@@ -37,5 +39,9 @@ cm_err cm_kmsd_metrics_new(kmsd *d)
     d->table[KM_RELOADS] = (cm_metric){.name = "casemate_reloads_total",
                                        .type = CM_METRIC_COUNTER,
                                        .help = "Reloads of the configuration that succeeded."};
+    d->table[KM_COLLATERAL] = (cm_metric){.name = "casemate_collateral_loads_total",
+                                          .type = CM_METRIC_COUNTER,
+                                          .labels = {{"result", loads}},
+                                          .help = "Sets of collateral that were read anew."};
     return cm_metrics_new(&d->metrics, d->table, KM_COUNT);
 }

@@ -29,14 +29,14 @@ cm_err cm_kmsd_config_load(cm_config **out, const char *path)
     return e;
 }
 
-/* The entry about it in the transparency log: what the files now hash to, not what they say. */
-static void audit(kmsd *d, cm_view diff)
+/* What the files now hash to, not what they say. */
+void cm_kmsd_reload_audit(kmsd *d, cm_view op, cm_view resource, cm_view what)
 {
     uint8_t digest[32], id[16];
     cm_audit_entry entry = {.time_ms = cm_kmsd_now_ms(NULL),
                             .id = CM_VIEW(id),
-                            .op = CM_LIT("ReloadConfig"),
-                            .resource = CM_LIT("config"),
+                            .op = op,
+                            .resource = resource,
                             .request = CM_VIEW(digest),
                             .decision = CM_AUDIT_ALLOW};
     cm_unit u = {.entry = &entry};
@@ -46,7 +46,7 @@ static void audit(kmsd *d, cm_view diff)
         return;
     e = cm_random(d->crypt, id, sizeof id);
     if (cm_ok(e))
-        e = cm_hash_once(d->crypt, CM_SHA256, digest, diff);
+        e = cm_hash_once(d->crypt, CM_SHA256, digest, what);
     if (cm_ok(e))
         e = cm_committer_commit(d->committer, &u);
     if (cm_failed(e))
@@ -77,6 +77,7 @@ static void apply(kmsd *d, const cm_config_values *v)
     now->limits.idle_time = v->limits.idle_time;
     now->limits.write_time = v->limits.write_time;
     now->limits.drain_time = v->limits.drain_time;
+    now->attest.check = v->attest.check;
     cm_log_set(d->log, (cm_log_level)v->log.level, (cm_log_form)v->log.format);
     if (d->trace)
         cm_trace_set_one_in(d->trace, (unsigned)v->trace.one_in);
@@ -111,7 +112,8 @@ void cm_kmsd_reload(kmsd *d)
         cm_metric_add(d->reactor[0].shard, KM_RELOADS, 0, 0, 1);
         log_diff(d, cm_buf_view(&diff));
         CM_LOG(d->log, INFO, "reloaded", cm_log_str("config", d->config_path));
-        audit(d, cm_buf_view(&diff));
+        cm_kmsd_reload_audit(d, CM_LIT("ReloadConfig"), CM_LIT("config"), cm_buf_view(&diff));
     }
+    cm_kmsd_collateral_reload(d);
     cm_notify(d->notify_socket, "READY=1");
 }

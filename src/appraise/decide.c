@@ -99,7 +99,12 @@ static void say_failed(cm_appraisal *out, const cm_policy *p, const cm_policy_ru
     for (unsigned i = 0; i < CM_CHECK_COUNT; i++) {
         if (a->r.check[i].verdict != bad || (bad == CM_VERDICT_SKIP && (may & 1u << i)))
             continue;
-        if (i == CM_CHECK_MEASUREMENT && a->measurement)
+        if (i == CM_CHECK_MEASUREMENT && rule->by_reference && rule->n_measurements == 0)
+            (void)snprintf(out->sentence, sizeof out->sentence,
+                           "Policy \"%.60s\" version %llu refuses the %s: no manifest of reference "
+                           "values that it refers to is here, and valid at this time.",
+                           p->name, (unsigned long long)p->version, cm_attest_kind_what(a->r.kind));
+        else if (i == CM_CHECK_MEASUREMENT && a->measurement)
             (void)snprintf(out->sentence, sizeof out->sentence,
                            "Policy \"%.60s\" version %llu refuses the %s: measurement \"%.60s\" "
                            "was accepted until a time that has come.",

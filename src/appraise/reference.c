@@ -188,6 +188,14 @@ static cm_err take_body(cm_reference *r, cm_view text)
     return cm_ok(cm_cbor_end(&c)) ? CM_OKAY : CM_FAIL(REFERENCE_FORM);
 }
 
+bool cm_manifest_is(cm_view v)
+{
+    cm_view head = CM_LIT("\xa4\x00\x74"
+                          "casemate-reference/");
+
+    return v.n > head.n && cm_view_eq(cm_view_sub(v, 0, head.n), head);
+}
+
 cm_err cm_manifest_read(cm_reference **out, const cm_crypt *c, cm_view file)
 {
     CM_AUTO(cm_reference_free_ptr) cm_reference *r = NULL;
@@ -266,5 +274,25 @@ cm_err cm_policy_refer(cm_policy *p, const cm_reference *r, uint64_t now)
     for (size_t i = 0; i < p->n_rules; i++)
         if (p->rule[i].by_reference)
             CM_TRY(extend(p, &p->rule[i], r));
+    return CM_OKAY;
+}
+
+cm_err cm_policy_referred(cm_policy **out, const cm_policy *p, cm_reference *const *r, size_t n,
+                          uint64_t now)
+{
+    CM_AUTO(cm_policy_free_ptr) cm_policy *q = NULL;
+
+    CM_TRY(cm_alloc(&q, sizeof *q));
+    *q = *p;
+    q->memory = NULL; /* what p points at stays p's */
+    CM_TRY(cm_alloc(&q->memory, sizeof *q->memory));
+    for (size_t i = 0; i < n; i++) {
+        cm_err e = cm_policy_refer(q, r[i], now);
+
+        if (!cm_is(e, CM_REFERENCE_SIGNER) && !cm_is(e, CM_REFERENCE_EXPIRED))
+            CM_TRY(e);
+    }
+    *out = q;
+    q = NULL;
     return CM_OKAY;
 }

@@ -55,9 +55,17 @@ CM_MUST cm_err cm_manifest_sign(cm_buf *out, const cm_pkey *key, const cm_policy
  * to judge by the fingerprint in signer. REFERENCE_FORM; CRYPT_SIGNATURE. */
 CM_MUST cm_err cm_manifest_read(cm_reference **out, const cm_crypt *c, cm_view file);
 
+/** Whether v begins as a manifest does. */
+bool cm_manifest_is(cm_view v);
+
 /** Let the rules of p that are by reference accept what a manifest that p refers to vouches for.
  * r is borrowed for p's life. REFERENCE_SIGNER p refers to none of this name and signer, or to a
  * later version; REFERENCE_EXPIRED; TOO_BIG more than 256 for one rule. Not while others read p. */
 CM_MUST cm_err cm_policy_refer(cm_policy *p, const cm_reference *r, uint64_t now);
+/** A policy as p that is extended so by those of n manifests which it refers to; the others, and
+ * those that are not valid now, are passed over. p and the manifests are borrowed for its life and
+ * stay as they are. TOO_BIG. Free with cm_policy_free(). */
+CM_MUST cm_err cm_policy_referred(cm_policy **out, const cm_policy *p, cm_reference *const *r,
+                                  size_t n, uint64_t now);
 
 #endif

@@ -101,7 +101,7 @@ typedef struct {
     } rotation;
     struct {
         const char *collateral;
-        uint64_t address_rate;
+        uint64_t address_rate, check;
     } attest;
     bool sandbox;
 } cm_config_values;

@@ -158,8 +158,12 @@ const struct key cm_config_keys[] = {
             "of their own in it, and the root does not need it."},
 
     {"attest.collateral", FILE_AT(NULL), AT(attest.collateral),
-     .doc = "Folder of revocation lists and vendors' statements for judging evidence, read at the "
-            "start: files are known by what they hold. Evidence never brings its own."},
+     .doc = "Folder of revocation lists, vendors' statements, imported reference manifests and "
+            "signed reference values for judging evidence: files are known by what they hold. "
+            "Evidence never brings its own. What changed is read again while the server runs."},
+    {"attest.check", TIME(100, 24 * 3600 * S, "60s"), AT(attest.check), .flags = KEY_RELOAD,
+     .doc = "Between looks at whether something in that folder changed; it is read once two looks "
+            "in a row found the same."},
 
     {"attest.address_rate", NUMBER(1, 1000000, "20"), AT(attest.address_rate),
      .doc = "Calls a second of one address to the key broker protocol, which asks for no "

@@ -1,5 +1,6 @@
 /* The attestor of a server: evidence judged with the verifiers and what the operator has. */
-#include "svc/svc_int.h"
+#include "svc/attestor.h"
+#include "svc/collateral_int.h"
 
 #include <stdio.h>
 
@@ -16,21 +17,102 @@ static void pieces_done(pieces *p)
         cm_appraised_done(&p->v[i]);
 }
 
-static cm_err one(pieces *out, const cm_svc_verifier *v, const cm_policy *p, cm_attest_input in,
-                  const cm_shown *shown, cm_view fresh, uint64_t now)
+/* One call's view of it all: the set does not change while it judges. */
+typedef struct {
+    const cm_svc_verifier *v;
+    const cm_svc_collateral *set; /* NULL: there is none */
+    const cm_policy *p;
+    const cm_shown *shown;
+    uint64_t now;
+} judging;
+
+static cm_err appraise(cm_appraised *out, const judging *j, const cm_attest_input *in,
+                       cm_view fresh)
 {
-    in.cache = v->cache;
-    if (v->collateral)
-        cm_attest_bundle_input(v->collateral, &in);
-    CM_TRY(cm_policy_appraise_opened(&out->v[out->n], v->crypt, p, &in, now, fresh,
-                                     shown->activation));
-    out->n++;
+    return cm_policy_appraise_opened(out, j->v->crypt, j->p, in, j->now, fresh,
+                                     j->shown->activation);
+}
+
+static bool passed(const cm_appraised *a, cm_attest_check check)
+{
+    return a->r.check[check].verdict == CM_VERDICT_PASS;
+}
+
+/* Whether genuine evidence may lack nothing but the statements of its own platform. */
+static bool of_another(const cm_appraised *a)
+{
+    return (a->r.kind == CM_ATTEST_TDX || a->r.kind == CM_ATTEST_SGX) &&
+           passed(a, CM_CHECK_SIGNATURE) && passed(a, CM_CHECK_CHAIN) &&
+           (!passed(a, CM_CHECK_COLLATERAL) || !passed(a, CM_CHECK_QUOTING));
+}
+
+typedef struct {
+    const judging *j;
+    cm_attest_input in;
+    cm_view fresh;
+    cm_appraised a; /* of the last one */
+} trial;
+
+static void trial_done(trial *t)
+{
+    cm_appraised_done(&t->a);
+}
+
+/* The first of n statements in its place, `at`, with which the check passes. */
+static cm_err first(bool *found, trial *t, cm_view *at, const cm_view *v, size_t n,
+                    cm_attest_check check)
+{
+    *found = false;
+    for (size_t i = 0; i < n && !*found; i++) {
+        *at = v[i];
+        cm_appraised_done(&t->a);
+        t->a = (cm_appraised){.answer = CM_OKAY};
+        CM_TRY(appraise(&t->a, t->j, &t->in, t->fresh));
+        *found = passed(&t->a, check);
+    }
     return CM_OKAY;
 }
 
-static cm_err machine(pieces *all, const cm_svc_verifier *v, const cm_policy *p,
-                      const cm_shown *shown, uint64_t now)
+/* V-123: Intel's statements are each of one platform; those count that fit the evidence, each kind
+ * by the check that is its own, so none is asked for more than once. Where none do, the reason is
+ * that of the first. */
+static cm_err with_others(cm_appraised *out, const judging *j, const cm_attest_input *in,
+                          cm_view fresh)
 {
+    CM_AUTO(trial_done) trial t = {.j = j, .in = *in, .fresh = fresh, .a = {.answer = CM_OKAY}};
+    const cm_svc_collateral *s = j->set;
+    bool found;
+
+    t.in.tcb_info_sig = t.in.qe_identity_sig = cm_view_of(NULL, 0);
+    t.in.qe_identity = s->qe[0];
+    CM_TRY(first(&found, &t, &t.in.tcb_info, s->tcb, s->n_tcb, CM_CHECK_COLLATERAL));
+    if (found)
+        CM_TRY(first(&found, &t, &t.in.qe_identity, s->qe, s->n_qe, CM_CHECK_QUOTING));
+    if (!found)
+        return CM_OKAY;
+    cm_appraised_done(out);
+    *out = t.a;
+    t.a = (cm_appraised){.answer = CM_OKAY};
+    return CM_OKAY;
+}
+
+static cm_err one(pieces *out, const judging *j, cm_attest_input in, cm_view fresh)
+{
+    cm_appraised *a = &out->v[out->n];
+
+    in.cache = j->v->cache;
+    if (j->set)
+        cm_attest_bundle_input(j->set->bundle, &in);
+    CM_TRY(appraise(a, j, &in, fresh));
+    out->n++;
+    if (j->set && j->set->n_tcb * j->set->n_qe > 1 && of_another(a))
+        return with_others(a, j, &in, fresh);
+    return CM_OKAY;
+}
+
+static cm_err machine(pieces *all, const judging *j)
+{
+    const cm_shown *shown = j->shown;
     const cm_attest_input in = {.evidence = shown->evidence, .event_log = shown->event_log};
     cm_attest_kind kind = cm_attest_detect(shown->evidence);
     uint8_t fresh[CM_BIND_SIZE];
@@ -39,48 +121,114 @@ static cm_err machine(pieces *all, const cm_svc_verifier *v, const cm_policy *p,
     if (kind == CM_ATTEST_UNKNOWN || kind == CM_ATTEST_NVIDIA)
         return CM_FAIL(ATTEST_KIND);
     if (!shown->bound)
-        return one(all, v, p, in, shown, shown->fresh, now);
-    CM_TRY(cm_bound_for(fresh, &n, v->crypt, shown->bound, kind));
-    return one(all, v, p, in, shown, cm_view_of(fresh, n), now);
+        return one(all, j, in, shown->fresh);
+    CM_TRY(cm_bound_for(fresh, &n, j->v->crypt, shown->bound, kind));
+    return one(all, j, in, cm_view_of(fresh, n));
 }
 
-static cm_err device(pieces *all, const cm_svc_verifier *v, const cm_policy *p,
-                     const cm_shown *shown, size_t i, uint64_t now)
+static cm_err device(pieces *all, const judging *j, size_t i)
 {
-    const cm_attest_input in = {.evidence = shown->devices[i]};
+    const cm_attest_input in = {.evidence = j->shown->devices[i]};
     uint8_t fresh[CM_BIND_SHORT];
 
-    if (cm_attest_detect(shown->devices[i]) != CM_ATTEST_NVIDIA)
+    if (cm_attest_detect(j->shown->devices[i]) != CM_ATTEST_NVIDIA)
         return CM_FAIL(ATTEST_KIND);
-    if (!shown->bound)
-        return one(all, v, p, in, shown, shown->device_fresh, now);
-    CM_TRY(cm_bound_gpu(fresh, v->crypt, shown->bound, (uint32_t)i));
-    return one(all, v, p, in, shown, CM_VIEW(fresh), now);
+    if (!j->shown->bound)
+        return one(all, j, in, j->shown->device_fresh);
+    CM_TRY(cm_bound_gpu(fresh, j->v->crypt, j->shown->bound, (uint32_t)i));
+    return one(all, j, in, CM_VIEW(fresh));
 }
 
-static cm_err judge(void *self, cm_appraisal *out, uint8_t measured[64], size_t *measured_n,
-                    const cm_policy *p, const cm_shown *shown, uint64_t now)
+static cm_err pieces_of(pieces *all, const judging *j)
+{
+    cm_err e;
+
+    if (j->shown->devices_n > DEVICES)
+        return CM_FAIL(SVC_LIMIT);
+    e = machine(all, j);
+    for (size_t i = 0; i < j->shown->devices_n && cm_ok(e); i++)
+        e = device(all, j, i);
+    return e;
+}
+
+static cm_err judge_with(const judging *j, cm_appraisal *out, uint8_t measured[64],
+                         size_t *measured_n)
 {
     CM_AUTO(pieces_done) pieces all = {.n = 0};
-    const cm_svc_verifier *v = self;
-    cm_err e = machine(&all, v, p, shown, now);
+    cm_err e = pieces_of(&all, j);
 
-    *out = (cm_appraisal){.accepted = false};
-    *measured_n = 0;
-    if (shown->devices_n > DEVICES)
-        return CM_FAIL(SVC_LIMIT);
-    for (size_t i = 0; i < shown->devices_n && cm_ok(e); i++)
-        e = device(&all, v, p, shown, i, now);
     if (cm_is(e, CM_ATTEST_KIND) || cm_is(e, CM_TOO_BIG)) {
         (void)snprintf(out->sentence, sizeof out->sentence,
                        "The evidence is of no kind that is taken here.");
         return CM_OKAY;
     }
     CM_TRY(e);
-    cm_policy_judge(out, p, all.v, all.n, now);
+    cm_policy_judge(out, j->p, all.v, all.n, j->now);
     *measured_n = all.v[0].r.measured.n;
     memcpy(measured, all.v[0].r.measured.v, *measured_n);
     return CM_OKAY;
+}
+
+static cm_svc_collateral *in_use(cm_svc_verifier *v)
+{
+    cm_svc_collateral *s;
+
+    pthread_mutex_lock(&v->lock);
+    s = cm_svc_collateral_hold(v->collateral);
+    pthread_mutex_unlock(&v->lock);
+    return s;
+}
+
+static cm_err judge(void *self, cm_appraisal *out, uint8_t measured[64], size_t *measured_n,
+                    const cm_policy *p, const cm_shown *shown, uint64_t now)
+{
+    cm_svc_verifier *v = self;
+    CM_AUTO(cm_svc_collateral_free_ptr) cm_svc_collateral *set = in_use(v);
+    CM_AUTO(cm_policy_free_ptr) cm_policy *referred = NULL;
+    judging j = {.v = v, .set = set, .p = p, .shown = shown, .now = now};
+    cm_err e = CM_OKAY;
+
+    *out = (cm_appraisal){.accepted = false};
+    *measured_n = 0;
+    if (p->n_references && set)
+        e = cm_policy_referred(&referred, p, set->manifest, set->n_manifests, now);
+    if (cm_is(e, CM_TOO_BIG)) {
+        (void)snprintf(out->sentence, sizeof out->sentence,
+                       "Policy \"%.60s\" refers to more measurements than it may.", p->name);
+        return CM_OKAY;
+    }
+    CM_TRY(e);
+    if (referred)
+        j.p = referred;
+    return judge_with(&j, out, measured, measured_n);
+}
+
+void cm_svc_verifier_init(cm_svc_verifier *v, const cm_crypt *c, cm_attest_cache *cache)
+{
+    *v = (cm_svc_verifier){.crypt = c, .cache = cache};
+    (void)pthread_mutex_init(&v->lock, NULL);
+}
+
+void cm_svc_verifier_done(cm_svc_verifier *v)
+{
+    if (!v->crypt)
+        return;
+    cm_svc_collateral_free(v->collateral);
+    (void)pthread_mutex_destroy(&v->lock);
+    *v = (cm_svc_verifier){.crypt = NULL};
+}
+
+/* V-120 */
+void cm_svc_verifier_use(cm_svc_verifier *v, cm_svc_collateral **set)
+{
+    cm_svc_collateral *before;
+
+    pthread_mutex_lock(&v->lock);
+    before = v->collateral;
+    v->collateral = *set;
+    pthread_mutex_unlock(&v->lock);
+    *set = NULL;
+    cm_svc_collateral_free(before);
 }
 
 cm_attestor cm_svc_attestor(cm_svc_verifier *v)

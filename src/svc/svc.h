@@ -14,11 +14,9 @@
  * Every decision on a call whose maker is known leaves an entry in the log, whether it was allowed
  * or not; refusals of unknown callers are logged up to a rate (spec/kms.md, V-12, V-13).
  */
-#include "appraise/policy.h"
-#include "attest/bind.h"
-#include "attest/bundle.h"
 #include "audit/commit.h"
 #include "keys/keyop.h"
+#include "svc/attestor.h"
 #include "wire/msg.h"
 
 typedef struct cm_svc cm_svc;
@@ -32,26 +30,6 @@ typedef struct {
     cm_err (*add)(void *self, cm_view tenant, cm_view key);
     void *self;
 } cm_row_keys;
-
-/** What a request shows of the machine that makes it, and what it has to be bound to. Borrowed. */
-typedef struct {
-    cm_view evidence;       /* of the machine: a pack or the bytes alone */
-    const cm_view *devices; /* of its GPUs and switches, in the order of their indices */
-    size_t devices_n;
-    const cm_bound *bound; /* NULL: fresh and device_fresh instead, as RCAR has them (RL-5) */
-    cm_view fresh, device_fresh;
-    cm_view event_log;                   /* where it is not in the pack */
-    const cm_tpm_activation *activation; /* of the credential made with the challenge; or NULL */
-} cm_shown;
-
-/** Judges evidence under a policy: the decision, and what the machine's evidence measures. Evidence
- * that is bad is refused in out, with a sentence; it is no error. NULL: evidence is refused, and no
- * grant that demands it holds. Any thread. */
-typedef struct {
-    cm_err (*judge)(void *self, cm_appraisal *out, uint8_t measured[64], size_t *measured_n,
-                    const cm_policy *p, const cm_shown *shown, uint64_t now_s);
-    void *self;
-} cm_attestor;
 
 typedef struct {
     cm_store *store;
@@ -70,16 +48,6 @@ typedef struct {
     size_t devices_n;
     const char *custody; /* of what is sealed under the root; static; NULL: as recorded */
 } cm_svc_options;
-
-/** The attestor of a server: everything below the vendors' pinned roots, with what the operator has
- * of revocation lists and statements. */
-typedef struct {
-    const cm_crypt *crypt;
-    const cm_attest_bundle *collateral; /* NULL: none */
-    cm_attest_cache *cache;             /* borrowed; NULL: none */
-} cm_svc_verifier;
-/** v is borrowed for its life. */
-cm_attestor cm_svc_attestor(cm_svc_verifier *v);
 
 /** Everything in o is borrowed for the life of the service. */
 CM_MUST cm_err cm_svc_new(cm_svc **out, const cm_svc_options *o);

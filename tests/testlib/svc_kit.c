@@ -116,7 +116,8 @@ static void start(t_svc *t)
     cm_store_unseal(t->store, &t->sealer);
     o.row_keys.self = t->seal;
     o.api_key_ms = t->api_key_ms;
-    t->verifier.crypt = t->crypt;
+    if (!t->verifier.crypt)
+        cm_svc_verifier_init(&t->verifier, t->crypt, NULL);
     if (!o.attestor.judge)
         o.attestor = cm_svc_attestor(&t->verifier);
     if (t->no_attestor)
@@ -187,6 +188,7 @@ void t_svc_done(t_svc *t)
         cm_vkey_done(&t->vkeys[i]);
     cm_root_free(t->root);
     t_rmdir(t->dir);
+    cm_svc_verifier_done(&t->verifier);
     cm_crypt_free(t->crypt);
     cm_free(t);
 }
