@@ -5,6 +5,7 @@
 
 #include "attest.h"
 #include "attest/rim.h"
+#include "attest/trustee.h"
 #include "base/os.h"
 #include "codec/text.h"
 
@@ -400,8 +401,11 @@ static cm_err load_file(cm_cli *cli, file *f, const char *path)
 {
     const char *from = strcmp(path, "-") == 0 ? "/dev/stdin" : path;
 
+    CM_AUTO(cm_buf_free) cm_buf text = {.max = CM_CLI_SET_MAX};
+
     f->bytes.max = CM_CLI_SET_MAX;
-    CM_TRY(cm_cli_about(cli, path, cm_os_slurp(&f->bytes, from, CM_CLI_SET_MAX), NULL));
+    CM_TRY(cm_cli_about(cli, path, cm_os_slurp(&text, from, CM_CLI_SET_MAX), NULL));
+    CM_TRY(cm_cli_about(cli, path, cm_trustee_file(&f->bytes, cm_buf_view(&text)), NULL));
     return cm_cli_about(cli, path, cm_attest_set_read(f->v, &f->n, cm_buf_view(&f->bytes)), NULL);
 }
 

@@ -559,6 +559,7 @@
     X(REFERENCE_SIGNER, UNAUTHENTIC, 0x0eaa, "the reference values are signed by nobody whose key was given", "give the signer's public key with --key") \
     X(REFERENCE_EXPIRED, DENIED, 0x0eab, "the reference values are not valid at this time", "get newer ones from whoever signs them") \
     X(REFERENCE_NONE, UNSUPPORTED, 0x0eac, "there are no measurements of machines among the reference values", "give values of SEV-SNP launches, TDs or enclaves") \
+    X(ATTEST_JSON, MALFORMED, 0x0e9a, "the text is not evidence as Confidential Containers' attesters send it", "send each member once, under the names of spec/attest.md, section 15, or send a pack: casemate attest evidence --pack") \
     X(ATTEST_SET, MALFORMED, 0x0e91, "the file begins as a set of evidence and is none", "fetch it again from whoever made it") \
     X(GATHER_NONE, NOTFOUND, 0x0e80, "nothing on this machine makes evidence", "run it inside a confidential guest or beside a TPM, or name the source: --tsm-root, --nsm, --gpu, --tpm") \
     X(COLLATERAL_KIND, UNSUPPORTED, 0x0eb0, "the file is nothing that a store of collateral keeps", "give certificates, revocation lists, the vendor's statements or lists") \

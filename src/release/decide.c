@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+#include "attest/trustee.h"
+
 enum { BOOT_TEXT_MAX = 8 << 10 };
 
 void cm_decision_done(cm_decision *d)
@@ -171,6 +173,25 @@ static cm_err decide(cm_decision *out, const cm_crypt *c, const cm_release_terms
     return CM_OKAY;
 }
 
+/* RL-81: what was verified, and is about another start, is refused whatever the policy says. */
+static cm_err started_with(cm_decision *d, const cm_crypt *c, const cm_release_terms *t,
+                           cm_view init_data)
+{
+    bool bound = false;
+
+    if (init_data.n == 0 || d->n == 0)
+        return CM_OKAY;
+    CM_TRY(cm_trustee_init_data(&bound, c, &d->piece[0].r, init_data));
+    if (!bound && d->answer.accepted) {
+        d->answer = (cm_appraisal){0};
+        (void)snprintf(d->answer.sentence, sizeof d->answer.sentence,
+                       "Policy \"%.60s\" version %llu accepts the evidence, but it is not bound to "
+                       "the init-data.",
+                       t->policy->name, (unsigned long long)t->policy->version);
+    }
+    return CM_OKAY;
+}
+
 cm_err cm_release_decide_rcar(cm_decision *out, const cm_crypt *c, const cm_release_terms *t,
                               const cm_rcar_attestation *a)
 {
@@ -187,9 +208,10 @@ cm_err cm_release_decide_rcar(cm_decision *out, const cm_crypt *c, const cm_rele
                                cm_buf_view(&a->additional)));
     for (size_t i = 1; i < a->n; i++) {
         f[i].n = 32;
-        CM_TRY(cm_rcar_device_data(f[i].b, c, t->challenge->nonce, a->key));
+        CM_TRY(cm_rcar_device_data(f[i].b, c, t->challenge->hash, t->challenge->nonce, a->key));
     }
-    return decide(out, c, t, in, f, a->n);
+    CM_TRY(decide(out, c, t, in, f, a->n));
+    return started_with(out, c, t, cm_buf_view(&a->init_data));
 }
 
 cm_err cm_release_decide_bound(cm_decision *out, const cm_crypt *c, const cm_release_terms *t,

@@ -6,7 +6,7 @@
 #include "codec/text.h"
 #include "release/release_int.h"
 
-enum { NODES = 8192, DEPTH = 12, NONCE_TEXT = 44 };
+enum { NODES = 32768, DEPTH = 12, NONCE_TEXT = 44 };
 
 /* Names of environments: Trustee's of today, those it had before 0.4, and the kinds of spec/attest
  * that it has no name for. The first of a kind is the one that is written. */

@@ -24,6 +24,7 @@ enum {
     CM_RCAR_CREDENTIAL_MAX = 4 << 10,
     CM_RCAR_EVIDENCE_MAX = 2 << 20,
     CM_RCAR_DETAIL_MAX = 1024,
+    CM_RCAR_INIT_DATA_MAX = 1 << 20,
 };
 
 /* ---- Request ------------------------------------------------------------------------------- */
@@ -66,6 +67,7 @@ typedef struct {
     uint8_t nonce[CM_RCAR_NONCE];
     uint8_t key[CM_RCAR_KEY]; /* the requester's ML-KEM-768 key */
     cm_buf additional;        /* the text of additional_evidence: the machine's evidence binds it */
+    cm_buf init_data;         /* what the machine was started with; empty when none was sent */
     cm_rcar_piece piece[CM_RCAR_PIECES]; /* the machine's first */
     size_t n;
 } cm_rcar_attestation;
@@ -91,7 +93,7 @@ CM_MUST cm_err cm_rcar_report_data(uint8_t out[CM_HASH_MAX], const cm_crypt *c, 
                                    const uint8_t nonce[CM_RCAR_NONCE],
                                    const uint8_t key[CM_RCAR_KEY], cm_view additional);
 /** The same of a device in additional_evidence, whose nonces have 32 bytes (RL-6). */
-CM_MUST cm_err cm_rcar_device_data(uint8_t out[32], const cm_crypt *c,
+CM_MUST cm_err cm_rcar_device_data(uint8_t out[32], const cm_crypt *c, cm_hash h,
                                    const uint8_t nonce[CM_RCAR_NONCE],
                                    const uint8_t key[CM_RCAR_KEY]);
 

@@ -1,4 +1,5 @@
-/* Evidence in messages: our packs, and the quotes of TDX and SGX as Trustee's clients send them. */
+/* Evidence in messages: our packs, and what Trustee's clients send. */
+#include "attest/trustee.h"
 #include "codec/text.h"
 #include "release/release_int.h"
 
@@ -24,34 +25,68 @@ static cm_err read_quote(cm_rcar_piece *p, const cm_json_node *n)
     return cm_release_base64(&p->event_log, log, false);
 }
 
-static cm_err read_piece(cm_rcar_piece *p, const cm_json_node *n)
+static cm_err read_ours(cm_rcar_piece *p, const cm_json_node *n)
 {
     if (cm_json_get(n, pack_name))
         CM_TRY(read_pack(p, n));
-    else if ((p->kind == CM_ATTEST_TDX || p->kind == CM_ATTEST_SGX) && cm_json_get(n, "quote"))
-        CM_TRY(read_quote(p, n));
     else
-        return CM_FAIL(RELEASE_EVIDENCE);
+        CM_TRY(read_quote(p, n));
     return p->evidence.n ? CM_OKAY : CM_FAIL(RELEASE_MESSAGE);
 }
 
-cm_err cm_rcar_piece_read(cm_rcar_piece *out, cm_attest_kind kind, const cm_json_node *n)
+static cm_err add_ours(cm_rcar_attestation *a, cm_attest_kind kind, const cm_json_node *n)
 {
     cm_rcar_piece p = {.kind = kind,
                        .evidence = {.max = CM_RCAR_EVIDENCE_MAX},
                        .event_log = {.max = CM_RCAR_EVIDENCE_MAX}};
-    cm_err e;
+    cm_err e = read_ours(&p, n);
 
-    if (!n || cm_json_type_of(n) != CM_JSON_OBJECT)
-        return CM_FAIL(RELEASE_MESSAGE);
-    e = read_piece(&p, n);
     if (cm_failed(e)) {
         cm_buf_free(&p.evidence);
         cm_buf_free(&p.event_log);
         return e;
     }
-    *out = p;
+    a->piece[a->n++] = p;
     return CM_OKAY;
+}
+
+/* RL-80: as packs, in the order of the message. */
+static cm_err add_trustee(cm_rcar_attestation *a, cm_attest_kind kind, const cm_json_node *n,
+                          size_t max)
+{
+    CM_AUTO(cm_trustee_done) cm_trustee t = {.n = 0};
+    cm_err e = cm_trustee_read(&t, kind, n);
+
+    if (cm_failed(e))
+        return cm_is(e, CM_NO_MEMORY) ? e : CM_FAIL(RELEASE_EVIDENCE);
+    if (t.n > max)
+        return CM_FAIL(RELEASE_MESSAGE);
+    for (size_t i = 0; i < t.n; i++) {
+        a->piece[a->n++] = (cm_rcar_piece){.kind = kind, .evidence = t.pack[i]};
+        t.pack[i] = (cm_buf){0};
+    }
+    return CM_OKAY;
+}
+
+static bool ours(cm_attest_kind kind, const cm_json_node *n)
+{
+    return cm_json_get(n, pack_name) ||
+           ((kind == CM_ATTEST_TDX || kind == CM_ATTEST_SGX) && cm_json_get(n, "quote"));
+}
+
+static bool trustees(cm_attest_kind kind)
+{
+    return kind == CM_ATTEST_SNP || kind == CM_ATTEST_AZURE || kind == CM_ATTEST_NVIDIA;
+}
+
+cm_err cm_rcar_pieces_add(cm_rcar_attestation *a, cm_attest_kind kind, const cm_json_node *n,
+                          size_t max)
+{
+    if (!n || cm_json_type_of(n) != CM_JSON_OBJECT || max == 0)
+        return CM_FAIL(RELEASE_MESSAGE);
+    if (ours(kind, n))
+        return add_ours(a, kind, n);
+    return trustees(kind) ? add_trustee(a, kind, n, max) : CM_FAIL(RELEASE_EVIDENCE);
 }
 
 /* ---- devices ------------------------------------------------------------------------------- */
@@ -62,12 +97,8 @@ static cm_err read_devices(cm_rcar_attestation *a, cm_attest_kind kind, const cm
     bool list = cm_json_type_of(n) == CM_JSON_ARRAY;
     const cm_json_node *d = list ? cm_json_first(n) : n;
 
-    for (; d; d = list ? cm_json_next(d) : NULL) {
-        if (a->n == CM_RCAR_PIECES)
-            return CM_FAIL(RELEASE_MESSAGE);
-        CM_TRY(cm_rcar_piece_read(&a->piece[a->n], kind, d));
-        a->n++;
-    }
+    for (; d; d = list ? cm_json_next(d) : NULL)
+        CM_TRY(cm_rcar_pieces_add(a, kind, d, CM_RCAR_PIECES - a->n));
     return CM_OKAY;
 }
 

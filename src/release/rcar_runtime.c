@@ -9,6 +9,7 @@ static const char key_alg[] = "ML-KEM-768+A192KW";
 void cm_rcar_attestation_done(cm_rcar_attestation *a)
 {
     cm_buf_free(&a->additional);
+    cm_buf_free(&a->init_data);
     for (size_t i = 0; i < a->n; i++) {
         cm_buf_free(&a->piece[i].evidence);
         cm_buf_free(&a->piece[i].event_log);
@@ -87,14 +88,17 @@ cm_err cm_rcar_report_data(uint8_t out[CM_HASH_MAX], const cm_crypt *c, cm_hash 
     return cm_hash_once(c, h, out, cm_buf_view(&text));
 }
 
-/* RL-6 */
-cm_err cm_rcar_device_data(uint8_t out[32], const cm_crypt *c, const uint8_t nonce[CM_RCAR_NONCE],
-                           const uint8_t key[CM_RCAR_KEY])
+/* RL-6: the attester of a device takes the first 32 bytes of the digest that it is given. */
+cm_err cm_rcar_device_data(uint8_t out[32], const cm_crypt *c, cm_hash h,
+                           const uint8_t nonce[CM_RCAR_NONCE], const uint8_t key[CM_RCAR_KEY])
 {
     CM_AUTO(cm_buf_free) cm_buf text = {.max = RUNTIME_MAX};
+    uint8_t digest[CM_HASH_MAX];
 
     CM_TRY(runtime_text(&text, nonce, key, NULL));
-    return cm_hash_once(c, CM_SHA256, out, cm_buf_view(&text));
+    CM_TRY(cm_hash_once(c, h, digest, cm_buf_view(&text)));
+    memcpy(out, digest, 32);
+    return CM_OKAY;
 }
 
 /* ---- the message --------------------------------------------------------------------------- */
@@ -117,17 +121,34 @@ static cm_err read_evidence(cm_rcar_attestation *a, cm_attest_kind tee, const cm
     if (!cm_release_only(n, names, CM_COUNT(names)) ||
         cm_failed(cm_json_string(cm_json_get(n, "additional_evidence"), &text)))
         return CM_FAIL(RELEASE_MESSAGE);
-    CM_TRY(cm_rcar_piece_read(&a->piece[0], tee, cm_json_get(n, "primary_evidence")));
-    a->n = 1;
+    CM_TRY(cm_rcar_pieces_add(a, tee, cm_json_get(n, "primary_evidence"), 1));
     CM_TRY(cm_buf_append(&a->additional, text));
     return text.n ? cm_rcar_additional_read(a, text) : CM_OKAY;
+}
+
+/* RL-81 */
+static cm_err read_init_data(cm_rcar_attestation *a, const cm_json_node *n)
+{
+    static const char *const names[] = {"format", "body"};
+    cm_view format, text;
+
+    if (!n || cm_json_type_of(n) == CM_JSON_NULL)
+        return CM_OKAY;
+    if (!cm_release_only(n, names, CM_COUNT(names)) ||
+        cm_failed(cm_json_string(cm_json_get(n, "format"), &format)) ||
+        !cm_view_eq(format, CM_LIT("toml")) ||
+        cm_failed(cm_json_string(cm_json_get(n, "body"), &text)) || text.n == 0 ||
+        text.n > CM_RCAR_INIT_DATA_MAX)
+        return CM_FAIL(RELEASE_MESSAGE);
+    return cm_buf_append(&a->init_data, text);
 }
 
 cm_err cm_rcar_attestation_read(cm_rcar_attestation *out, cm_attest_kind tee, cm_view body)
 {
     static const char *const names[] = {"init-data", "runtime-data", "tee-evidence"};
     CM_AUTO(cm_rcar_attestation_done)
-    cm_rcar_attestation a = {.additional = {.max = CM_RCAR_EVIDENCE_MAX}};
+    cm_rcar_attestation a = {.additional = {.max = CM_RCAR_EVIDENCE_MAX},
+                             .init_data = {.max = CM_RCAR_INIT_DATA_MAX}};
     CM_AUTO(cm_json_free_ptr) cm_json *j = NULL;
     const cm_json_node *root;
 
@@ -136,6 +157,7 @@ cm_err cm_rcar_attestation_read(cm_rcar_attestation *out, cm_attest_kind tee, cm
     if (!cm_release_only(root, names, CM_COUNT(names)))
         return CM_FAIL(RELEASE_MESSAGE);
     CM_TRY(read_runtime(&a, cm_json_get(root, "runtime-data")));
+    CM_TRY(read_init_data(&a, cm_json_get(root, "init-data")));
     CM_TRY(read_evidence(&a, tee, cm_json_get(root, "tee-evidence")));
     *out = a;
     a = (cm_rcar_attestation){0};

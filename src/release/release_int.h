@@ -20,8 +20,10 @@ cm_attest_kind cm_rcar_tee_of(cm_view name);
 /** NULL: it has none. */
 const char *cm_rcar_tee_name(cm_attest_kind k);
 
-/** Read one piece of evidence of a kind. RELEASE_MESSAGE, RELEASE_EVIDENCE. */
-CM_MUST cm_err cm_rcar_piece_read(cm_rcar_piece *out, cm_attest_kind kind, const cm_json_node *n);
+/** Add the evidence of one attester of a kind to a's pieces, max of them at most.
+ * RELEASE_MESSAGE, RELEASE_EVIDENCE. */
+CM_MUST cm_err cm_rcar_pieces_add(cm_rcar_attestation *a, cm_attest_kind kind,
+                                  const cm_json_node *n, size_t max);
 /** Read additional_evidence into pieces 1 and up. */
 CM_MUST cm_err cm_rcar_additional_read(cm_rcar_attestation *a, cm_view text);
 /** Write the evidence of a piece, which is a pack, as a value. */

@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+#include "attest/trustee.h"
+
 enum { DEVICES = 16 };
 
 typedef struct {
@@ -139,6 +141,22 @@ static cm_err device(pieces *all, const judging *j, size_t i)
     return one(all, j, in, CM_VIEW(fresh));
 }
 
+/* RL-81 */
+static cm_err started_with(cm_appraisal *out, const judging *j, const pieces *all)
+{
+    bool bound = false;
+
+    if (j->shown->init_data.n == 0 || !out->accepted)
+        return CM_OKAY;
+    CM_TRY(cm_trustee_init_data(&bound, j->v->crypt, &all->v[0].r, j->shown->init_data));
+    if (bound)
+        return CM_OKAY;
+    *out = (cm_appraisal){.accepted = false};
+    (void)snprintf(out->sentence, sizeof out->sentence,
+                   "The evidence is not bound to the init-data that came with it.");
+    return CM_OKAY;
+}
+
 static cm_err pieces_of(pieces *all, const judging *j)
 {
     cm_err e;
@@ -164,6 +182,7 @@ static cm_err judge_with(const judging *j, cm_appraisal *out, uint8_t measured[6
     }
     CM_TRY(e);
     cm_policy_judge(out, j->p, all.v, all.n, j->now);
+    CM_TRY(started_with(out, j, &all));
     *measured_n = all.v[0].r.measured.n;
     memcpy(measured, all.v[0].r.measured.v, *measured_n);
     return CM_OKAY;

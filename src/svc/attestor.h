@@ -18,6 +18,7 @@ typedef struct {
     cm_view fresh, device_fresh;
     cm_view event_log;                   /* where it is not in the pack */
     const cm_tpm_activation *activation; /* of the credential made with the challenge; or NULL */
+    cm_view init_data;                   /* RL-81; empty: none was sent */
 } cm_shown;
 
 /** Judges evidence under a policy: the decision, and what the machine's evidence measures. Evidence

@@ -115,6 +115,11 @@ cm_err cm_svc_evidence_of(cm_call *c, const cm_msg *rcar)
     return CM_OKAY;
 }
 
+void cm_svc_evidence_init_data(cm_call *c, cm_view text)
+{
+    c->state->shown->s.init_data = text;
+}
+
 /* ---- judging ---- */
 
 static void free_policy(void *p)

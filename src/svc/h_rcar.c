@@ -208,7 +208,7 @@ static cm_err record(cm_call *c, cm_msg **out, const cm_rcar_attestation *a, cm_
     CM_TRY(keep_devices(c, m, a));
     CM_TRY(cm_rcar_report_data(fresh, crypt, hash, a->nonce, a->key, cm_buf_view(&a->additional)));
     CM_TRY(kept(c, m, M_RcarRecord_fresh, cm_view_of(fresh, cm_hash_size(hash))));
-    CM_TRY(cm_rcar_device_data(device, crypt, a->nonce, a->key));
+    CM_TRY(cm_rcar_device_data(device, crypt, hash, a->nonce, a->key));
     CM_TRY(kept(c, m, M_RcarRecord_device_fresh, CM_VIEW(device)));
     CM_TRY(kept(c, m, M_RcarRecord_key, CM_VIEW(a->key)));
     if (whose->name_n) {
@@ -304,6 +304,7 @@ cm_err cm_do_rcar_attest(cm_call *c)
     CM_TRY(take_challenge(c, &q, &a, &whose));
     CM_TRY(record(c, &m, &a, q.hash, &whose));
     CM_TRY(cm_svc_evidence_of(c, m));
+    cm_svc_evidence_init_data(c, cm_buf_view(&a.init_data));
     CM_TRY(accepted(c, q.selector));
     return open_session(c, m);
 }

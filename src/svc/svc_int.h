@@ -253,6 +253,8 @@ cm_err cm_svc_evidence_facts(cm_call *c, cm_ask *ask, const cm_grant *grants, si
 cm_err cm_svc_shows_genuine(cm_call *c, cm_appraisal *out, uint8_t measured[64], size_t *n);
 /* What a session of the key broker protocol has shown. */
 cm_err cm_svc_evidence_of(cm_call *c, const cm_msg *rcar);
+/* And what it says it was started with (RL-81); borrowed. */
+void cm_svc_evidence_init_data(cm_call *c, cm_view text);
 
 /* ---- h_rcar.c ---- */
 enum { CM_RCAR_SESSION_MS = 300000, CM_SVC_RCAR_BATCH = 32 };

@@ -19,6 +19,7 @@ import kms_faults as k
 from kms_faults import SOURCE, WORK, Server, die
 
 sys.path.insert(0, str(SOURCE / "tests/interop"))
+import trustee_json
 from release_python import OpenSSL, b64, open_, unb64  # exits 77 without python3-cryptography
 
 CURL = os.path.join(os.environ["CASEMATE_CLIENTS"], "curl")
@@ -115,6 +116,7 @@ class Guest:
 
     def __init__(self, client, kind, tee, *how):
         self.client, self.kind, self.tee, self.how = client, kind, tee, list(how)
+        self.pack = kind == "snp-v5-turin"
         self.ossl = OpenSSL(tempfile.mkdtemp(dir=WORK))
         self.jwk = {"kty": "AKP", "alg": ALG, "pub": b64(self.ossl.public)}
 
@@ -137,11 +139,13 @@ class Guest:
         if self.tee == "tdx":  # as Trustee's clients send it
             return {"quote": std((folder / "evidence.bin").read_bytes()),
                     "cc_eventlog": std((folder / "ccel.bin").read_bytes())}
-        return {"casemate-evidence": std((folder / "evidence.pack").read_bytes())}
+        if self.pack:
+            return {"casemate-evidence": std((folder / "evidence.pack").read_bytes())}
+        certs = [(name.upper(), (folder / f"{name}.der").read_bytes()) for name in ("vcek", "ask", "ark")]
+        return trustee_json.snp((folder / "evidence.bin").read_bytes(), certs, turin="turin" in self.kind)
 
     def attestation(self, evidence=None, jwk=None):
-        return {"init-data": {"format": "toml", "body": "x = 1"},
-                "runtime-data": {"nonce": self.nonce, "tee-pubkey": jwk or self.jwk},
+        return {"init-data": None, "runtime-data": {"nonce": self.nonce, "tee-pubkey": jwk or self.jwk},
                 "tee-evidence": {"primary_evidence": evidence or self.evidence(jwk), "additional_evidence": ""}}
 
     def attest(self, body=None, **params):
@@ -249,7 +253,7 @@ FLEET = {"attestation-policy-selector": "default/fleet"}
 
 def released(client, log):
     """Two kinds of machines, judged by the key's policy alone or by it from the beginning."""
-    for kind, tee in (("tdx-v5-td15", "tdx"), ("snp-v5-turin", "snp")):
+    for kind, tee in (("tdx-v5-td15", "tdx"), ("snp-v5-turin", "snp"), ("snp-v4-turin", "snp")):
         guest = Guest(client, kind, tee)
         for params in ({}, FLEET):
             cookie, token = guest.session(**params)
@@ -260,7 +264,7 @@ def released(client, log):
             guest.opens(client.call("GET", RESOURCE, bearer=token))
     one, two = (client.call("GET", RESOURCE, cookie=cookie).json() for _ in range(2))
     need(all(one[m] != two[m] for m in ("protected", "encrypted_key", "iv", "ciphertext")), "sealed twice alike")
-    log.expect(ASKED, *[SHOWN, GIVEN, GIVEN] * 4, GIVEN, GIVEN)  # the first to ask makes the key of challenges
+    log.expect(ASKED, *[SHOWN, GIVEN, GIVEN] * 6, GIVEN, GIVEN)  # the first to ask makes the key of challenges
     return guest, cookie
 
 
@@ -278,7 +282,42 @@ def freshness(client, log):
     log.expect(SHOWN, SHOWN)
 
 
+def started_with(client, log):
+    """RL-81: the text that a guest was started with is the one its hardware says, or it is refused."""
+    text = 'version = "0.1.0"\nalgorithm = "sha384"\n\n[data]\n"aa.toml" = \'\'\'\nx = 1\n\'\'\'\n'
+    for kind, tee, size, name in (("tdx-v5-td15", "tdx", 48, "sha384"), ("tdx-v5-td15", "tdx", 48, "sha256"),
+                                  ("snp-v5-turin", "snp", 32, "sha384"), ("snp-v4-turin", "snp", 32, "sha256")):
+        digest = hashlib.new(name, text.encode()).digest()[:size].ljust(size, b"\0")
+        guest = Guest(client, kind, tee, "--config", digest.hex())
+        guest.auth()
+        body = guest.attestation()
+        for other in (text + "\n", text.replace("x = 1", "x = 2")):
+            body["init-data"] = {"format": "toml", "body": other}
+            refused(guest.show(body), 401, "SVC_EVIDENCE", "init-data")
+        for bad in ({"format": "json", "body": text}, {"format": "toml"}, text, {"format": "toml", "body": ""},
+                    {"format": "toml", "body": text, "more": 1}):
+            body["init-data"] = bad
+            refused(guest.show(body), 400, "RELEASE_MESSAGE")
+        body["init-data"] = {"format": "toml", "body": text}
+        need(guest.show(body).status == 200, "not bound to its init-data")
+    guest = Guest(client, "snp-v5-turin", "snp")
+    guest.auth()
+    body = {**guest.attestation(), "init-data": {"format": "toml", "body": text}}
+    refused(guest.show(body), 401, "SVC_EVIDENCE", "init-data")
+    log.expect(*[SHOWN] * 4)
+
+
 def appraisal(client, log, server):
+    # One bit of a structure is one bit of what the chip signed.
+    other = Guest(client, "snp-v4-turin", "snp")
+    other.auth()
+    body = other.attestation()
+    body["tee-evidence"]["primary_evidence"]["attestation_report"]["guest_svn"] ^= 1
+    refused(other.show(body), 401, "SVC_EVIDENCE", "signature")
+    # This one has signed something that the structure has no member for (AT-156).
+    other = Guest(client, "snp-v5-turin", "snp")
+    other.pack = False
+    refused(other.attest(), 401, "SVC_EVIDENCE", "signature")
     for defect, check in (("wrong-root", "chain"), ("bad-signature", "signature"), ("debug", "debug")):
         refused(Guest(client, "tdx-v5-td15", "tdx", "--defect", defect).attest(), 401, "SVC_EVIDENCE", check)
     log.expect()
@@ -357,7 +396,9 @@ def bodies(client, log, guest):
     for bad, status, reason in ((b"[" * 150000, 400, "RELEASE_MESSAGE"), (good[:-1], 400, "RELEASE_MESSAGE"),
                                 (good + b" {}", 400, "RELEASE_MESSAGE"),
                                 (good.replace(b'"nonce": "', b'"nonce": "A'), 400, "RELEASE_MESSAGE"),
-                                (good.replace(b"casemate-evidence", b"report"), 401, "RELEASE_EVIDENCE"),
+                                (good.replace(b"attestation_report", b"report"), 401, "RELEASE_EVIDENCE"),
+                                (good.replace(b'"vmpl"', b'"vmpl": 0, "vmpl"'), 400, "RELEASE_MESSAGE"),
+                                (good.replace(b'"vmpl"', b'"vmpls"'), 401, "RELEASE_EVIDENCE"),
                                 (good[:-1] + b" " * (193 << 10) + b"}", 400, "SVC_REQUEST"),
                                 (good[:-1] + b" " * (5 << 20) + b"}", 400, "MSG_FIELD")):
         refused(client.call("POST", "/kbs/v0/attest", bad, cookie=guest.cookie), status, reason)
@@ -393,6 +434,7 @@ def main():
     guest, cookie = released(client, log)
     freshness(client, log)
     keys(client, log)
+    started_with(client, log)
     sessions(client, log, guest, cookie)
     bodies(client, log, guest)
     appraisal(client, log, server)

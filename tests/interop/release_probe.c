@@ -96,7 +96,7 @@ static void answer(probe *p, const char *verb, const char *name)
         must(cm_pkey_public_der(&out, p->authority));
         say(cm_buf_view(&out));
     } else if (strcmp(verb, "device") == 0) {
-        must(cm_rcar_device_data(d, p->c, word(p, 0).p, word(p, 1).p));
+        must(cm_rcar_device_data(d, p->c, hash_of(cm_view_str(name)), word(p, 1).p, word(p, 2).p));
         say(cm_view_of(d, 32));
     }
 }

@@ -21,7 +21,7 @@ static uint8_t key[CM_RCAR_KEY];
 typedef struct {
     uint8_t image;
     uint32_t resets, restarts;
-    bool wrong_nonce, wrong_key, of_snp;
+    bool wrong_nonce, wrong_key, of_snp, init_data;
     uint64_t answered;
 } asked;
 
@@ -68,6 +68,9 @@ static void decide(cm_decision *d, const asked *a)
     if (a->wrong_key)
         m.key[0] ^= 1;
     what.nonce = cm_view_of(digest, 48);
+    m.init_data.max = 16;
+    if (a->init_data)
+        assert_true(cm_ok(cm_buf_byte(&m.init_data, '#')));
     m.piece[0] = (cm_rcar_piece){.kind = CM_ATTEST_TPM, .evidence = {.max = 8192}};
     t_quote_pack(&m.piece[0].evidence, tpm, &what);
     assert_true(cm_ok(cm_release_decide_rcar(d, c, &t, &m)));
@@ -102,6 +105,9 @@ static void answers(void **s)
     /* RL-13 */
     expect(&(asked){.image = IMAGE, .answered = NOW, .of_snp = true}, false,
            "another kind of environment");
+    /* RL-81: a TPM's quote is bound to none. */
+    expect(&(asked){.image = IMAGE, .answered = NOW, .init_data = true}, false,
+           "not bound to the init-data");
 }
 
 /* RL-15 */

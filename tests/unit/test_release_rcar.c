@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "attest/trustee.h"
 #include "codec/text.h"
 #include "hex.h"
 #include "release/jwe.h"
@@ -260,6 +261,85 @@ static void evidence(void **s)
     cm_rcar_attestation_done(&a);
 }
 
+#define AZURE_JSON                                                                        \
+    "{\"version\":2,\"tpm_quote\":{\"signature\":\"00\",\"message\":\"00\",\"pcrs\":[]}," \
+    "\"hcl_report\":\"AAAA\",\"vcek\":\"AAAA\"}"
+#define GPU_JSON \
+    "{\\\"arch\\\":\\\"HOPPER\\\",\\\"evidence\\\":\\\"0102\\\",\\\"certificate\\\":\\\"AQID\\\"}"
+
+/* RL-80: what Trustee's clients send becomes packs, a list of devices several. */
+static void trustees(void **s)
+{
+    char text[8192];
+    cm_rcar_attestation a = {0};
+    size_t at;
+
+    (void)s;
+    assert_true(cm_ok(attestation(
+        &a, CM_ATTEST_AZURE, akp(),
+        "{\"primary_evidence\":" AZURE_JSON ",\"additional_evidence\":\"{\\\"nvidia\\\":{"
+        "\\\"device_evidence_list\\\":[" GPU_JSON "," GPU_JSON "]}}\"}")));
+    assert_int_equal(a.n, 3);
+    for (size_t i = 0; i < a.n; i++) {
+        assert_int_equal(a.piece[i].kind, i ? CM_ATTEST_NVIDIA : CM_ATTEST_AZURE);
+        assert_int_equal(cm_attest_detect(cm_rcar_input(&a, i).evidence), a.piece[i].kind);
+    }
+    cm_rcar_attestation_done(&a);
+    /* Evidence of another environment than the one asked for, and of several as the machine's. */
+    assert_true(
+        cm_is(attestation(&a, CM_ATTEST_SNP, akp(),
+                          "{\"primary_evidence\":" AZURE_JSON ",\"additional_evidence\":\"\"}"),
+              CM_RELEASE_EVIDENCE));
+    at = (size_t)snprintf(text, sizeof text,
+                          "{\"primary_evidence\":" AZURE_JSON
+                          ",\"additional_evidence\":\"{\\\"nvidia\\\":{"
+                          "\\\"device_evidence_list\\\":[" GPU_JSON);
+    for (size_t i = 0; i < CM_RCAR_PIECES - 1; i++)
+        at += (size_t)snprintf(text + at, sizeof text - at, "%s", "," GPU_JSON);
+    (void)snprintf(text + at, sizeof text - at, "%s", "]}}\"}");
+    assert_true(cm_is(attestation(&a, CM_ATTEST_AZURE, akp(), text), CM_RELEASE_MESSAGE));
+}
+
+static bool is_bound(cm_attest_kind kind, const char *claim, uint32_t index, cm_view value,
+                     const char *text)
+{
+    cm_attest_result r = {.kind = kind, .n_claims = 1, .data = {.max = 64}};
+    bool bound = true;
+
+    r.claim[0] =
+        (cm_attest_claim){.name = claim, .type = CM_CLAIM_BYTES, .index = index, .n = value.n};
+    assert_true(cm_ok(cm_buf_append(&r.data, value)));
+    assert_true(cm_ok(cm_trustee_init_data(&bound, c, &r, cm_view_str(text))));
+    cm_buf_free(&r.data);
+    return bound;
+}
+
+/* AT-158 */
+static void init_data(void **s)
+{
+    static const cm_hash hashes[] = {CM_SHA256, CM_SHA384, CM_SHA512};
+    uint8_t d[CM_HASH_MAX], input[64] = {0}, pcr[32];
+
+    (void)s;
+    for (size_t i = 0; i < CM_COUNT(hashes); i++) {
+        memset(d, 0, sizeof d);
+        assert_true(cm_ok(cm_hash_once(c, hashes[i], d, CM_LIT("x = 1"))));
+        assert_true(is_bound(CM_ATTEST_SNP, "host_data", 0, cm_view_of(d, 32), "x = 1"));
+        assert_true(is_bound(CM_ATTEST_TDX, "mrconfigid", 0, cm_view_of(d, 48), "x = 1"));
+        assert_false(is_bound(CM_ATTEST_SNP, "host_data", 0, cm_view_of(d, 32), "x = 2"));
+        assert_false(is_bound(CM_ATTEST_SNP, "host_data", 0, cm_view_of(d, 31), "x = 1"));
+        assert_false(is_bound(CM_ATTEST_SNP, "report_data", 0, cm_view_of(d, 32), "x = 1"));
+        assert_false(is_bound(CM_ATTEST_TPM, "host_data", 0, cm_view_of(d, 32), "x = 1"));
+        d[i ? 47 : 40] ^= 1; /* of SHA-256 a byte that has to be zero */
+        assert_false(is_bound(CM_ATTEST_TDX, "mrconfigid", 0, cm_view_of(d, 48), "x = 1"));
+    }
+    assert_true(cm_ok(cm_hash_once(c, CM_SHA256, input + 32, CM_LIT("x = 1"))));
+    assert_true(cm_ok(cm_hash_once(c, CM_SHA256, pcr, CM_VIEW(input))));
+    assert_true(is_bound(CM_ATTEST_AZURE, "pcr", 8, CM_VIEW(pcr), "x = 1"));
+    assert_false(is_bound(CM_ATTEST_AZURE, "pcr", 9, CM_VIEW(pcr), "x = 1"));
+    assert_false(is_bound(CM_ATTEST_AZURE, "pcr", 8, cm_view_of(input + 32, 32), "x = 1"));
+}
+
 /* RL-5: the machine's digest covers the text about its devices; RL-6: theirs does not. */
 static void devices(void **s)
 {
@@ -290,7 +370,7 @@ static void devices(void **s)
     assert_true(
         cm_ok(cm_rcar_report_data(two, c, CM_SHA384, b.nonce, b.key, cm_buf_view(&b.additional))));
     assert_memory_not_equal(one, two, 48);
-    assert_true(cm_ok(cm_rcar_device_data(dev, c, a.nonce, a.key)));
+    assert_true(cm_ok(cm_rcar_device_data(dev, c, CM_SHA384, a.nonce, a.key)));
     assert_memory_not_equal(dev, one, 32);
     cm_rcar_attestation_done(&a);
 }
@@ -456,6 +536,8 @@ int main(void)
         cmocka_unit_test(challenges),
         cmocka_unit_test(keys),
         cmocka_unit_test(evidence),
+        cmocka_unit_test(trustees),
+        cmocka_unit_test(init_data),
         cmocka_unit_test(devices),
         cmocka_unit_test(too_many),
         cmocka_unit_test(answers),
