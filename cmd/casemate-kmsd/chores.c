@@ -13,6 +13,7 @@ enum { ROUND_S = CM_SCHEDULER_TERM_S / 3, KEY_MS = 60000, ME = 16, HOLD_S = 3600
 
 struct chores {
     kmsd *d;
+    cm_svc *svc;
     pthread_t thread;
     pthread_mutex_t lock; /* of stop */
     pthread_cond_t wake;
@@ -31,6 +32,14 @@ static cm_err run_key(void *self, cm_keyop *op)
     return cm_keeper_run(h->keys, op, KEY_MS);
 }
 
+static void log_refusals(struct chores *h, bool all)
+{
+    cm_err e = cm_svc_log_refusals(h->svc, all);
+
+    if (cm_failed(e))
+        CM_LOG(h->d->log, WARNING, "chores_failed", cm_log_err(e));
+}
+
 /* Whether there is more to do at once. */
 static bool round_once(struct chores *h)
 {
@@ -39,6 +48,7 @@ static bool round_once(struct chores *h)
 
     if (atomic_load(&h->d->keyd) != KEYD_OPEN)
         return false;
+    log_refusals(h, false);
     h->scheduler.root_generation = atomic_load(&h->d->root_generation);
     e = cm_scheduler_round(&h->scheduler, cm_os_monotonic_ns(), &r);
 
@@ -84,6 +94,8 @@ static void *work(void *arg)
 
     while (pause_for(h, round_once(h)))
         continue;
+    if (atomic_load(&h->d->keyd) == KEYD_OPEN)
+        log_refusals(h, true);
     cm_scheduler_done(&h->scheduler);
     return NULL;
 }
@@ -104,6 +116,7 @@ static cm_err prepare(struct chores *h, cm_svc *svc)
     CM_TRY(cm_keeper_new(&h->keys, &o));
     cm_scheduler_init(&h->scheduler, svc, (cm_key_runner){.run = run_key, .self = h},
                       CM_VIEW(h->me));
+    h->svc = svc;
     h->scheduler.hold_s = HOLD_S;
     h->scheduler.kek_ms = h->d->v->rotation.kek;
     return pthread_create(&h->thread, NULL, work, h) == 0 ? CM_OKAY : CM_FAIL(NO_THREAD);

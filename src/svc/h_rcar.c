@@ -17,6 +17,7 @@
 #include "keys/ring.h"
 #include "release/jwe.h"
 #include "release/rcar.h"
+#include "store/path.h"
 
 enum {
     ASKED = 1,
@@ -307,6 +308,67 @@ cm_err cm_do_rcar_attest(cm_call *c)
     cm_svc_evidence_init_data(c, cm_buf_view(&a.init_data));
     CM_TRY(accepted(c, q.selector));
     return open_session(c, m);
+}
+
+/* ---- refusals in the log (V-91) ---- */
+
+/* V-90: its challenge serves on. */
+cm_err cm_svc_rcar_refused(cm_call *c)
+{
+    struct cm_call_state *st = c->state;
+    char name[CM_REFUSALS_NAME];
+
+    if (c->op->prepare != cm_do_rcar_attest)
+        return CM_OKAY;
+    st->nonce_bumps = 0;
+    if (st->no_tenant)
+        st->tenant = cm_view_of("", 0);
+    CM_TRY(cm_arena_copy(c->arena, &st->logged, cm_refusal_name(&st->stands_for, name)));
+    return st->stands_for.known ? CM_PATH(c, &st->resource, CM_LIT(""), CM_LIT("address"),
+                                          CM_VIEW(st->stands_for.class))
+                                : CM_OKAY;
+}
+
+static cm_err log_refusal(cm_svc *s, const cm_refusal *what, uint64_t now)
+{
+    cm_path path;
+    char name[CM_REFUSALS_NAME];
+    uint8_t id[16];
+    cm_audit_entry entry = {.time_ms = now,
+                            .id = CM_VIEW(id),
+                            .op = cm_refusal_name(what, name),
+                            .decision = CM_AUDIT_DENY,
+                            .reason = what->reason};
+    cm_unit unit = {.entry = &entry};
+
+    CM_TRY(cm_random(s->o.crypt, id, sizeof id));
+    if (what->known) {
+        cm_path_init(&path);
+        cm_path_add(&path, CM_LIT(""));
+        cm_path_add(&path, CM_LIT("address"));
+        cm_path_add(&path, CM_VIEW(what->class));
+        entry.resource = cm_path_view(&path);
+    }
+    return cm_committer_commit(s->o.committer, &unit);
+}
+
+cm_err cm_svc_log_refusals(cm_svc *s, bool all)
+{
+    uint64_t now = s->o.now_ms(s->o.now_arg);
+    cm_refusal what;
+
+    for (size_t i = 0; i <= CM_REFUSALS_CLASSES; i++) {
+        cm_err e;
+
+        if (!cm_refusals_due(s->refusals, now, all, &what))
+            break;
+        e = log_refusal(s, &what, now);
+        if (cm_failed(e)) {
+            cm_refusals_back(s->refusals, &what);
+            return e;
+        }
+    }
+    return CM_OKAY;
 }
 
 /* ---- resources ---- */

@@ -30,7 +30,10 @@ cm_err cm_svc_new(cm_svc **out, const cm_svc_options *o)
     if (s->o.attest_rate == 0)
         s->o.attest_rate = ATTEST_RATE;
     e = cm_quota_new(&s->quota, seed, BUCKETS);
+    if (cm_ok(e))
+        e = cm_refusals_new(&s->refusals, o->crypt);
     if (cm_failed(e)) {
+        cm_quota_free(s->quota);
         cm_free(s);
         return e;
     }
@@ -45,6 +48,7 @@ void cm_svc_free(cm_svc *s)
         return;
     cm_svc_rows_done(s);
     cm_svc_sessions_done(s);
+    cm_refusals_free(s->refusals);
     cm_quota_free(s->quota);
     cm_free(s);
 }
@@ -154,6 +158,10 @@ static void reset(struct cm_call_state *st)
     st->want_op = st->no_tenant = false;
     st->refusal = CM_OKAY;
     st->decision = CM_AUDIT_ALLOW;
+    if (st->tries == 0) {
+        st->stands_for = (cm_refusal){0};
+        st->stood = false;
+    }
     st->call->answer = NULL;
     st->call->discreet = false;
     st->acts = st->call->op;
@@ -434,10 +442,23 @@ static bool anew(struct cm_call_state *st)
 
 /* ---- refusing ---- */
 
+/* V-91: what an entry was to stand for and none does is counted on; but for this call, if it
+ * succeeded in the end. */
+static void not_stood(struct cm_call_state *st, bool refused)
+{
+    cm_refusal what = st->stands_for;
+
+    if (what.count == 0 || st->stood)
+        return;
+    what.count -= !refused;
+    cm_refusals_back(st->call->svc->refusals, &what);
+}
+
 static void end(struct cm_call_state *st, cm_err e)
 {
     cm_call *c = st->call;
 
+    not_stood(st, cm_failed(e));
     settle(st, cm_ok(e), SIZE_MAX);
     cm_buf_free(&st->unit.receipt);
     drop_ops(st);
@@ -461,19 +482,31 @@ static bool ours_to_log(cm_err e)
     return k != CM_CLASS_IO && k != CM_CLASS_INTERNAL;
 }
 
-/* A refusal stands on what the decision stood on, and uses up nothing but its nonce. */
-static go refuse(struct cm_call_state *st, cm_err e)
+/* V-91: of an attestation by nobody in particular, a few entries that stand for all; of anybody
+ * else's call, one. */
+static bool logs_refusal(struct cm_call_state *st, cm_err e)
 {
     cm_call *c = st->call;
     uint32_t ignored;
+
+    if (!ours_to_log(e) || st->stage == CM_AT_REFUSAL || cm_is(e, CM_STORE_CONFLICT))
+        return false;
+    if (c->op->prepare == cm_do_rcar_attest)
+        return st->stands_for.count ||
+               cm_refusals_note(c->svc->refusals, c->peer.address, e, st->now, &st->stands_for);
+    return c->op->auth != CM_AUTH_NONE &&
+           (st->who.how != CM_BY_NONE || /* V-13 */
+            cm_ok(cm_quota_local(c->svc->quota, CM_LIT("unknown callers"), UNKNOWN_LOGGED, st->now,
+                                 &ignored)));
+}
+
+/* A refusal stands on what the decision stood on, and uses up nothing but its nonce. */
+static go refuse(struct cm_call_state *st, cm_err e)
+{
     go next;
 
     settle(st, false, SIZE_MAX);
-    if (!ours_to_log(e) || c->op->auth == CM_AUTH_NONE || st->stage == CM_AT_REFUSAL ||
-        (st->who.how == CM_BY_NONE && /* V-13 */
-         cm_failed(cm_quota_local(c->svc->quota, CM_LIT("unknown callers"), UNKNOWN_LOGGED, st->now,
-                                  &ignored))) ||
-        cm_is(e, CM_STORE_CONFLICT)) {
+    if (!logs_refusal(st, e) || cm_failed(cm_svc_rcar_refused(st->call))) {
         end(st, e);
         return WAIT;
     }
@@ -504,6 +537,7 @@ static go refused(struct cm_call_state *st)
     }
     if (cm_is(st->unit.result, CM_COMMIT_BUDGET)) /* V-7: of all it could only be the nonce */
         e = CM_FAIL(SVC_REPLAY);
+    st->stood = cm_ok(st->unit.result);
     end(st, e);
     return WAIT;
 }

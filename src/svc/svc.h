@@ -49,6 +49,11 @@ typedef struct {
     const char *custody; /* of what is sealed under the root; static; NULL: as recorded */
 } cm_svc_options;
 
+/** Puts into the log what was refused of attestations and no entry stands for yet (V-91): of
+ * classes whose minute is over, or of all. Waits for the disk: for the thread of chores. What the
+ * committer fails with; then it is counted on. */
+CM_MUST cm_err cm_svc_log_refusals(cm_svc *s, bool all);
+
 /** Everything in o is borrowed for the life of the service. */
 CM_MUST cm_err cm_svc_new(cm_svc **out, const cm_svc_options *o);
 /** After the last call is done. */

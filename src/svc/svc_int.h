@@ -10,6 +10,7 @@
 #include "svc/ops.h"
 #include "svc/policy.h"
 #include "svc/quota.h"
+#include "svc/refusals.h"
 #include "wire/session.h"
 
 /* ---- rows ---- */
@@ -49,6 +50,7 @@ typedef struct cm_svc_session {
 struct cm_svc {
     cm_svc_options o;
     cm_quota *quota;
+    cm_refusals *refusals;
     cm_svc_shard shard[CM_SVC_SHARDS];
     pthread_mutex_t sessions_lock; /* over the sessions and their windows */
     cm_svc_session *session[CM_SVC_SLOTS];
@@ -145,6 +147,8 @@ struct cm_call_state {
     cm_kem_key *ephemeral;               /* that a key on its way out is sealed to in between */
     cm_err refusal;
     cm_audit_decision decision;
+    cm_refusal stands_for; /* V-91: of a refused attestation, what its entry does */
+    bool stood;            /* it is in the log */
 
     /* What it counts as in policy, budgets and log: itself, or a batch's operation so often. */
     const cm_op *acts;
@@ -264,6 +268,8 @@ enum { CM_RCAR_SESSION_MS = 300000, CM_SVC_RCAR_BATCH = 32 };
 cm_err cm_svc_rcar_start(cm_call *c);
 /* The session of a resource request. SVC_UNAUTHENTIC, SVC_SESSION. */
 cm_err cm_svc_rcar_session(cm_call *c);
+/* Fills in what the entry of a refused attestation says (V-91). */
+cm_err cm_svc_rcar_refused(cm_call *c);
 /* Removes sessions that are over, in the call's unit. */
 cm_err cm_svc_forget_rcar(cm_call *c, cm_view tenant, const cm_view *keys, size_t n);
 

@@ -65,6 +65,7 @@ class Client:
 
     def __init__(self, server):
         self.url, self.ca, self.more = server.url, server.dir / "ca.crt", []
+        self.refused = 0  # attestations
         self.folder = tempfile.mkdtemp(dir=WORK)
 
     def curl(self, *argv, body=None):
@@ -86,7 +87,10 @@ class Client:
             body = json.dumps(body).encode()
         status = int(self.curl(*argv, self.url + path, body=body))
         with open(f"{self.folder}/head") as head, open(f"{self.folder}/body", "rb") as out:
-            return Answer(status, head.read(), out.read())
+            answer = Answer(status, head.read(), out.read())
+        # What is no message at all does not get as far as a decision.
+        self.refused += path == "/kbs/v0/attest" and status != 200 and b"error:MSG_FIELD" not in answer.body
+        return answer
 
 
 def refused(answer, status, reason, *words):
@@ -230,14 +234,24 @@ class Log:
     """What came to stand in it since the last look: (operation, reason)."""
 
     def __init__(self, server):
-        self.server, self.seen = server, 0
+        self.server, self.seen, self.since = server, 0, time.time()
+
+    def entries(self):
+        lines = self.server.casemate("audit", "list", "--tenant", "system", "--count", "1000", "--json")
+        return [(e["operation"], "" if e.get("allowed", False) else e["reason"]) for line in lines.splitlines()
+                for e in json.loads(line).get("entries", []) if e["operation"].startswith("Rcar")]
 
     def news(self):
-        lines = self.server.casemate("audit", "list", "--tenant", "system", "--count", "1000", "--json")
-        all_ = [(e["operation"], "" if e.get("allowed", False) else e["reason"]) for line in lines.splitlines()
-                for e in json.loads(line).get("entries", []) if e["operation"].startswith("Rcar")]
+        """But for refused attestations, whose entries come when their minute is over."""
+        all_ = [e for e in self.entries() if not (e[0].startswith("RcarAttest") and e[1])]
         new, self.seen = all_[self.seen:], len(all_)
         return new
+
+    def refused(self, want):
+        """V-91: all of them are counted, by few entries."""
+        got = [e[0].split("/") for e in self.entries() if e[0].startswith("RcarAttest") and e[1]]
+        need(sum(int(e[1]) if len(e) > 1 else 1 for e in got) == want, f"{got} are not {want} refusals")
+        need(len(got) <= (time.time() - self.since) / 60 + 4, f"too many entries: {got}")
 
     def expect(self, *want):
         got = self.news()
@@ -447,6 +461,7 @@ def main():
     server.config.write_text(text.replace(settings(1000000), settings(3)))
     server.start()
     refused(guest.attest(), 401, "SVC_EVIDENCE", "chain")
+    log.refused(client.refused)
     said = refused(client.call("GET", RESOURCE, cookie=cookie), 401, "SVC_EVIDENCE")
     need("chain" not in said, f"told to whoever asks: {said}")
     addresses(client, server)

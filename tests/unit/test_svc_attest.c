@@ -471,6 +471,10 @@ static const char *rcar_attest(world *w, const char *selector, const char *evide
     body.n = 0;
     OK(cm_rcar_attestation_put(&body, &a));
     json = rcar_ask(w, "/kbs/v0/attest", session, cm_buf_view(&body), fails);
+    if (fails) { /* V-90: it was not used up by the entry, nor is it by the next (V-91) */
+        w->t->now_ms += 60000;
+        (void)rcar_ask(w, "/kbs/v0/attest", session, cm_buf_view(&body), fails);
+    }
     if (!fails) { /* once */
         (void)rcar_ask(w, "/kbs/v0/attest", session, cm_buf_view(&body), CM_SVC_CHALLENGE_USED);
         session = t_f("%s", t_member(json, "session"));
@@ -551,13 +555,129 @@ static void test_addresses(void **state)
     world_done(w);
 }
 
+/* The last entry of the log, as an auditor of the system sees it. */
+static const char *last_entry(t_svc *t)
+{
+    return t_ok(
+        t, &t->admin, "GET",
+        t_f("/v1/tenants/system/log/entries?from=%llu", (unsigned long long)(t_log_size(t) - 1)),
+        NULL);
+}
+
+/* So many more than n, of which the last is this; looking makes one more. */
+static void expect_entry(t_svc *t, uint64_t *n, unsigned more, const char *what, const char *reason)
+{
+    const char *json;
+
+    assert_int_equal(t_log_size(t), *n + more);
+    json = last_entry(t);
+    if (!strstr(json, what) || !strstr(json, reason))
+        print_message("not %s %s: %s\n", what, reason, json);
+    assert_non_null(strstr(json, what));
+    assert_non_null(strstr(json, reason));
+    *n = t_log_size(t);
+}
+
+/* A-1: field 9 of the entry at that place is 32 bytes. */
+static bool names_evidence(t_svc *t, uint64_t leaf)
+{
+    const char *json = t_ok(
+        t, &t->admin, "GET",
+        t_f("/v1/tenants/system/log/entries?from=%llu&count=1", (unsigned long long)leaf), NULL);
+    const char *at = strstr(json, "\"entry\":\"");
+    CM_AUTO(cm_buf_free) cm_buf raw = {.max = 4096};
+
+    assert_non_null(at);
+    at += strlen("\"entry\":\"");
+    OK(cm_base64_decode(&raw, cm_view_of(at, strcspn(at, "\"")), false));
+    return memmem(raw.p, raw.n, "\x09\x58\x20", 3) != NULL;
+}
+
+static void refused_from(world *w, const char *address)
+{
+    t_who who = {.address = address};
+
+    t_fails(w->t, &who, "POST", "/kbs/v0/attest", "{\"session\":\"AQ\",\"body\":\"e30=\"}",
+            CM_SVC_SESSION);
+}
+
+/* V-91: one entry a minute and class of addresses; it stands for all since the last. */
+static void test_refusals(void **state)
+{
+    world *w = world_new();
+    t_svc *t = w->t;
+    uint64_t n;
+
+    (void)state;
+    w->pack = true;
+    a_key(w);
+    (void)rcar_attest(w, "", "good fleet", false, 0); /* and a replay: an entry for each */
+    n = t_log_size(t);
+    expect_entry(t, &n, 0, "\"operation\":\"RcarAttest\"", "SVC_CHALLENGE_USED");
+    t_svc_restart(t);
+    (void)rcar_attest(w, "acme/fleet", "bad", false, CM_SVC_EVIDENCE); /* twice */
+    expect_entry(t, &n, 2, "\"operation\":\"RcarAttest\"", "SVC_EVIDENCE");
+    assert_true(names_evidence(t, n - 2));
+    n = t_log_size(t);
+    refused_from(w, "192.0.2.77");
+    refused_from(w, "192.0.2.78");
+    OK(cm_svc_log_refusals(t->svc, false));
+    assert_int_equal(t_log_size(t), n);
+    refused_from(w, "198.51.100.1");
+    expect_entry(t, &n, 1, "\"operation\":\"RcarAttest\"", "SVC_SESSION");
+    t->now_ms += 59999;
+    OK(cm_svc_log_refusals(t->svc, false));
+    assert_int_equal(t_log_size(t), n);
+    t->now_ms += 1;
+    OK(cm_svc_log_refusals(t->svc, false));
+    expect_entry(t, &n, 1, "\"operation\":\"RcarAttest/2\"", "SVC_SESSION");
+    OK(cm_svc_log_refusals(t->svc, true));
+    assert_int_equal(t_log_size(t), n);
+    /* A minute later the next one takes along what was counted; a clock that went back waits not.
+     */
+    for (unsigned i = 0; i < 3; i++)
+        refused_from(w, "192.0.2.1");
+    assert_int_equal(t_log_size(t), n);
+    t->now_ms -= 3600000;
+    refused_from(w, "192.0.2.2");
+    expect_entry(t, &n, 1, "\"operation\":\"RcarAttest/4\"", "SVC_SESSION");
+    refused_from(w, "192.0.2.2");
+    OK(cm_svc_log_refusals(t->svc, true));
+    expect_entry(t, &n, 1, "\"operation\":\"RcarAttest\"", "SVC_SESSION");
+    world_done(w);
+}
+
+/* Whatever addresses there are: so many entries, and none is forgotten. */
+static void test_many_addresses(void **state)
+{
+    world *w = world_new();
+    t_svc *t = w->t;
+    uint64_t n;
+
+    (void)state;
+    refused_from(w, "2001:db8::1");
+    n = t_log_size(t);
+    refused_from(w, "2001:db8:0:ff::1"); /* of the same /56 */
+    assert_int_equal(t_log_size(t), n);
+    for (unsigned i = 0; i < 100; i++)
+        refused_from(w, t_f("10.%u.0.1", i));
+    assert_int_equal(t_log_size(t), n + 63 + 1); /* and one of the rest, which has no address */
+    t->now_ms += 60000;
+    OK(cm_svc_log_refusals(t->svc, false));
+    expect_entry(t, &n, 64 + 2, "\"operation\":\"RcarAttest\"", "SVC_SESSION");
+    refused_from(w, "10.99.0.1"); /* there is room again */
+    expect_entry(t, &n, 1, "\"operation\":\"RcarAttest\"", "SVC_SESSION");
+    world_done(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_policies), cmocka_unit_test(test_grants),
-        cmocka_unit_test(test_release),  cmocka_unit_test(test_challenges),
-        cmocka_unit_test(test_broker),   cmocka_unit_test(test_addresses),
-        cmocka_unit_test(test_models),
+        cmocka_unit_test(test_policies),       cmocka_unit_test(test_grants),
+        cmocka_unit_test(test_release),        cmocka_unit_test(test_models),
+        cmocka_unit_test(test_challenges),     cmocka_unit_test(test_broker),
+        cmocka_unit_test(test_addresses),      cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_many_addresses),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
