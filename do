@@ -33,8 +33,9 @@ usage() {
 ./do bench kms     the key server's: docs/bench-kms.md, below five minutes
 ./do bench market  receipts: docs/bench-market.md, below four minutes
 ./do bench attest  evidence verified: docs/bench-attest.md, below a minute
-./do bench hsm     keys in a token: docs/bench-hsm.md, below 90 seconds
-./do fuzz [SECS]   every fuzzer for SECS seconds each (default 30)
+./do bench hsm     keys in a token: docs/bench-hsm.md, below two minutes
+./do bench fuzz [SECS [NAME...]]  parsers of evidence: docs/fuzz.md, 600 seconds each
+./do fuzz [SECS]   every fuzzer for SECS seconds each (default 30), formats of evidence a fourth
 ./do docs          man pages and shell completions, from the program's own tables
 ./do clean [all]   remove build/; with all, the private OpenSSL below .deps/ too
 END
@@ -277,6 +278,11 @@ do_docs() {
 }
 
 do_bench() {
+    if [ "${1-}" = fuzz ]; then
+        need fuzz
+        build_fuzzers || return 1
+        exec python3 bench/fuzz.py build/fuzz docs "${@:2}"
+    fi
     need bench
     build main
     PATH=$(dirname "$CLI"):$PATH
@@ -293,7 +299,8 @@ do_bench() {
         exec python3 bench/market.py build/main "${CASEMATE_CLIENTS:-.deps/clients/bin}" docs
     fi
     if [ "${1-}" = attest ]; then
-        ninja -C build/main bench/bench_attest >/dev/null || return 1
+        ninja -C build/main bench/bench_attest cmd/casemate/casemate tests/testlib/enclave-payload-static \
+            tests/testlib/enclave-payload-dynamic >/dev/null || return 1
         exec python3 bench/attest.py build/main docs
     fi
     if [ "${1-}" = hsm ]; then
@@ -309,20 +316,37 @@ FUZZ_OPTIONS=(-Dfuzzers=true '-Db_sanitize=address,undefined' -Db_lundef=false)
 
 build_fuzzers() { CC=clang build fuzz "${FUZZ_OPTIONS[@]}"; }
 
-# one_fuzzer PROGRAM SECONDS: new finds go to build/, so that the committed corpus stays small.
+FUZZ_KEPT=${CASEMATE_FUZZ_CORPUS:-$ROOT/.deps/fuzz} # by ./do bench fuzz
+
+# one_fuzzer PROGRAM SECONDS [FORMAT]: new finds go to build/, so that the committed corpus stays
+# small.
 one_fuzzer() {
-    local name=${1##*/fuzz_} work
+    local name=${1##*/fuzz_}${3:+/$3} work corpora kept
     work=$ROOT/build/fuzz/found/$name
+    corpora=("$work" "tests/fuzz/corpus/$name")
+    kept=$FUZZ_KEPT/${3:-fuzz_$name}
+    [ ! -d "$kept" ] || corpora+=("$kept")
     mkdir -p "$work" "tests/fuzz/corpus/$name"
-    UBSAN_OPTIONS=halt_on_error=1 "$1" -max_total_time="$2" -timeout=20 -rss_limit_mb=1024 \
-        -max_len=65536 -artifact_prefix="$work/crash-" -print_final_stats=1 \
-        "$work" "tests/fuzz/corpus/$name"
+    CASEMATE_FUZZ_FORMAT=${3:-} UBSAN_OPTIONS=halt_on_error=1 "$1" -max_total_time="$2" \
+        -timeout=20 -rss_limit_mb=1024 -max_len=65536 -artifact_prefix="$work/crash-" \
+        -print_final_stats=1 "${corpora[@]}"
+}
+
+# evidence_fuzzers PROGRAM SECONDS: each format, as many at once as there are processors.
+evidence_fuzzers() {
+    export ROOT FUZZ_KEPT
+    export -f one_fuzzer
+    # shellcheck disable=SC2016
+    find tests/fuzz/corpus/evidence -mindepth 1 -maxdepth 1 -type d -printf '%f\n' |
+        xargs -P "$JOBS" -n 1 bash -c 'one_fuzzer "$0" "$1" "$2"' "$1" "$2"
 }
 
 fuzz_each() {
     local f
     for f in build/fuzz/tests/fuzz/fuzz_*; do
-        if [ -f "$f" ] && [ -x "$f" ]; then
+        if [ "${f##*/}" = fuzz_evidence ]; then
+            check fuzz-evidence evidence_fuzzers "$f" "$((($1 + 2) / 4 + ($1 < 2)))"
+        elif [ -f "$f" ] && [ -x "$f" ]; then
             check "fuzz-${f##*/fuzz_}" one_fuzzer "$f" "$1"
         fi
     done

@@ -155,7 +155,7 @@ cm_err cm_attest_verify_under(cm_attest_result *out, const cm_crypt *c, cm_roots
 
     if (p->now >= TIME_END || p->max_age >= TIME_END)
         return CM_FAIL(BAD_ARGUMENT);
-    if (in->evidence.n == 0 || in->evidence.n > EVIDENCE_MAX)
+    if (in->evidence.n == 0 || in->evidence.n > EVIDENCE_MAX) /* AT-160 */
         return CM_FAIL(ATTEST_KIND);
     r.kind = in->kind ? in->kind : cm_attest_detect(in->evidence);
     if (cm_is_pack(in->evidence)) {
