@@ -12,6 +12,7 @@ lib=$(dirname "$pc")
 prefix=$stage$(sed -n 's/^prefix=//p' "$pc/casemate.pc")
 sed -i "s|^prefix=.*|prefix=$prefix|" "$pc/casemate.pc"
 sed -i "s|^prefix=.*|prefix=$prefix|" "$pc/casemate-verify.pc"
+sed -i "s|^prefix=.*|prefix=$prefix|" "$pc/casemate-enclave.pc"
 export PKG_CONFIG_PATH=$pc:$PWD/.deps/openssl/lib/pkgconfig LD_LIBRARY_PATH=$lib
 # flags PACKAGE OPTIONS...
 flags() { pkg-config "${@:2}" "$1"; }
@@ -79,6 +80,22 @@ try_verify_receipt() {
     ! "$1" "$stage/s.raw" "$stage/m.poai" >"$stage/got" 2>&1 || { echo "$1 takes another key"; exit 1; }
 }
 
+# One request to one program with one model; the program gives it back reversed. Then a manifest
+# that is not the program's, and a model that nobody here may open.
+try_run_enclave() {
+    local infer=$build/tests/testlib/enclave-payload-static id=$CASEMATE_HOME/identity.pem
+    "$1" "$infer" "$stage/m.sealed" "$id" "$CASEMATE_HOME/publisher.pub" drawer >"$stage/got" 2>"$stage/said" || {
+        grep -E 'SANDBOX_NO_(SECCOMP|LANDLOCK)' "$stage/said" || { cat "$stage/said"; exit 1; }
+        echo 'SKIP: programs are not locked in here'
+        return 0
+    }
+    [ "$(cat "$stage/got")" = reward ] || { echo "$1: $(cat "$stage/got")"; exit 1; }
+    digest=$(casemate enclave manifest --model "$stage/m.sealed" --json -- "$infer" | grep -oE '"digest": *"[0-9a-f]{64}' | grep -oE '[0-9a-f]{64}')
+    grep "SIMULATED: manifest $digest" "$stage/said" >/dev/null || { cat "$stage/said"; exit 1; }
+    ! "$1" "$infer" "$stage/m.sealed" "$CASEMATE_HOME/publisher.pub" "$CASEMATE_HOME/publisher.pub" x \
+        >"$stage/got" 2>&1 || { echo "$1 opens without a key"; exit 1; }
+}
+
 # compile TRY PACKAGE OUT SOURCE COMPILER...: against the shared library, then the static one
 compile() {
     local try=$1 package=$2 out=$3 source=$4
@@ -105,14 +122,16 @@ both() {
 
 for source in docs/examples/*.c; do
     name=$(basename "$source" .c)
-    both "try_$name" casemate "$source"
+    package=casemate
+    [ "$name" != run_enclave ] || package=casemate-enclave
+    both "try_$name" "$package" "$source"
 done
 both try_verify_receipt casemate-verify docs/examples/verify_receipt.c
 if readelf -d "$lib/libcasemate-verify.so" | grep -E 'NEEDED.*(crypto|ssl|casemate\.)'; then
     echo 'the small verifier needs more than libsecp256k1'
     exit 1
 fi
-for library in "$lib"/libcasemate{,-verify}.{so,so.0,a}; do
+for library in "$lib"/libcasemate{,-verify,-enclave}.{so,so.0,a}; do
     [ -e "$library" ] || { echo "no $library"; exit 1; }
 done
 module=$lib/pkcs11/libcasemate-pkcs11.so

@@ -92,7 +92,6 @@ cm_err cm_cli_enclave_manifest(cm_cli *cli)
         CM_TRY(cm_cli_access_init(cli, &a, CM_CLI_TRUST));
         CM_TRY(cm_cli_model_load(cli, &model, path, &a, false));
         CM_TRY(cm_sealed_trust(model.s));
-        CM_TRY(cm_cli_no_folder(cli, path, cm_sealed_get(model.s)));
     }
     CM_TRY(measure_all(cli, &m, path ? cm_sealed_get(model.s) : NULL));
     CM_TRY(write_out(cli, &m));

@@ -20,8 +20,6 @@ void cm_cli_plan_done(cm_cli_plan *p);
 CM_MUST cm_err cm_cli_measure(cm_cli *cli, cm_enclave_measured *m, const cm_enclave_plan *p);
 /** The manifest's members, for an event. */
 void cm_cli_put_manifest(cm_json_writer *w, const cm_enclave_manifest *m, const char *digest);
-/** It is a folder: no single file to hand over. */
-CM_MUST cm_err cm_cli_no_folder(cm_cli *cli, const char *path, const cm_sealed_info *info);
 /** Said wherever no hardware stands behind a result. */
 extern const char cm_cli_simulated[];
 

@@ -101,16 +101,6 @@ cm_err cm_cli_measure(cm_cli *cli, cm_enclave_measured *m, const cm_enclave_plan
     return cm_cli_about(cli, m->closure.culprit ? m->closure.culprit : p->program, e, NULL);
 }
 
-cm_err cm_cli_no_folder(cm_cli *cli, const char *path, const cm_sealed_info *info)
-{
-    return info->directory
-               ? cm_cli_usage(cli,
-                              "%s holds a folder, which is no single file: seal the weights "
-                              "alone, and give the rest with --file",
-                              path)
-               : CM_OKAY;
-}
-
 /* ---- JSON ---------------------------------------------------------------------------------- */
 
 static void put_files(cm_json_writer *w, const cm_enclave_manifest *m)

@@ -76,8 +76,7 @@ static cm_err open_model(cm_cli *cli, struct running *r)
     if (!path)
         return CM_OKAY;
     CM_TRY(cm_cli_access_init(cli, &r->access, CM_CLI_KEYS | CM_CLI_TRUST));
-    CM_TRY(cm_cli_model_load(cli, &r->model, path, &r->access, true));
-    return cm_cli_no_folder(cli, path, cm_sealed_get(r->model.s));
+    return cm_cli_model_load(cli, &r->model, path, &r->access, true);
 }
 
 static cm_err prepare(cm_cli *cli, struct running *r)
@@ -228,7 +227,7 @@ static cm_err answer_one(cm_cli *cli, struct running *r, cm_buf *record, cm_view
     cm_err e;
 
     CM_TRY(hash_request(cli, &a, r, request));
-    e = cm_enclave_execute(&answer, r->enclave, request, r->timeout_ms, cli->wake);
+    e = cm_enclave_ask(&answer, r->enclave, request, r->timeout_ms, cli->wake);
     a.failed = e.v;
     a.body = cm_ok(e) ? cm_buf_view(&answer) : (cm_view){0};
     CM_TRY(cm_answer_write(record, cli->crypt, &a, r->signer));
@@ -343,8 +342,7 @@ static cm_err serve_file(cm_cli *cli, struct running *r, const char *path)
 
     CM_TRY(cm_cli_about(cli, path, cm_os_slurp(&request, path, CM_ENCLAVE_CALL_MAX), NULL));
     CM_TRY(start(cli, r));
-    CM_TRY(
-        cm_enclave_execute(&answer, r->enclave, cm_buf_view(&request), r->timeout_ms, cli->wake));
+    CM_TRY(cm_enclave_ask(&answer, r->enclave, cm_buf_view(&request), r->timeout_ms, cli->wake));
     return cm_cli_put_file(cli, cm_cli_text(cli, "answer"), cm_buf_view(&answer));
 }
 

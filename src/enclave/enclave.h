@@ -38,8 +38,8 @@ void cm_enclave_free_ptr(cm_enclave **e);
 /** executeInEnclave: one request in, one answer appended to out, whose max bounds it. timeout_ms 0:
  * none. ENCLAVE_TIMEOUT (the program is ended), ENCLAVE_GONE, ENCLAVE_PROTOCOL, ENCLAVE_ANSWER,
  * TOO_BIG, BAD_ARGUMENT: wake is set and became readable (CANCELLED). */
-CM_MUST cm_err cm_enclave_execute(cm_buf *out, cm_enclave *e, cm_view request, uint64_t timeout_ms,
-                                  int wake);
+CM_MUST cm_err cm_enclave_ask(cm_buf *out, cm_enclave *e, cm_view request, uint64_t timeout_ms,
+                              int wake);
 /** Serve the program until it ends (CM_OKAY, *status as of wait()), or wake (-1: none) becomes
  * readable: CANCELLED. */
 CM_MUST cm_err cm_enclave_wait(cm_enclave *e, int *status, int wake);

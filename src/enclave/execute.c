@@ -41,8 +41,7 @@ static cm_err until_answered(cm_enclave *e, uint64_t deadline, int wake)
     return CM_OKAY;
 }
 
-cm_err cm_enclave_execute(cm_buf *out, cm_enclave *e, cm_view request, uint64_t timeout_ms,
-                          int wake)
+cm_err cm_enclave_ask(cm_buf *out, cm_enclave *e, cm_view request, uint64_t timeout_ms, int wake)
 {
     CM_AUTO(cm_buf_free) cm_buf answer = {.max = out->max - out->n};
     cm_err err;

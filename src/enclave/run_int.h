@@ -14,6 +14,7 @@ enum {
     CM_MSG_CALL = 6,
     CM_MSG_END = 7,
     CM_MSG_ANSWER = 8,
+    CM_MSG_FILE = 9,
     CM_MSG_HEAD = 16,
     CM_INFO_SIZE = 80,
 };

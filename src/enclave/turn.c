@@ -63,6 +63,29 @@ static cm_err put_info(cm_enclave *e)
     return cm_buf_append(&e->out, CM_VIEW(info));
 }
 
+/* EN-44: where in the model a file of a folder lies, and its name. */
+static cm_err put_member(cm_enclave *e, uint64_t i)
+{
+    const cm_dir_entry *f;
+    const cm_dir *d;
+    uint8_t at[16];
+    cm_err err = e->o.model ? cm_sealed_dir(e->o.model, &d) : CM_FAIL(ENCLAVE_NO_MEMBER);
+
+    if (cm_failed(err)) {
+        if (cm_err_class(err) == CM_CLASS_UNAUTHENTIC)
+            e->figures.failure = err;
+        return put_error(e, err);
+    }
+    if (i >= d->n)
+        return put_error(e, CM_FAIL(ENCLAVE_NO_MEMBER));
+    f = &d->v[i];
+    cm_put_be64(at, f->offset);
+    cm_put_be64(at + 8, f->size);
+    CM_TRY(put_head(e, CM_MSG_FILE, (uint32_t)(sizeof at + strlen(f->path)), i));
+    CM_TRY(cm_buf_append(&e->out, CM_VIEW(at)));
+    return cm_buf_append(&e->out, cm_view_str(f->path));
+}
+
 /* A request goes to a program that asked for one. */
 static cm_err give_call(cm_enclave *e)
 {
@@ -128,6 +151,8 @@ static cm_err obey(cm_enclave *e)
         return put_range(e, n, arg);
     case CM_MSG_INFO:
         return n == 0 && arg == 0 ? put_info(e) : CM_FAIL(ENCLAVE_PROTOCOL);
+    case CM_MSG_FILE:
+        return n == 0 ? put_member(e, arg) : CM_FAIL(ENCLAVE_PROTOCOL);
     case CM_MSG_NEXT:
         if (n || arg || e->waits || e->call == CM_CALL_GIVEN)
             return CM_FAIL(ENCLAVE_PROTOCOL);

@@ -146,6 +146,11 @@ void cm_model_close(cm_model *m)
     cm_free(m);
 }
 
+cm_sealed *cm_sealed_of_model(struct cm_model *m)
+{
+    return m->sealed;
+}
+
 /* ---- asking -------------------------------------------------------------------------------- */
 
 uint64_t cm_model_size(const cm_model *m)

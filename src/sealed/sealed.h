@@ -189,4 +189,8 @@ CM_MUST cm_err cm_sealed_sign(const cm_crypt *c, int fd, const cm_sig_key *const
 CM_MUST cm_err cm_sealed_upgrade(cm_seal_result *r, cm_sealed *s, const cm_seal_options *so,
                                  const char *out);
 
+/** The container of a model of the public interface (casemate/model.h), unlocked; borrowed. */
+struct cm_model;
+cm_sealed *cm_sealed_of_model(struct cm_model *m);
+
 #endif

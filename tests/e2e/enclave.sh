@@ -42,6 +42,30 @@ SECRET=x "${run[@]}" --json -- ./infer hostile >events 2>said || die "$(cat said
 grep -q '^0 done$' said || die "$(cat said)"
 json events 'any(x["event"] == "started" and x["simulated"] and "seccomp" in x["holds"] for x in e)'
 
+# larger than the limit: in chunks, whatever its size
+"${run[@]}" --memory 16M --request config.json -o chunks.out --json -- ./infer sum >log 2>events ||
+    die "$(cat events)"
+same memory.out chunks.out
+json events 'any(x["event"] == "started" and x["delivery"] == "stream" for x in e) and any(x["event"] == "done" and x["range_bytes"] >= 3 << 20 and x["peak"] <= 16 << 20 for x in e)'
+
+# EN-44: a folder, whole in memory and in chunks
+mkdir -p folder/deep
+seq 3000 >folder/one.txt
+printf 'second\n' >folder/deep/two.txt
+"$MAKE_MODEL" gguf folder/m.gguf 1M
+ok casemate seal folder --to "$me" -o folder.sealed
+for how in "--memory 64M" "--memory 16M" --stream; do
+    for f in one.txt deep/two.txt; do
+        # shellcheck disable=SC2086
+        casemate enclave run --model folder.sealed $how --pcr none --json -- ./infer member $f 2>out >events ||
+            die "$how $f: $(cat out events)"
+        same out "folder/$f"
+    done
+    json events 'all((x["delivery"] == "memory") == ("'"$how"'" == "--memory 64M") for x in e if "delivery" in x)'
+done
+expect 1 'ENCLAVE_DIED' casemate enclave run --model folder.sealed -- ./infer member three.txt
+expect 1 'ENCLAVE_DIED' casemate enclave run --model m.gguf.sealed -- ./infer member one.txt
+
 # only what was released
 ok "${run[@]}" --expect m.man --signed-by signer.pub --request config.json -o x.out -- ./infer sum
 expect 3 'ENCLAVE_CHANGED' "${run[@]}" --expect m.man --request config.json -- ./infer whole

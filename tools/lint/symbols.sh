@@ -2,7 +2,7 @@
 # symbols.sh BUILD: what the library and the program let the dynamic linker see.
 set -euo pipefail
 status=0
-for so in "$1"/libcasemate.so "$1"/libcasemate-verify.so; do
+for so in "$1"/libcasemate.so "$1"/libcasemate-verify.so "$1"/libcasemate-enclave.so; do
     exported=$(nm -D --defined-only "$so" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }')
     [ -n "$exported" ] || { echo "$so exports nothing"; status=1; }
     if grep -v '^cm_' <<<"$exported"; then
