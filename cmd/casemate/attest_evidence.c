@@ -4,9 +4,8 @@
 #include "access.h"
 #include "attest.h"
 #include "base/os.h"
-#include "gather/gather.h"
-#include "keys_tpm/tpm.h"
 #include "ring.h"
+#include "tpm.h"
 
 #define TPM_DEVICE    "/dev/tpmrm0"
 #define TPM_EVENT_LOG "/sys/kernel/security/tpm0/binary_bios_measurements"
@@ -76,17 +75,18 @@ static cm_err ask_tsm(cm_cli *cli, bag *b)
     CM_AUTO(cm_gathered_done) cm_gathered g = {.n_certs = 0};
     CM_AUTO(cm_tsm_report_done) cm_tsm_report r = {.attempts = 0};
     CM_AUTO(cm_tsm_dir_done) cm_tsm_dir dir = {.root = 0};
-    const char *root = cm_cli_has(cli, "tsm-root") ? cm_cli_text(cli, "tsm-root") : CM_TSM_ROOT;
+    const char *root =
+        cm_cli_has(cli, "tsm-root") ? cm_cli_text(cli, "tsm-root") : cm_cli_tsm_root();
     cm_tsm_fs fs;
 
-    if (b->named ? !cm_cli_has(cli, "tsm-root") : !cm_os_exists(CM_TSM_ROOT))
+    if (b->named ? !cm_cli_has(cli, "tsm-root") : !cm_os_exists(root))
         return CM_OKAY;
     CM_TRY(cm_cli_about(cli, root, cm_tsm_dir_open(&dir, &fs, root), NULL));
     CM_TRY(cm_cli_about(cli, root, cm_tsm_report_get(&r, cli->crypt, &fs, CM_VIEW(b->e.e)), NULL));
     if (r.attempts > 1)
         cm_cli_note(cli, "%s: %u attempts: others wrote to our entry, or the driver was busy\n",
                     root, r.attempts);
-    CM_TRY(cm_cli_about(cli, root, cm_gather_tsm(&g, &r, CM_CCEL), NULL));
+    CM_TRY(cm_cli_about(cli, root, cm_gather_tsm(&g, &r, cm_cli_ccel()), NULL));
     b->has_cpu = true;
     return keep(b, &g, "configfs-tsm");
 }
@@ -99,24 +99,18 @@ static cm_err ask_nsm(cm_cli *cli, bag *b)
     cm_view nonce, none = cm_view_of(NULL, 0);
     cm_nsm nsm;
 
-    if (b->named ? !cm_cli_has(cli, "nsm") : !cm_os_exists(CM_NSM_DEVICE))
+    if (b->named ? !cm_cli_has(cli, "nsm") : !cm_os_exists(cm_cli_nsm()))
         return CM_OKAY;
     CM_TRY(short_data(cli, b, CM_ATTEST_NITRO, data, &nonce));
-    CM_TRY(cm_cli_about(cli, CM_NSM_DEVICE, cm_nsm_open(&dev, &nsm, CM_NSM_DEVICE), NULL));
-    CM_TRY(cm_cli_about(cli, CM_NSM_DEVICE, cm_gather_nsm(&g, &nsm, nonce, none, none), NULL));
+    CM_TRY(cm_cli_about(cli, cm_cli_nsm(), cm_nsm_open(&dev, &nsm, cm_cli_nsm()), NULL));
+    CM_TRY(cm_cli_about(cli, cm_cli_nsm(), cm_gather_nsm(&g, &nsm, nonce, none, none), NULL));
     return keep(b, &g, "nsm");
 }
 
 /* A quote as a piece of evidence. The firmware's log is that of the machine's own TPM. */
 static cm_err tpm_piece(cm_gathered *g, cm_tpm_evidence *e, bool own)
 {
-    g->kind = CM_ATTEST_TPM;
-    g->evidence = cm_buf_take(&e->quote);
-    g->part[CM_PART_SIGNATURE] = cm_buf_take(&e->signature);
-    g->part[CM_PART_AK] = cm_buf_take(&e->ak);
-    g->part[CM_PART_PCRS] = cm_buf_take(&e->values);
-    for (size_t i = 0; i < e->certs; i++)
-        CM_TRY(cm_gathered_cert(g, cm_buf_view(&e->cert[i])));
+    CM_TRY(cm_cli_tpm_gathered(g, e));
     if (!own || !cm_os_exists(TPM_EVENT_LOG))
         return CM_OKAY;
     g->event_log.max = CM_GATHER_LOG_MAX;

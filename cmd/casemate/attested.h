@@ -34,6 +34,11 @@ void cm_cli_attested_text(cm_cli *cli, char *text, size_t max, const cm_stanza *
 typedef struct cm_cli_machine cm_cli_machine;
 enum { CM_CLI_DEVICES = 16 };
 
+/** Where the devices are: $CASEMATE_TSM (a folder), $CASEMATE_CCEL, $CASEMATE_NSM, else as the
+ * kernel has them. */
+const char *cm_cli_tsm_root(void);
+const char *cm_cli_ccel(void);
+const char *cm_cli_nsm(void);
 /** Find out what can be asked: configfs-tsm, Nitro's module, or the TPM of $CASEMATE_TPM or of the
  * kernel, in this order. pcrs: what a TPM quotes; 0: 0 to 7. CLI_NO_EVIDENCE when there is nothing.
  */

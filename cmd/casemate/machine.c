@@ -3,6 +3,8 @@
 #include "base/os.h"
 #include "tpm.h"
 
+#include <stdlib.h>
+
 #define TPM_DEVICE "/dev/tpmrm0"
 
 enum { PACK_MAX = 1 << 16, FIRMWARE = 0xff };
@@ -17,15 +19,37 @@ struct cm_cli_machine {
     bool has_ek;
 };
 
+static const char *named(const char *variable, const char *usual)
+{
+    const char *given = getenv(variable);
+
+    return given && *given ? given : usual;
+}
+
+const char *cm_cli_tsm_root(void)
+{
+    return named("CASEMATE_TSM", CM_TSM_ROOT);
+}
+
+const char *cm_cli_ccel(void)
+{
+    return named("CASEMATE_CCEL", CM_CCEL);
+}
+
+const char *cm_cli_nsm(void)
+{
+    return named("CASEMATE_NSM", CM_NSM_DEVICE);
+}
+
 static cm_err choose(cm_cli_machine *m)
 {
     const char *tcti = cm_cli_tcti();
 
-    if (cm_os_exists(CM_TSM_ROOT)) {
+    if (cm_os_exists(cm_cli_tsm_root())) {
         m->way = BY_TSM;
         return CM_OKAY;
     }
-    if (cm_os_exists(CM_NSM_DEVICE)) {
+    if (cm_os_exists(cm_cli_nsm())) {
         m->way = BY_NSM;
         return CM_OKAY;
     }
@@ -77,9 +101,9 @@ static cm_err by_tsm(cm_cli_machine *m, cm_gathered *g, cm_view bound)
     CM_AUTO(cm_tsm_dir_done) cm_tsm_dir dir = {.root = 0};
     cm_tsm_fs fs;
 
-    CM_TRY(cm_tsm_dir_open(&dir, &fs, CM_TSM_ROOT));
+    CM_TRY(cm_tsm_dir_open(&dir, &fs, cm_cli_tsm_root()));
     CM_TRY(cm_tsm_report_get(&r, m->cli->crypt, &fs, bound));
-    return cm_gather_tsm(g, &r, CM_CCEL);
+    return cm_gather_tsm(g, &r, cm_cli_ccel());
 }
 
 static cm_err by_nsm(cm_gathered *g, cm_view bound)
@@ -88,7 +112,7 @@ static cm_err by_nsm(cm_gathered *g, cm_view bound)
     cm_view none = cm_view_of(NULL, 0);
     cm_nsm nsm;
 
-    CM_TRY(cm_nsm_open(&dev, &nsm, CM_NSM_DEVICE));
+    CM_TRY(cm_nsm_open(&dev, &nsm, cm_cli_nsm()));
     return cm_gather_nsm(g, &nsm, bound, none, none);
 }
 
@@ -97,13 +121,7 @@ static cm_err by_tpm(const cm_cli_machine *m, cm_gathered *g, cm_view bound, cm_
     CM_AUTO(cm_tpm_evidence_done) cm_tpm_evidence e = {.certs = 0};
 
     CM_TRY(cm_tpm_quote_make(m->tpm, &e, &m->pcrs, bound));
-    g->kind = CM_ATTEST_TPM;
-    g->evidence = cm_buf_take(&e.quote);
-    g->part[CM_PART_SIGNATURE] = cm_buf_take(&e.signature);
-    g->part[CM_PART_AK] = cm_buf_take(&e.ak);
-    g->part[CM_PART_PCRS] = cm_buf_take(&e.values);
-    for (size_t i = 0; i < e.certs; i++)
-        CM_TRY(cm_gathered_cert(g, cm_buf_view(&e.cert[i])));
+    CM_TRY(cm_cli_tpm_gathered(g, &e));
     if (credential.n == 0)
         return CM_OKAY;
     g->part[CM_PART_ACTIVATION].max = CM_TPM_SECRET;
@@ -136,11 +154,12 @@ static cm_err gpus(cm_cli_machine *m, const cm_bound *b, cm_buf *device, size_t 
 cm_err cm_cli_machine_show(cm_cli_machine *m, const cm_bound *b, cm_view credential, cm_buf *pack,
                            cm_buf *device, size_t *n)
 {
-    static const struct {
+    const struct {
         cm_attest_kind kind;
         const char *name;
-    } what[] = {
-        {CM_ATTEST_SNP, CM_TSM_ROOT}, {CM_ATTEST_NITRO, CM_NSM_DEVICE}, {CM_ATTEST_TPM, "TPM"}};
+    } what[] = {{CM_ATTEST_SNP, cm_cli_tsm_root()},
+                {CM_ATTEST_NITRO, cm_cli_nsm()},
+                {CM_ATTEST_TPM, "TPM"}};
     CM_AUTO(cm_gathered_done) cm_gathered g = {.n_certs = 0};
     uint8_t data[CM_BIND_SIZE];
     size_t size;

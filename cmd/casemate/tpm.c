@@ -9,6 +9,18 @@ const char *cm_cli_tcti(void)
     return getenv("CASEMATE_TPM");
 }
 
+cm_err cm_cli_tpm_gathered(cm_gathered *g, cm_tpm_evidence *e)
+{
+    g->kind = CM_ATTEST_TPM;
+    g->evidence = cm_buf_take(&e->quote);
+    g->part[CM_PART_SIGNATURE] = cm_buf_take(&e->signature);
+    g->part[CM_PART_AK] = cm_buf_take(&e->ak);
+    g->part[CM_PART_PCRS] = cm_buf_take(&e->values);
+    for (size_t i = 0; i < e->certs; i++)
+        CM_TRY(cm_gathered_cert(g, cm_buf_view(&e->cert[i])));
+    return CM_OKAY;
+}
+
 bool cm_cli_is_tpm(const char *to)
 {
     return strncmp(to, CM_CLI_TPM, strlen(CM_CLI_TPM)) == 0;

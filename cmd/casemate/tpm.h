@@ -2,6 +2,7 @@
 #define CM_CMD_TPM_H
 /* The TPM of this machine as a recipient: --to tpm:pcr=7,11. */
 #include "cli.h"
+#include "gather/gather.h"
 #include "keys_tpm/recipient.h"
 
 /** What a TPM as a recipient begins with. */
@@ -11,6 +12,8 @@ enum { CM_CLI_TPMS = 4 /* sets of registers that one model is sealed to */ };
 /** Which TPM: $CASEMATE_TPM as tpm2-tss names it, or the kernel's. Also keeps the library from
  * writing to the terminal. */
 const char *cm_cli_tcti(void);
+/** A quote as a piece of evidence; e is emptied. */
+CM_MUST cm_err cm_cli_tpm_gathered(cm_gathered *g, cm_tpm_evidence *e);
 bool cm_cli_is_tpm(const char *to);
 /** k does not move. */
 CM_MUST cm_err cm_cli_tpm_recipient(cm_cli *cli, cm_tpm_key *k, cm_recipient *out, const char *to);

@@ -451,7 +451,8 @@ static cm_err open_credential(cm_tpm *t, cm_buf *secret, const ek_kind *kind,
     CM_TRY(ek_session(&session, &ek, kind));
     rc = t->f.Esys_ActivateCredential(t->esys, ak.h, ek.h, ESYS_TR_PASSWORD, session.h,
                                       ESYS_TR_NONE, id, seed, &got);
-    if (cm_tss_refused(rc))
+    /* libtpms says "failure" of a seed that another RSA key was meant for. */
+    if (cm_tss_refused(rc) || (rc & ~TSS2_RC_LAYER_MASK) == TPM2_RC_FAILURE)
         return CM_FAIL(TPM_CREDENTIAL);
     CM_TRY(cm_tss_err(rc));
     e = cm_buf_append(secret, cm_view_of(got->buffer, got->size));

@@ -95,13 +95,60 @@ static void write_file(const char *dir, const char *name, cm_view v)
     mint_must(f && fwrite(v.p, 1, v.n, f) == v.n && fclose(f) == 0, path);
 }
 
-/* The attester's part as one file (AT-10), without what comes from the vendor. */
+/* The attester's part as one file (AT-10), without what comes from the vendor: of Intel's, the
+ * certificates that are not in the quote. */
 static void write_pack(const mint *m, const char *dir)
 {
     CM_AUTO(cm_buf_free) cm_buf pack = {.max = MINT_MAX};
+    cm_attest_input in = m->in;
 
-    mint_must(cm_ok(cm_attest_pack_put(&pack, &m->in)), "pack");
+    if (in.kind == CM_ATTEST_TDX || in.kind == CM_ATTEST_SGX)
+        in.n_certs = 0;
+    mint_must(cm_ok(cm_attest_pack_put(&pack, &in)), "pack");
     write_file(dir, "evidence.pack", cm_buf_view(&pack));
+}
+
+/* What the host gives a guest of SEV-SNP: entries of GUID, offset and length, the last all zero. */
+static void write_table(const mint *m, const char *dir)
+{
+    enum { ENTRY = 24, GUID = 16 };
+    static const uint8_t guid[][GUID] = {
+        {0x63, 0xda, 0x75, 0x8d, 0xe6, 0x64, 0x45, 0x64, 0xad, 0xc5, 0xf4, 0xb9, 0x3b, 0xe8, 0xac,
+         0xcd}, /* VCEK */
+        {0x4a, 0xb7, 0xb3, 0x79, 0xbb, 0xac, 0x4f, 0xe4, 0xa0, 0x2f, 0x05, 0xae, 0xf3, 0x27, 0xc7,
+         0x82}, /* ASK */
+        {0xc0, 0xb4, 0x06, 0xa4, 0xa8, 0x03, 0x49, 0x52, 0x97, 0x43, 0x3f, 0xb6, 0x01, 0x4c, 0xd0,
+         0xae}, /* ARK */
+    };
+    CM_AUTO(cm_buf_free) cm_buf table = {.max = MINT_MAX};
+    CM_AUTO(cm_buf_free) cm_buf der = {.max = MINT_MAX};
+    size_t n = CM_MIN(m->in.n_certs, CM_COUNT(guid));
+
+    for (size_t i = 0; i < n; i++) {
+        mint_put(&table, CM_VIEW(guid[i]));
+        mint_le(&table, (n + 1) * ENTRY + der.n, 4);
+        mint_le(&table, m->in.certs[i].n, 4);
+        mint_put(&der, m->in.certs[i]);
+    }
+    mint_zeros(&table, ENTRY);
+    mint_put(&table, cm_buf_view(&der));
+    write_file(dir, "auxblob.bin", cm_buf_view(&table));
+}
+
+/* What a GPU's driver gives: the chain as text, the device's own certificate first. */
+static void write_chain(const mint *m, const char *dir)
+{
+    CM_AUTO(cm_buf_free) cm_buf pem = {.max = MINT_MAX};
+
+    for (size_t i = m->in.n_certs; i > 0; i--) {
+        const uint8_t *p = m->in.certs[i - 1].p;
+        X509 *x = d2i_X509(NULL, &p, (long)m->in.certs[i - 1].n);
+
+        mint_must(x != NULL, "a certificate");
+        mint_pem(&pem, x);
+        X509_free(x);
+    }
+    write_file(dir, "chain.pem", cm_buf_view(&pem));
 }
 
 static int write_set(const char *kind, const mint_spec *spec, const char *dir)
@@ -113,6 +160,10 @@ static int write_set(const char *kind, const mint_spec *spec, const char *dir)
     for (size_t i = 0; i < m->n_files; i++)
         write_file(dir, m->file[i].name, cm_buf_view(&m->file[i].bytes));
     write_pack(m, dir);
+    if (m->in.kind == CM_ATTEST_SNP)
+        write_table(m, dir);
+    if (m->in.kind == CM_ATTEST_NVIDIA)
+        write_chain(m, dir);
     mint_must(cm_ok(cm_hex_encode(&hex, cm_buf_view(&m->want_measurement))), "hex");
     printf("measurement %.*s\n", (int)hex.n, (const char *)hex.p);
     hex.n = 0;

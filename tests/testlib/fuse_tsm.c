@@ -1,9 +1,11 @@
 /* A stand-in for Linux configfs-tsm, as a file system in user space: real system calls, a recorded
- * report. fuse-tsm PROVIDER REPORT OFFSET RACES MOUNTPOINT [FUSE OPTION...]
+ * or a minted report. fuse-tsm PROVIDER REPORT OFFSET RACES MOUNTPOINT [FUSE OPTION...]
  *
  * The report is REPORT with the data written at OFFSET, so its signature holds only for the data
- * that it was recorded with. The first RACES reports of an entry are disturbed: a second writer's
- * count shows behind them. provider "none": no driver stands behind it. */
+ * that it was recorded with. With OFFSET "made", REPORT is a folder whose program `make` signs a
+ * report over the data (made.h): evidence.bin, and the table of certificates auxblob.bin. The first
+ * RACES reports are disturbed: a second writer's count shows behind them, and of minted ones his
+ * data in them. provider "none": no driver stands behind it. */
 #define FUSE_USE_VERSION 31
 #include <errno.h>
 #include <fuse.h>
@@ -12,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "made.h"
+
 enum { REPORT_MAX = 65536, DATA = 64, TEXT = 64 };
 
 static const char *const attributes[] = {"/inblob", "/generation", "/outblob", "/provider",
@@ -19,11 +23,11 @@ static const char *const attributes[] = {"/inblob", "/generation", "/outblob", "
 
 /* One entry at a time will do. */
 static struct {
-    const char *provider;
-    unsigned char report[REPORT_MAX];
-    size_t n, at, races;
+    const char *provider, *folder; /* folder: of minted ones */
+    unsigned char report[REPORT_MAX], table[REPORT_MAX], data[DATA];
+    size_t n, table_n, data_n, at, races;
     char entry[256];
-    unsigned long generation;
+    unsigned long generation, made; /* made: for which generation the report is */
     bool there;
 } s;
 
@@ -72,7 +76,7 @@ static int tsm_mkdir(const char *path, mode_t mode)
         return -ENAMETOOLONG;
     memcpy(s.entry, path, strlen(path) + 1);
     s.there = true;
-    s.generation = 0;
+    s.generation = s.made = 0;
     return 0;
 }
 
@@ -109,10 +113,37 @@ static int tsm_write(const char *path, const char *buf, size_t n, off_t offset,
     (void)fi;
     if (attribute(path) != 0 || offset != 0 || n > DATA)
         return -EINVAL;
-    memset(s.report + s.at, 0, DATA);
-    memcpy(s.report + s.at, buf, n);
+    memcpy(s.data, buf, n);
+    s.data_n = n;
     s.generation++;
     return (int)n;
+}
+
+/* As the kernel does: when it is read, once for what was written last. */
+static int report(void)
+{
+    if (s.made == s.generation)
+        return s.generation ? 0 : -EINVAL;
+    if (!s.folder) {
+        memset(s.report + s.at, 0, DATA);
+        memcpy(s.report + s.at, s.data, s.data_n);
+    } else {
+        if (!made_run(s.folder, s.data, s.data_n))
+            return -EIO;
+        s.n = made_read(s.report, sizeof s.report, s.folder, "evidence.bin");
+        s.table_n = made_read(s.table, sizeof s.table, s.folder, "auxblob.bin");
+    }
+    s.made = s.generation;
+    return 0;
+}
+
+/* Another writes to the entry between the write and the read that belong together. */
+static void disturb(void)
+{
+    s.races--;
+    s.generation++;
+    if (s.folder)
+        s.data[0] ^= 1;
 }
 
 static int give(char *buf, size_t n, off_t offset, const void *from, size_t size)
@@ -129,6 +160,7 @@ static int give(char *buf, size_t n, off_t offset, const void *from, size_t size
 static int tsm_read(const char *path, char *buf, size_t n, off_t offset, struct fuse_file_info *fi)
 {
     char text[TEXT];
+    int e;
 
     (void)fi;
     switch (attribute(path)) {
@@ -136,19 +168,33 @@ static int tsm_read(const char *path, char *buf, size_t n, off_t offset, struct 
         (void)snprintf(text, sizeof text, "%lu\n", s.generation);
         return give(buf, n, offset, text, strlen(text));
     case 2:
-        if (offset == 0 && s.races) {
-            s.races--;
-            s.generation++;
-        }
-        return give(buf, n, offset, s.report, s.n);
+        if (offset == 0 && s.races)
+            disturb();
+        e = report();
+        return e ? e : give(buf, n, offset, s.report, s.n);
     case 3:
         (void)snprintf(text, sizeof text, "%s\n", s.provider);
         return give(buf, n, offset, text, strlen(text));
     case 4:
-        return 0;
+        e = report();
+        return e ? e : give(buf, n, offset, s.table, s.table_n);
     default:
         return -EINVAL;
     }
+}
+
+static bool load(const char *path, const char *offset)
+{
+    FILE *f;
+
+    if (strcmp(offset, "made") == 0) {
+        s.folder = path;
+        return made_here(path);
+    }
+    f = fopen(path, "rb");
+    s.n = f ? fread(s.report, 1, sizeof s.report, f) : 0;
+    s.at = strtoul(offset, NULL, 10);
+    return f && fclose(f) == 0 && s.at + DATA <= s.n;
 }
 
 int main(int argc, char **argv)
@@ -160,19 +206,15 @@ int main(int argc, char **argv)
                                                .open = tsm_open,
                                                .write = tsm_write,
                                                .read = tsm_read};
-    FILE *f;
 
     if (argc < 6) {
         fprintf(stderr, "fuse-tsm PROVIDER REPORT OFFSET RACES MOUNTPOINT [FUSE OPTION...]\n");
         return 2;
     }
     s.provider = argv[1];
-    f = fopen(argv[2], "rb");
-    s.n = f ? fread(s.report, 1, sizeof s.report, f) : 0;
-    s.at = strtoul(argv[3], NULL, 10);
     s.races = strtoul(argv[4], NULL, 10);
-    if (!f || fclose(f) != 0 || s.at + DATA > s.n) {
-        fprintf(stderr, "fuse-tsm: %s has no room for the data\n", argv[2]);
+    if (!load(argv[2], argv[3])) {
+        fprintf(stderr, "fuse-tsm: %s has no room for the data, or no program\n", argv[2]);
         return 2;
     }
     argv[4] = argv[0];
