@@ -19,6 +19,10 @@ typedef struct {
     bool bound, has_cpu;
     cm_bound e, cpu;           /* of --bind; the report data of the last processor's evidence */
     uint32_t devices, unbound; /* judged so far; of these, without either */
+    const char *const *paths;
+    size_t paths_n;
+    cm_cli_attest_seen seen; /* may be NULL */
+    void *seen_arg;
 } demand;
 
 static void demand_done(demand *d)
@@ -160,13 +164,18 @@ static cm_err numbers(cm_cli *cli, demand *d)
     return cm_cli_has(cli, "at") ? cm_cli_time(cli, "at", &d->p.now) : CM_OKAY;
 }
 
-static cm_err demands(cm_cli *cli, demand *d)
+static cm_err binding(cm_cli *cli, demand *d)
 {
     static const char *const bindings[] = {"nonce", "report-data", NULL};
 
     CM_TRY(cm_cli_at_most_one(cli, bindings));
     CM_TRY(hex_one(cli, "nonce", &d->fresh, &d->p.fresh));
     CM_TRY(hex_one(cli, "report-data", &d->fresh, &d->p.fresh));
+    return cm_cli_bind(cli, &d->bound, &d->e, d->p.fresh);
+}
+
+static cm_err demands(cm_cli *cli, demand *d)
+{
     CM_TRY(hex_one(cli, "config", &d->config, &d->p.config));
     CM_TRY(hex_list(cli, "measurement", d->measured, d->measurements, &d->p.n_measurements));
     CM_TRY(rims(cli, d));
@@ -178,7 +187,6 @@ static cm_err demands(cm_cli *cli, demand *d)
     CM_TRY(skips(cli, &d->p.may_skip));
     CM_TRY(statuses(cli, &d->p.intel.accept_tcb));
     CM_TRY(floor_of(cli, d));
-    CM_TRY(cm_cli_bind(cli, &d->bound, &d->e, d->p.fresh));
     return numbers(cli, d);
 }
 
@@ -202,7 +210,7 @@ static void say_bytes(cm_cli *cli, const char *name, cm_view v)
     char hex[2 * SHOWN_BYTES + 1];
     size_t shown = CM_MIN(v.n, (size_t)SHOWN_BYTES);
 
-    cm_cli_say(cli, "  %-20s %s", name, cm_cli_hex(hex, cm_view_sub(v, 0, shown)));
+    cm_cli_say(cli, "  %-20s %s", name, cm_cli_hex(hex, cm_view_of(v.p, shown)));
     if (shown < v.n)
         cm_cli_say(cli, "... (%zu bytes)", v.n);
     cm_cli_say(cli, "\n");
@@ -420,6 +428,8 @@ static cm_err verify_one(cm_cli *cli, demand *d, const char *path, cm_view evide
     remember(d, &r);
     verdict = cm_attest_decide(&r, d->p.may_skip);
     show(cli, path, &r, d, verdict);
+    if (d->seen)
+        d->seen(d->seen_arg, &r, verdict);
     return cm_cli_about(cli, path, verdict, NULL);
 }
 
@@ -446,8 +456,8 @@ static cm_err verify_each(cm_cli *cli, demand *d)
 {
     cm_err all = CM_OKAY;
 
-    for (size_t i = 0; i < cli->args_n; i++)
-        CM_TRY(verify_file(cli, d, cli->args[i], i + 1 == cli->args_n, &all));
+    for (size_t i = 0; i < d->paths_n; i++)
+        CM_TRY(verify_file(cli, d, d->paths[i], i + 1 == d->paths_n, &all));
     return all;
 }
 
@@ -479,6 +489,8 @@ static cm_err appraise_one(cm_cli *cli, const cm_policy *p, demand *d, const cha
     shown.p.may_skip = rule ? rule->demand.may_skip : 0;
     show(cli, path, &out->r, &shown, out->answer);
     cm_cli_say(cli, "\n");
+    if (d->seen)
+        d->seen(d->seen_arg, &out->r, out->answer);
     return CM_OKAY;
 }
 
@@ -548,8 +560,8 @@ static cm_err verify_under(cm_cli *cli, demand *d, const char *path)
 
     CM_TRY(cm_cli_policy_load(cli, &p, &text, path));
     CM_TRY(refer(cli, p, &refs, d->p.now));
-    for (size_t i = 0; i < cli->args_n; i++)
-        CM_TRY(appraise_file(cli, p, d, cli->args[i], &all));
+    for (size_t i = 0; i < d->paths_n; i++)
+        CM_TRY(appraise_file(cli, p, d, d->paths[i], &all));
     cm_policy_judge(&a, p, all.v, all.n, d->p.now);
     return conclude(cli, &a);
 }
@@ -567,15 +579,32 @@ static cm_err only_with(cm_cli *cli)
     return CM_OKAY;
 }
 
-cm_err cm_cli_attest_verify(cm_cli *cli)
+static cm_err judge(cm_cli *cli, demand *d)
 {
-    CM_AUTO(demand_done) demand d = {.p = {.now = 0}};
-
-    CM_TRY(demands(cli, &d));
+    CM_TRY(demands(cli, d));
     if (!cm_cli_has(cli, "policy") && cm_cli_has(cli, "reference"))
         return cm_cli_usage(cli, "--reference belongs to a --policy that refers to it");
     if (!cm_cli_has(cli, "policy"))
-        return verify_each(cli, &d);
+        return verify_each(cli, d);
     CM_TRY(only_with(cli));
-    return verify_under(cli, &d, cm_cli_text(cli, "policy"));
+    return verify_under(cli, d, cm_cli_text(cli, "policy"));
+}
+
+cm_err cm_cli_attest_bound(cm_cli *cli, const char *path, const cm_bound *to,
+                           cm_cli_attest_seen seen, void *arg)
+{
+    CM_AUTO(demand_done)
+    demand d = {
+        .paths = &path, .paths_n = 1, .bound = true, .e = *to, .seen = seen, .seen_arg = arg};
+
+    return judge(cli, &d);
+}
+
+cm_err cm_cli_attest_verify(cm_cli *cli)
+{
+    CM_AUTO(demand_done)
+    demand d = {.paths = (const char *const *)cli->args, .paths_n = cli->args_n};
+
+    CM_TRY(binding(cli, &d));
+    return judge(cli, &d);
 }

@@ -9,6 +9,13 @@
 
 enum { CM_CLI_EVIDENCE_MAX = 1 << 20, CM_CLI_SET_MAX = 4 << 20 };
 
+/** What a caller learns of each piece of evidence: whether it was accepted. */
+typedef void (*cm_cli_attest_seen)(void *arg, const cm_attest_result *r, cm_err verdict);
+/** As casemate attest verify does, by the same options but those that say what evidence is bound
+ * to: the evidence at path, bound to this. Shows it. ATTEST_REFUSED, ATTEST_INCOMPLETE,
+ * POLICY_REFUSED; what keeps it from being judged. */
+CM_MUST cm_err cm_cli_attest_bound(cm_cli *cli, const char *path, const cm_bound *to,
+                                   cm_cli_attest_seen seen, void *arg);
 /** Collateral for the evidence at path: what --collateral names, and unless --alone is given what
  * lies beside it. ATTEST_BUNDLE; what reading a file gives. */
 CM_MUST cm_err cm_cli_collateral(cm_cli *cli, cm_attest_bundle **out, const char *path,

@@ -105,13 +105,8 @@ cm_err cm_cli_enclave_manifest(cm_cli *cli)
 
 /* ---- verify -------------------------------------------------------------------------------- */
 
-struct checks {
-    cm_cli *cli;
-    unsigned n[3];
-};
-
-static void check(struct checks *c, cm_check verdict, const char *what, cm_view about,
-                  const char *why)
+void cm_cli_checked(cm_cli_checks *c, cm_check verdict, const char *what, cm_view about,
+                    const char *why)
 {
     static const char *const words[] = {
         [CM_CHECK_PASS] = "PASS", [CM_CHECK_SKIP] = "SKIP", [CM_CHECK_FAIL] = "FAIL"};
@@ -129,7 +124,7 @@ static void check(struct checks *c, cm_check verdict, const char *what, cm_view 
                cm_cli_clean(name, sizeof name, about), why);
 }
 
-static cm_err check_signature(struct checks *c, cm_view text)
+static cm_err check_signature(cm_cli_checks *c, cm_view text)
 {
     CM_AUTO(cm_pkey_free_ptr) cm_pkey *key = NULL;
     CM_AUTO(cm_buf_free) cm_buf b = {.max = SIGNATURE_MAX + 1};
@@ -138,7 +133,7 @@ static cm_err check_signature(struct checks *c, cm_view text)
     cm_err e;
 
     if (!path) {
-        check(c, CM_CHECK_SKIP, "signature", CM_LIT("-"), "name its signer with --key");
+        cm_cli_checked(c, CM_CHECK_SKIP, "signature", CM_LIT("-"), "name its signer with --key");
         return CM_OKAY;
     }
     (void)snprintf(sig, sizeof sig, "%s.sig", c->cli->args[0]);
@@ -147,8 +142,8 @@ static cm_err check_signature(struct checks *c, cm_view text)
     CM_TRY(cm_cli_load_key(c->cli, &key, path));
     CM_TRY(cm_cli_about(c->cli, sig, cm_os_slurp(&b, sig, SIGNATURE_MAX), NULL));
     e = cm_enclave_manifest_check(c->cli->crypt, key, text, cm_buf_view(&b));
-    check(c, cm_ok(e) ? CM_CHECK_PASS : CM_CHECK_FAIL, "signature", cm_view_str(path),
-          cm_ok(e) ? "of this key, over this manifest" : cm_err_what(e));
+    cm_cli_checked(c, cm_ok(e) ? CM_CHECK_PASS : CM_CHECK_FAIL, "signature", cm_view_str(path),
+                   cm_ok(e) ? "of this key, over this manifest" : cm_err_what(e));
     return CM_OKAY;
 }
 
@@ -160,20 +155,22 @@ static const cm_pin *pin_of(const cm_closure *c, const cm_enclave_file *f)
     return NULL;
 }
 
-static void check_files(struct checks *c, const cm_enclave_manifest *m, const cm_closure *now)
+static void check_files(cm_cli_checks *c, const cm_enclave_manifest *m, const cm_closure *now)
 {
     for (size_t i = 0; i < m->files_n; i++) {
         const cm_enclave_file *f = &m->files[i];
         const cm_pin *p = pin_of(now, f);
         bool same = p && cm_view_eq(CM_VIEW(p->sha256), CM_VIEW(f->sha256));
 
-        check(c, same ? CM_CHECK_PASS : CM_CHECK_FAIL, cm_enclave_role_name(f->role), f->name,
-              same ? "as measured"
-              : p  ? "another file than was measured"
-                   : "not here");
+        cm_cli_checked(c, same ? CM_CHECK_PASS : CM_CHECK_FAIL, cm_enclave_role_name(f->role),
+                       f->name,
+                       same ? "as measured"
+                       : p  ? "another file than was measured"
+                            : "not here");
     }
     for (size_t i = m->files_n; i < now->n; i++)
-        check(c, CM_CHECK_FAIL, "library", CM_LIT("-"), "more is loaded than was measured");
+        cm_cli_checked(c, CM_CHECK_FAIL, "library", CM_LIT("-"),
+                       "more is loaded than was measured");
 }
 
 /* A file that is gone is a check that fails, not the end. */
@@ -190,7 +187,7 @@ static void hold_named(cm_cli *cli, cm_closure *now, const cm_enclave_manifest *
     }
 }
 
-static cm_err check_here(struct checks *c, const cm_enclave_manifest *m)
+static cm_err check_here(cm_cli_checks *c, const cm_enclave_manifest *m)
 {
     CM_AUTO(cm_free_ptr) const char **folders = NULL;
     CM_AUTO(cm_closure_free) cm_closure now = {0};
@@ -198,7 +195,7 @@ static cm_err check_here(struct checks *c, const cm_enclave_manifest *m)
     size_t n = cm_cli_count(c->cli, "library-path");
 
     if (!program) {
-        check(c, CM_CHECK_SKIP, "files", CM_LIT("-"), "name the program with --program");
+        cm_cli_checked(c, CM_CHECK_SKIP, "files", CM_LIT("-"), "name the program with --program");
         return CM_OKAY;
     }
     CM_TRY(cm_alloc_array(&folders, n + 1, sizeof *folders));
@@ -211,7 +208,7 @@ static cm_err check_here(struct checks *c, const cm_enclave_manifest *m)
     return CM_OKAY;
 }
 
-static cm_err check_model(struct checks *c, const cm_enclave_manifest *m)
+static cm_err check_model(cm_cli_checks *c, const cm_enclave_manifest *m)
 {
     CM_AUTO(cm_cli_access_done) cm_cli_access a = {0};
     CM_AUTO(cm_cli_model_close) cm_cli_model model = {.fd = -1};
@@ -219,7 +216,7 @@ static cm_err check_model(struct checks *c, const cm_enclave_manifest *m)
     bool same;
 
     if (!path) {
-        check(c, CM_CHECK_SKIP, "model", CM_LIT("-"), "name it with --model");
+        cm_cli_checked(c, CM_CHECK_SKIP, "model", CM_LIT("-"), "name it with --model");
         return CM_OKAY;
     }
     CM_TRY(cm_cli_access_init(c->cli, &a, CM_CLI_TRUST));
@@ -227,8 +224,8 @@ static cm_err check_model(struct checks *c, const cm_enclave_manifest *m)
     CM_TRY(cm_sealed_trust(model.s));
     same = m->delivery != CM_ENCLAVE_NO_MODEL &&
            cm_view_eq(CM_VIEW(m->model), CM_VIEW(cm_sealed_get(model.s)->digest));
-    check(c, same ? CM_CHECK_PASS : CM_CHECK_FAIL, "model", cm_view_str(path),
-          same ? "the one that was measured" : "another model than was measured");
+    cm_cli_checked(c, same ? CM_CHECK_PASS : CM_CHECK_FAIL, "model", cm_view_str(path),
+                   same ? "the one that was measured" : "another model than was measured");
     return CM_OKAY;
 }
 
@@ -236,7 +233,7 @@ cm_err cm_cli_enclave_verify(cm_cli *cli)
 {
     CM_AUTO(cm_buf_free) cm_buf text = {.max = CM_ENCLAVE_MANIFEST_MAX + 1};
     CM_AUTO(cm_free_ptr) cm_enclave_manifest *m = NULL;
-    struct checks c = {.cli = cli};
+    cm_cli_checks c = {.cli = cli};
     uint8_t digest[CM_ENCLAVE_DIGEST];
     char hex[65];
     cm_cli_event e;
@@ -253,7 +250,10 @@ cm_err cm_cli_enclave_verify(cm_cli *cli)
     CM_TRY(check_signature(&c, cm_buf_view(&text)));
     CM_TRY(check_here(&c, m));
     CM_TRY(check_model(&c, m));
+    CM_TRY(cm_cli_check_evidence(&c, digest));
     cm_cli_say(cli, "%u passed, %u skipped, %u failed\n", c.n[CM_CHECK_PASS], c.n[CM_CHECK_SKIP],
                c.n[CM_CHECK_FAIL]);
+    if (c.evidence)
+        return CM_FAIL(ENCLAVE_EVIDENCE);
     return c.n[CM_CHECK_FAIL] ? CM_FAIL(ENCLAVE_CHANGED) : CM_OKAY;
 }

@@ -41,13 +41,14 @@ static cm_err connect_to(int *out, const char *path, uint64_t seconds)
     return CM_OKAY;
 }
 
-static cm_err exchange(cm_buf *record, int fd, cm_view request)
+/* evidence: request is a nonce (EN-53). */
+static cm_err exchange(cm_buf *record, int fd, cm_view request, bool evidence)
 {
     uint8_t head[CM_ANSWER_FRAME];
     size_t got;
     uint32_t n;
 
-    cm_put_be32(head, (uint32_t)request.n);
+    cm_put_be32(head, evidence ? CM_ANSWER_EVIDENCE : (uint32_t)request.n);
     CM_TRY(cm_os_write(fd, head, sizeof head));
     CM_TRY(cm_os_write(fd, request.p, request.n));
     CM_TRY(cm_os_read(fd, head, sizeof head, &got));
@@ -58,6 +59,31 @@ static cm_err exchange(cm_buf *record, int fd, cm_view request)
     CM_TRY(cm_os_read(fd, record->p, n, &got));
     record->n = got;
     return got == n ? CM_OKAY : CM_FAIL(ENCLAVE_GONE);
+}
+
+/* The request, or the nonce that stands for it. */
+static cm_err what_to_ask(cm_cli *cli, cm_buf *b)
+{
+    uint8_t nonce[CM_BIND_NONCE];
+
+    if (!cm_cli_has(cli, "evidence"))
+        return read_request(cli, b);
+    CM_TRY(cm_cli_check_output(cli, cm_cli_text(cli, "evidence")));
+    CM_TRY(cm_cli_enclave_nonce(cli, nonce));
+    return cm_buf_append(b, CM_VIEW(nonce));
+}
+
+static void say_nonce(cm_cli *cli, cm_view nonce)
+{
+    char hex[2 * CM_BIND_NONCE + 1];
+    cm_cli_event e;
+
+    cm_cli_hex(hex, nonce);
+    cm_cli_event_begin(cli, &e, "bound");
+    cm_json_put_text(&e.w, "nonce", cm_view_str(hex));
+    cm_json_put_text(&e.w, "file", cm_view_str(cm_cli_text(cli, "evidence")));
+    cm_cli_event_end(cli, &e);
+    cm_cli_note(cli, "nonce     %s\n", hex);
 }
 
 static cm_err expected_digest(cm_cli *cli, uint8_t digest[32], bool *has)
@@ -100,6 +126,8 @@ cm_err cm_cli_enclave_call(cm_cli *cli)
     CM_AUTO(cm_os_close_fd) int fd = -1;
     CM_AUTO(cm_pkey_free_ptr) cm_pkey *key = NULL;
     const char *path = cm_cli_text(cli, "socket");
+    static const char *const ways[] = {"request", "evidence", NULL};
+    bool evidence = cm_cli_has(cli, "evidence");
     uint64_t seconds = 120;
     uint8_t digest[32];
     bool has = false;
@@ -108,17 +136,22 @@ cm_err cm_cli_enclave_call(cm_cli *cli)
     cm_cli_data_to_stdout(cli);
     if (!path)
         return cm_cli_usage(cli, "--socket is missing");
+    CM_TRY(cm_cli_at_most_one(cli, ways));
+    if (!evidence && cm_cli_has(cli, "nonce"))
+        return cm_cli_usage(cli, "--nonce is for evidence: say where it goes, --evidence");
     CM_TRY(cm_cli_number(cli, "timeout", 1, 86400, &seconds));
     CM_TRY(expected_digest(cli, digest, &has));
     if (cm_cli_has(cli, "signed-by"))
         CM_TRY(cm_cli_load_key(cli, &key, cm_cli_text(cli, "signed-by")));
-    CM_TRY(read_request(cli, &request));
+    CM_TRY(what_to_ask(cli, &request));
     CM_TRY(cm_cli_about(cli, path, connect_to(&fd, path, seconds), NULL));
-    CM_TRY(cm_cli_about(cli, path, exchange(&record, fd, cm_buf_view(&request)), NULL));
+    CM_TRY(cm_cli_about(cli, path, exchange(&record, fd, cm_buf_view(&request), evidence), NULL));
     CM_TRY(cm_cli_about(cli, path, cm_answer_read(&a, cm_buf_view(&record)), NULL));
     CM_TRY(cm_cli_about(
         cli, path, cm_answer_check(cli->crypt, &a, has ? digest : NULL, cm_buf_view(&request), key),
         NULL));
     report(cli, &a, has, key != NULL);
-    return cm_cli_put_file(cli, cm_cli_text(cli, "answer"), a.body);
+    if (evidence)
+        say_nonce(cli, cm_buf_view(&request));
+    return cm_cli_put_file(cli, cm_cli_text(cli, evidence ? "evidence" : "answer"), a.body);
 }

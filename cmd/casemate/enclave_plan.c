@@ -4,9 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-const char cm_cli_simulated[] =
-    "SIMULATED: no hardware stands behind this. Whoever is root on this machine can read the "
-    "program's memory and say anything in its name.";
+#include "codec/text.h"
 
 static cm_err list_option(cm_cli *cli, const char ***out, const char *name)
 {
@@ -140,4 +138,24 @@ void cm_cli_put_manifest(cm_json_writer *w, const cm_enclave_manifest *m, const 
     cm_json_put_text(w, "delivery", cm_view_str(cm_enclave_delivery_name(m->delivery)));
     cm_json_put_u64(w, "memory", m->memory);
     cm_json_put_bool(w, "listens", m->listens);
+}
+
+void cm_cli_put_standing(cm_json_writer *w, cm_standing s)
+{
+    cm_json_put_bool(w, "simulated", cm_standing_simulated(s));
+    cm_json_put_text(w, "tier", cm_view_str(cm_standing_name(s)));
+    cm_json_put_bool(w, "emulated", s.emulated);
+}
+
+cm_err cm_cli_enclave_nonce(cm_cli *cli, uint8_t nonce[CM_BIND_NONCE])
+{
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = CM_BIND_NONCE};
+    const char *text = cm_cli_text(cli, "nonce");
+
+    if (!text)
+        return cm_random(cli->crypt, nonce, CM_BIND_NONCE);
+    if (cm_failed(cm_hex_decode(&b, cm_view_str(text))) || b.n != CM_BIND_NONCE)
+        return cm_cli_usage(cli, "--nonce %s: not 64 hexadecimal digits", text);
+    memcpy(nonce, b.p, CM_BIND_NONCE);
+    return CM_OKAY;
 }

@@ -13,9 +13,9 @@
 #include "enclave.h"
 #include "enclave/answer.h"
 #include "enclave/enclave.h"
-#include "keys_tpm/tpm.h"
+#include "hardware.h"
 
-enum { USUAL_REGISTER = 15, FRAME_MS = 30000, SIGNATURE_MAX = 64 << 10 };
+enum { FRAME_MS = 30000, SIGNATURE_MAX = 64 << 10, EVIDENCE_MAX = 4 << 20 };
 
 struct running {
     cm_cli_access access;
@@ -24,13 +24,15 @@ struct running {
     cm_enclave_measured measured;
     cm_enclave *enclave;
     cm_pkey *signer;
-    uint64_t timeout_ms, answer_max, listen, pcr;
+    cm_cli_hardware hardware;
+    uint64_t timeout_ms, answer_max, listen;
     char digest[65];
 };
 
 static void running_done(struct running *r)
 {
     cm_enclave_free(r->enclave);
+    cm_cli_hardware_done(&r->hardware);
     cm_pkey_free(r->signer);
     cm_enclave_measured_free(&r->measured);
     cm_cli_plan_done(&r->plan);
@@ -99,40 +101,53 @@ static cm_err prepare(cm_cli *cli, struct running *r)
     return check_expected(cli, r);
 }
 
-/* ---- the machine's TPM --------------------------------------------------------------------- */
+/* ---- what stands behind it ------------------------------------------------------------------ */
 
-/* Which register; REGISTERS: none. */
-static cm_err which_register(cm_cli *cli, uint64_t *n)
+/* Evidence of this machine for this manifest, made for whoever gave the nonce (EN-61). */
+static cm_err evidence_for(cm_cli *cli, struct running *r, cm_buf *out,
+                           const uint8_t nonce[CM_BIND_NONCE])
 {
-    const char *text = cm_cli_text(cli, "pcr");
+    cm_bound b;
 
-    *n = USUAL_REGISTER;
-    if (text && strcmp(text, "none") == 0)
-        *n = CM_TPM_REGISTERS;
-    else
-        CM_TRY(cm_cli_number(cli, "pcr", 0, CM_TPM_REGISTERS - 1, n));
-    if (!text && !cm_cli_has(cli, "tpm") && access("/dev/tpmrm0", R_OK | W_OK) != 0) {
-        *n = CM_TPM_REGISTERS;
-        cm_cli_note(cli, "register  none: there is no TPM here, or not for this user\n");
-    }
-    return CM_OKAY;
+    CM_TRY(cm_standing_bind(&b, cli->crypt, r->measured.digest, r->signer, nonce));
+    return cm_cli_hardware_show(&r->hardware, out, &b);
 }
 
-/* Before it runs (EN-26): what a quote of this machine says then has the manifest in it. */
-static cm_err extend_register(cm_cli *cli, struct running *r)
+/* --evidence: made before the program is, and nothing runs without it. */
+static cm_err write_evidence(cm_cli *cli, struct running *r)
 {
-    CM_AUTO(cm_tpm_close_ptr) cm_tpm *t = NULL;
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = EVIDENCE_MAX};
+    const char *path = cm_cli_text(cli, "evidence");
+    uint8_t nonce[CM_BIND_NONCE];
+    char hex[2 * CM_BIND_NONCE + 1];
+    cm_cli_event e;
 
-    CM_TRY(which_register(cli, &r->pcr));
-    if (r->pcr == CM_TPM_REGISTERS)
-        return CM_OKAY;
-    CM_TRY(cm_cli_about(cli, "TPM", cm_tpm_open(&t, cli->crypt, cm_cli_text(cli, "tpm")), NULL));
-    CM_TRY(cm_cli_about(
-        cli, "TPM",
-        cm_tpm_extend(t, CM_TPM_BANK_SHA256, (unsigned)r->pcr, CM_VIEW(r->measured.digest)), NULL));
-    cm_cli_note(cli, "register  %u of %s was extended by the manifest's digest\n", (unsigned)r->pcr,
-                cm_tpm_maker(t));
-    return CM_OKAY;
+    if (!path)
+        return cm_cli_has(cli, "nonce")
+                   ? cm_cli_usage(cli, "--nonce is for evidence: say where it goes, --evidence")
+                   : CM_OKAY;
+    CM_TRY(cm_cli_check_output(cli, path));
+    CM_TRY(cm_cli_enclave_nonce(cli, nonce));
+    CM_TRY(evidence_for(cli, r, &b, nonce));
+    cm_cli_hex(hex, CM_VIEW(nonce));
+    cm_cli_event_begin(cli, &e, "bound");
+    cm_json_put_text(&e.w, "nonce", cm_view_str(hex));
+    cm_json_put_text(&e.w, "file", cm_view_str(path));
+    cm_cli_event_end(cli, &e);
+    cm_cli_note(cli, "nonce     %s\n", hex);
+    return cm_cli_put_file(cli, path, cm_buf_view(&b));
+}
+
+static cm_err stand_behind(cm_cli *cli, struct running *r)
+{
+    CM_TRY(cm_cli_hardware_find(cli, &r->hardware));
+    CM_TRY(cm_cli_hardware_extend(&r->hardware, r->measured.digest)); /* EN-26 */
+    return write_evidence(cli, r);
+}
+
+static cm_standing standing(const struct running *r)
+{
+    return cm_cli_hardware_standing(&r->hardware);
 }
 
 /* ---- the start ----------------------------------------------------------------------------- */
@@ -169,16 +184,19 @@ static void say_start(cm_cli *cli, const struct running *r, uint32_t has)
     if (r->enclave)
         cm_enclave_get(r->enclave, &f);
     cm_cli_event_begin(cli, &e, r->enclave ? "started" : "refused");
-    cm_json_put_bool(&e.w, "simulated", true);
+    cm_cli_put_standing(&e.w, standing(r));
     cm_cli_put_manifest(&e.w, r->measured.manifest, r->digest);
-    if (r->pcr < CM_TPM_REGISTERS)
-        cm_json_put_u64(&e.w, "pcr", r->pcr);
+    if (r->hardware.extended != CM_BACKED_NOT)
+        cm_json_put_u64(&e.w, "pcr", r->hardware.pcr);
     put_bits(&e.w, "holds", has);
     put_bits(&e.w, "missing", CM_HAS_ALL & ~has);
     cm_json_put_u64(&e.w, "pid", (uint64_t)f.pid);
     cm_json_put_fixed(&e.w, "start_ms", (double)f.start_ns / 1e6);
     cm_cli_event_end(cli, &e);
-    cm_cli_note(cli, "%s\nmanifest  %s\n", cm_cli_simulated, r->digest);
+    cm_cli_note(cli, "%s\n", cm_standing_text(standing(r)));
+    if ((r->hardware.tsm || r->hardware.nsm) && r->hardware.processor == CM_BACKED_NOT)
+        cm_cli_note(cli, "evidence  none was asked for, and this machine has some: --evidence\n");
+    cm_cli_note(cli, "manifest  %s\n", r->digest);
     say_bits(cli, "holds    ", has);
     say_bits(cli, "MISSING  ", CM_HAS_ALL & ~has);
 }
@@ -203,7 +221,7 @@ static cm_err start(cm_cli *cli, struct running *r)
     cm_err e;
 
     lock_memory();
-    CM_TRY(extend_register(cli, r));
+    CM_TRY(stand_behind(cli, r));
     e = cm_enclave_start(&r->enclave, &has, cli->crypt, &o);
     if (cm_ok(e) || cm_is(e, CM_ENCLAVE_WEAK))
         say_start(cli, r, has);
@@ -215,7 +233,7 @@ static cm_err start(cm_cli *cli, struct running *r)
 static cm_err hash_request(cm_cli *cli, cm_answer *a, const struct running *r, cm_view request)
 {
     memcpy(a->manifest, r->measured.digest, sizeof a->manifest);
-    a->simulated = true;
+    a->simulated = cm_standing_simulated(standing(r));
     return cm_hash_once(cli->crypt, CM_SHA256, a->request, request);
 }
 
@@ -250,13 +268,17 @@ static cm_err read_all(const struct running *r, int fd, uint8_t *p, size_t n, in
     return CM_OKAY;
 }
 
-static cm_err read_request(struct running *r, cm_buf *request, int fd, int wake)
+/* Who is asked: the program, or this machine for evidence (EN-53). */
+static cm_err read_request(struct running *r, cm_buf *request, bool *evidence, int fd, int wake)
 {
     uint8_t head[CM_ANSWER_FRAME];
     uint32_t n;
 
     CM_TRY(read_all(r, fd, head, sizeof head, wake));
     n = cm_get_be32(head);
+    *evidence = n == CM_ANSWER_EVIDENCE;
+    if (*evidence)
+        n = CM_BIND_NONCE;
     if (n > request->max)
         return CM_FAIL(TOO_BIG);
     CM_TRY(cm_buf_reserve(request, n));
@@ -265,20 +287,36 @@ static cm_err read_request(struct running *r, cm_buf *request, int fd, int wake)
     return CM_OKAY;
 }
 
+/* A machine that has none, or fails to give it, says so and goes on. */
+static cm_err answer_evidence(cm_cli *cli, struct running *r, cm_buf *record, cm_view nonce)
+{
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = EVIDENCE_MAX};
+    cm_err e = evidence_for(cli, r, &b, nonce.p);
+    cm_answer a = {.failed = e.v};
+
+    cli->blamed = false; /* the caller is told */
+    CM_TRY(hash_request(cli, &a, r, nonce));
+    a.body = cm_ok(e) ? cm_buf_view(&b) : (cm_view){0};
+    return cm_answer_write(record, cli->crypt, &a, r->signer);
+}
+
 /* What one caller does wrong ends its connection alone; what the program does wrong ends all. */
 static cm_err serve_one(cm_cli *cli, struct running *r, int fd)
 {
     CM_AUTO(cm_buf_free) cm_buf request = {.max = CM_ENCLAVE_CALL_MAX};
-    CM_AUTO(cm_buf_free) cm_buf record = {.max = (size_t)r->answer_max + CM_ANSWER_ROOM};
+    CM_AUTO(cm_buf_free)
+    cm_buf record = {.max = CM_MAX((size_t)r->answer_max, (size_t)EVIDENCE_MAX) + CM_ANSWER_ROOM};
     const struct timeval slow = {FRAME_MS / 1000, 0};
     uint8_t head[CM_ANSWER_FRAME];
-    cm_err e = read_request(r, &request, fd, cli->wake), told;
+    bool evidence = false;
+    cm_err e = read_request(r, &request, &evidence, fd, cli->wake), told;
 
     if (cm_is(e, CM_CANCELLED) || cm_is(e, CM_ENCLAVE_GONE) || cm_is(e, CM_ENCLAVE_PROTOCOL))
         return e;
     if (cm_failed(e))
         return CM_OKAY;
-    e = answer_one(cli, r, &record, cm_buf_view(&request));
+    e = evidence ? answer_evidence(cli, r, &record, cm_buf_view(&request))
+                 : answer_one(cli, r, &record, cm_buf_view(&request));
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &slow, sizeof slow);
     cm_put_be32(head, (uint32_t)record.n);
     told = cm_os_write(fd, head, sizeof head);
@@ -373,7 +411,7 @@ static cm_err conclude(cm_cli *cli, const struct running *r, cm_err e)
     cm_enclave_get(r->enclave, &f);
     cm_cli_event_begin(cli, &ev, "done");
     cm_json_put_text(&ev.w, "verb", cm_view_str("enclave run"));
-    cm_json_put_bool(&ev.w, "simulated", true);
+    cm_cli_put_standing(&ev.w, standing(r));
     cm_json_put_text(&ev.w, "digest", cm_view_str(r->digest));
     cm_json_put_u64(&ev.w, "calls", f.calls);
     cm_json_put_u64(&ev.w, "ranges", f.ranges);

@@ -61,6 +61,44 @@
     {0, "store", "FOLDER", "the store of collateral", "collateral in the home", CM_CLI_FOLDER,    \
      NULL, false}
 
+/* What evidence is judged by. */
+#define OPT_JUDGED_BY                                                                             \
+    FILES('c', "collateral", "PATH",                                                              \
+          "a certificate, revocation list, vendor's statement or event log, or a folder of them; "\
+          "may be repeated", NULL),                                                               \
+    MANY(0, "part", "NAME=FILE",                                                                  \
+         "what came with a TPM's evidence: quote, signature, ak, pcrs, activation, td-quote; may "\
+         "be repeated",                                                                           \
+         NULL),                                                                                   \
+    FLAG(0, "alone", "do not look for such files beside the evidence"),                           \
+    OPT_COLLATERAL_STORE,                                                                         \
+    ARG(0, "at", "TIME", "judge as of this time (UTC)", "now"),                                   \
+    FILE_ARG(0, "policy", "FILE",                                                                 \
+             "demand what this policy file demands, and let it decide over all files together",   \
+             NULL),                                                                               \
+    FILES(0, "reference", "FILE",                                                                 \
+          "a signed manifest of reference values that the policy refers to; may be repeated",     \
+          NULL),                                                                                  \
+    FILES(0, "rim", "FILE",                                                                       \
+          "accept what these reference manifests accept (casemate attest rim); may be repeated",  \
+          NULL),                                                                                  \
+    MANY('m', "measurement", "HEX", "accept this measurement; may be repeated", NULL),            \
+    ARG(0, "config", "HEX", "the measured configuration: host data, MRCONFIGID, user data", NULL),\
+    MANY(0, "chip", "HEX", "accept this chip; may be repeated", NULL),                            \
+    ARG(0, "max-age", "SECONDS", "refuse evidence that says it is older", NULL),                  \
+    ARG(0, "status-age", "SECONDS",                                                               \
+        "refuse a status list of Android's whose file was written longer ago", NULL),             \
+    ARG(0, "snp-floor", "LIST", "the least firmware of SEV-SNP: bl=4,snp=24,ucode=219", NULL),    \
+    ARG(0, "vmpl", "N", "the privilege level that asked for an SEV-SNP report", "0"),             \
+    MANY(0, "accept-tcb", "STATUS",                                                               \
+         "accept this status of an Intel platform beside \"up to date\"; may be repeated", NULL), \
+    ARG(0, "evaluation", "N", "the least number of Intel's TCB evaluation", "0"),                 \
+    FLAG(0, "allow-debug", "accept a guest that can be read from outside"),                       \
+    FLAG(0, "allow-migrate", "accept a guest that may be moved by an agent"),                     \
+    MANY(0, "may-skip", "CHECK",                                                                  \
+         "do not insist on this check when what it needs is not given; all: on none of them; may "\
+         "be repeated", NULL)
+
 #define TABLE(list) list, CM_COUNT(list)
 /* clang-format on */
 

@@ -42,9 +42,16 @@ static const cm_cli_option run_options[] = {
     FILE_ARG(0, "request", "FILE", "give it this one request, and end with its answer", NULL),
     {'o', "answer", "FILE", "where that answer goes; - for stdout", "-", CM_CLI_FILE, NULL, false},
     ARG(0, "pcr", "N",
-        "extend this register of the machine's TPM by the manifest's digest, or none",
+        "extend this register (0 to 15) of the machine's TPM by the manifest's digest, or none",
         "15 where there is a TPM"),
+    FILE_ARG(0, "pcr-log", "FILE", "and append a line to this log of what the register was "
+             "extended by since the machine started", NULL),
     ARG(0, "tpm", "TCTI", "the TPM, as tpm2-tss names it", "device:/dev/tpmrm0"),
+    {0, "tsm-root", "DIR", "Linux configfs-tsm (SEV-SNP, TDX)", "/sys/kernel/config/tsm/report",
+     CM_CLI_FOLDER, NULL, false},
+    {0, "evidence", "FILE", "write evidence of this machine there, bound to the manifest, before "
+     "the program starts", NULL, CM_CLI_FILE, NULL, false},
+    ARG(0, "nonce", "HEX", "and to this nonce of 32 bytes, from whoever will verify it", "random"),
     ARG(0, "listen", "FD", "give it this open descriptor, a socket that listens", NULL),
     ARG(0, "timeout", "SECONDS", "how long an answer may take", "60"),
     ARG(0, "answer-max", "SIZE", "how large an answer may be", "16M"),
@@ -68,6 +75,9 @@ static const cm_cli_option call_options[] = {
     {'o', "answer", "FILE", "where the answer goes; - for stdout", "-", CM_CLI_FILE, NULL, false},
     ARG(0, "manifest", "HEX", "take an answer only from what has this manifest's digest", NULL),
     FILE_ARG(0, "signed-by", "PUB", "and only if the answer is signed by this key", NULL),
+    FILE_ARG(0, "evidence", "FILE", "give no request: have evidence made for you, and write it "
+             "there", NULL),
+    ARG(0, "nonce", "HEX", "that it is to be bound to: 32 bytes", "random"),
     ARG(0, "timeout", "SECONDS", "how long to wait", "120"),
     OPT_FORCE,
     OPT_KEY_PASSPHRASE,
@@ -84,6 +94,14 @@ static const cm_cli_option verify_options[] = {
     FILE_ARG(0, "program", "FILE", "compare this program, and what it loads here", NULL),
     MANY(0, "library-path", "DIR", "look for its libraries here first; may be repeated", NULL),
     FILE_ARG(0, "model", "SEALED", "compare this model", NULL),
+    FILE_ARG(0, "evidence", "FILE", "judge this evidence of the machine that ran it", NULL),
+    ARG(0, "nonce", "HEX", "it must be bound to this nonce, which its maker was given", NULL),
+    FILE_ARG(0, "answers", "PUB", "and to this key, which signs answers", NULL),
+    ARG(0, "pcr", "N", "the register of a TPM that must hold the manifest", "15"),
+    FILE_ARG(0, "pcr-log", "FILE", "what the register was extended by, where that is more than "
+             "this manifest", NULL),
+    FLAG(0, "allow-emulated", "accept a TPM that software emulates"),
+    OPT_JUDGED_BY,
     OPT_TRUST,
     OPT_KEY_PASSPHRASE,
 };
@@ -95,6 +113,9 @@ static const cm_cli_argument verify_args[] = {
 static const cm_cli_example verify_examples[] = {
     {"casemate enclave verify infer.manifest -k release.pub --program ./infer",
      "is it signed, and is this machine's program the one?"},
+    {"casemate enclave verify infer.manifest --evidence infer.evidence --nonce 01ab... --policy "
+     "fleet.yaml",
+     "does the hardware of the machine that runs it say so, by our policy?"},
 };
 /* clang-format on */
 
@@ -133,8 +154,11 @@ static const cm_cli_command commands[] = {
             "verified before it is handed out (spec/enclave.md, section 4). What this machine "
             "does not allow is said as MISSING, or refused with --strict.\n"
             "\n"
-            "It says SIMULATED, because no hardware stands behind it: it protects the machine and "
-            "the model from the program, not the program from root.",
+            "Its tier is said, and is no better than what stands behind it: SIMULATED is a machine "
+            "without such hardware, or whose hardware is emulated; MEASURED one whose TPM has the "
+            "manifest in a register; CONFIDENTIAL GUEST one whose processor gave evidence "
+            "(--evidence). The first two protect the machine and the model from the program, not "
+            "the program from root.",
         .options = TABLE(run_options),
         .examples = TABLE(run_examples),
         .see = "enclave-manifest enclave-call exec",
@@ -159,7 +183,11 @@ static const cm_cli_command commands[] = {
         .summary = "check a manifest's signature, and this machine's files against it",
         .text = "A line a check: PASS, SKIP with what it needs, or FAIL. Any FAIL makes the exit "
                 "code 3. Files other than the program are looked for under the names that the "
-                "manifest has.",
+                "manifest has.\n"
+                "\n"
+                "With --evidence it is judged as casemate attest verify judges, by the same "
+                "options: it must be accepted, bound to this manifest and nonce, and a TPM's "
+                "register must hold the manifest. Nothing is asked of any machine.",
         .options = TABLE(verify_options),
         .args = TABLE(verify_args),
         .examples = TABLE(verify_examples),

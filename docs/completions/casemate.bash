@@ -645,10 +645,7 @@ _casemate_words() {
         --at) : && return ;;
         --policy) compgen -f -- "$cur" && return ;;
         --reference) compgen -f -- "$cur" && return ;;
-        --nonce) : && return ;;
-        --report-data) : && return ;;
         --rim) compgen -f -- "$cur" && return ;;
-        --bind) compgen -f -- "$cur" && return ;;
         --measurement | -m) : && return ;;
         --config) : && return ;;
         --chip) : && return ;;
@@ -659,8 +656,11 @@ _casemate_words() {
         --accept-tcb) : && return ;;
         --evaluation) : && return ;;
         --may-skip) : && return ;;
+        --nonce) : && return ;;
+        --report-data) : && return ;;
+        --bind) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--collateral -c --part --alone --store --at --policy --reference --nonce --report-data --rim --bind --measurement -m --config --chip --max-age --status-age --snp-floor --vmpl --accept-tcb --evaluation --allow-debug --allow-migrate --may-skip --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--collateral -c --part --alone --store --at --policy --reference --rim --measurement -m --config --chip --max-age --status-age --snp-floor --vmpl --accept-tcb --evaluation --allow-debug --allow-migrate --may-skip --nonce --report-data --bind --json --quiet -q --fips --help -h' -- "$cur"
         [[ $cur == -* ]] || compgen -f -- "$cur"
         ;;
     'attest policy')
@@ -825,7 +825,11 @@ _casemate_words() {
         --request) compgen -f -- "$cur" && return ;;
         --answer | -o) compgen -f -- "$cur" && return ;;
         --pcr) : && return ;;
+        --pcr-log) compgen -f -- "$cur" && return ;;
         --tpm) : && return ;;
+        --tsm-root) compgen -d -- "$cur" && return ;;
+        --evidence) compgen -f -- "$cur" && return ;;
+        --nonce) : && return ;;
         --listen) : && return ;;
         --timeout) : && return ;;
         --answer-max) : && return ;;
@@ -839,7 +843,7 @@ _casemate_words() {
         --from) compgen -f -- "$cur" && return ;;
         --signature) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--model --config --policy --file --env -e --library-path --memory --stream --expect --signed-by --strict --socket --request --answer -o --pcr --tpm --listen --timeout --answer-max --key -k --server --identity -i --passphrase --passphrase-file --passphrase-fd --key-passphrase-file --key-passphrase-fd --allow-classical --from --any-publisher --unsigned --signature --force --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--model --config --policy --file --env -e --library-path --memory --stream --expect --signed-by --strict --socket --request --answer -o --pcr --pcr-log --tpm --tsm-root --evidence --nonce --listen --timeout --answer-max --key -k --server --identity -i --passphrase --passphrase-file --passphrase-fd --key-passphrase-file --key-passphrase-fd --allow-classical --from --any-publisher --unsigned --signature --force --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'enclave call')
         case $prev in
@@ -848,11 +852,13 @@ _casemate_words() {
         --answer | -o) compgen -f -- "$cur" && return ;;
         --manifest) : && return ;;
         --signed-by) compgen -f -- "$cur" && return ;;
+        --evidence) compgen -f -- "$cur" && return ;;
+        --nonce) : && return ;;
         --timeout) : && return ;;
         --key-passphrase-file) compgen -f -- "$cur" && return ;;
         --key-passphrase-fd) : && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--socket --request --answer -o --manifest --signed-by --timeout --force --key-passphrase-file --key-passphrase-fd --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--socket --request --answer -o --manifest --signed-by --evidence --nonce --timeout --force --key-passphrase-file --key-passphrase-fd --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'enclave verify')
         case $prev in
@@ -861,12 +867,34 @@ _casemate_words() {
         --program) compgen -f -- "$cur" && return ;;
         --library-path) : && return ;;
         --model) compgen -f -- "$cur" && return ;;
+        --evidence) compgen -f -- "$cur" && return ;;
+        --nonce) : && return ;;
+        --answers) compgen -f -- "$cur" && return ;;
+        --pcr) : && return ;;
+        --pcr-log) compgen -f -- "$cur" && return ;;
+        --collateral | -c) compgen -f -- "$cur" && return ;;
+        --part) : && return ;;
+        --store) compgen -d -- "$cur" && return ;;
+        --at) : && return ;;
+        --policy) compgen -f -- "$cur" && return ;;
+        --reference) compgen -f -- "$cur" && return ;;
+        --rim) compgen -f -- "$cur" && return ;;
+        --measurement | -m) : && return ;;
+        --config) : && return ;;
+        --chip) : && return ;;
+        --max-age) : && return ;;
+        --status-age) : && return ;;
+        --snp-floor) : && return ;;
+        --vmpl) : && return ;;
+        --accept-tcb) : && return ;;
+        --evaluation) : && return ;;
+        --may-skip) : && return ;;
         --from) compgen -f -- "$cur" && return ;;
         --signature) compgen -f -- "$cur" && return ;;
         --key-passphrase-file) compgen -f -- "$cur" && return ;;
         --key-passphrase-fd) : && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--key -k --signature --program --library-path --model --from --any-publisher --unsigned --signature --key-passphrase-file --key-passphrase-fd --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--key -k --signature --program --library-path --model --evidence --nonce --answers --pcr --pcr-log --allow-emulated --collateral -c --part --alone --store --at --policy --reference --rim --measurement -m --config --chip --max-age --status-age --snp-floor --vmpl --accept-tcb --evaluation --allow-debug --allow-migrate --may-skip --from --any-publisher --unsigned --signature --key-passphrase-file --key-passphrase-fd --json --quiet -q --fips --help -h' -- "$cur"
         [[ $cur == -* ]] || compgen -f -- "$cur"
         ;;
     'poai sign')

@@ -257,6 +257,8 @@
     X(ENCLAVE_ANSWER, LIMIT, 0x0ade, "the answer is larger than its limit", "allow more with --answer-max") \
     X(ENCLAVE_RESULT, UNAUTHENTIC, 0x0adf, "the answer is not of the program, model or request that was asked", "trust nothing in it; check the manifest's digest and the signer's key") \
     X(ENCLAVE_DIED, IO, 0x0ae0, "the program failed, or was ended by a signal", "see what it wrote; memory past its limit ends it by signal 9: --memory") \
+    X(ENCLAVE_EVIDENCE, UNAUTHENTIC, 0x0ae1, "the evidence does not stand behind this manifest", "the lines with FAIL say why: trust nothing that this machine says") \
+    X(ENCLAVE_LOG, MALFORMED, 0x0ae2, "this is no log of a register", "give the file that casemate enclave run --pcr-log wrote") \
     X(ENCLAVE_NO_MEMBER, NOTFOUND, 0x0ae3, "the model has no file of this number", "ask for its files from 0 on, until this is the answer") \
     X(ENCLAVE_LIMITS, INVALID, 0x0ae4, "a limit is outside of what an enclave takes", "memory from 4 MiB on, requests and answers up to 64 MiB") \
     X(SANDBOX_NO_SECCOMP, UNSUPPORTED, 0x0a50, "the kernel has no seccomp filters", "use a kernel with CONFIG_SECCOMP_FILTER, or say --no-sandbox") \

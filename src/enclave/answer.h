@@ -8,6 +8,9 @@
 #include "enclave/manifest.h"
 
 enum { CM_ANSWER_ROOM = 32 << 10, CM_ANSWER_FRAME = 4 };
+/* In a frame instead of a length: 32 bytes of a nonce follow, and evidence is the answer (EN-53).
+ */
+#define CM_ANSWER_EVIDENCE UINT32_MAX
 
 /** Views are borrowed. */
 typedef struct {
