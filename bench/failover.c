@@ -1,7 +1,9 @@
-/* failover P11D MODULE PIN-FILE FIRST SECOND: two PKCS#11 tokens "bench" as one provider, each in a
- * folder with softhsm2.conf, under 100 clients that unwrap a seed every 20 ms; the first's process
- * is killed and stays away, then comes back. A line of JSON for each quarter of a second: when, how
- * many were answered and by whom, how long they took, how many were lost. */
+/* failover P11D MODULE PIN-FILE FIRST SECOND [control]: two PKCS#11 tokens "bench" as one provider,
+ * each in a folder with softhsm2.conf, under 100 clients that unwrap a seed every 20 ms; the
+ * first's process is killed and stays away, then comes back; as a control, nobody is killed. A line
+ * of JSON for each quarter of a second: when, how many were answered and by whom, how long they
+ * took, how many were lost; at the end, p99 of each whole health period, and of all calls from each
+ * period after the kill on until the device may come back. */
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -22,6 +24,8 @@ enum {
     KILL_AT = 12, /* slices */
     BACK_AT = 36,
     SLICES = 80,
+    CONTROL_SLICES = 40,
+    PERIOD = PERIOD_MS / SLICE_MS,
     KEPT = 8192, /* latencies of a slice */
     SEED = 32,
     PATH_LEN = 4096
@@ -48,6 +52,8 @@ struct run {
     cm_hsm h;
     cm_buf blob;
     uint64_t start;
+    bool control;
+    unsigned slices;
     atomic_bool stop;
     struct slice slice[SLICES];
 };
@@ -87,7 +93,7 @@ static struct slice *now(struct run *x)
 {
     uint64_t i = (cm_os_monotonic_ns() - x->start) / (1000000ull * SLICE_MS);
 
-    return i < SLICES ? &x->slice[i] : NULL;
+    return i < x->slices ? &x->slice[i] : NULL;
 }
 
 /* A call counts where it ends. */
@@ -134,6 +140,27 @@ static int by_size(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+/* Over all calls of these slices. */
+static unsigned p99(const struct run *x, unsigned from, unsigned to)
+{
+    static unsigned us[SLICES * KEPT];
+    size_t n = 0;
+
+    for (unsigned i = from; i < to; i++)
+        for (unsigned k = 0; k < CM_MIN(atomic_load(&x->slice[i].n), (unsigned)KEPT); k++)
+            us[n++] = atomic_load(&x->slice[i].us[k]);
+    qsort(us, n, sizeof us[0], by_size);
+    return n ? us[n * 99 / 100] : 0;
+}
+
+static void p99_list(const struct run *x, const char *name, unsigned from, unsigned to, bool rest)
+{
+    (void)printf("\"%s\":[", name);
+    for (unsigned i = from; i < to; i += PERIOD)
+        (void)printf("%s%u", i == from ? "" : ",", p99(x, i, rest ? to : i + PERIOD));
+    (void)printf("],");
+}
+
 static void report(const struct run *x, unsigned i, const uint64_t calls[2], const char *state)
 {
     static unsigned us[KEPT];
@@ -154,11 +181,11 @@ static void watch(struct run *x)
     uint64_t before[2] = {0};
     cm_fleet f;
 
-    for (unsigned i = 0; i < SLICES; i++) {
+    for (unsigned i = 0; i < x->slices; i++) {
         uint64_t end = x->start + 1000000ull * SLICE_MS * (i + 1), t = cm_os_monotonic_ns();
         uint64_t calls[2];
 
-        if (i == KILL_AT) {
+        if (i == KILL_AT && !x->control) {
             atomic_store(&x->d[0].away, true);
             (void)kill(x->d[0].p.pid, SIGKILL);
         }
@@ -191,7 +218,10 @@ static void run(struct run *x)
     for (size_t i = 0; i < CLIENTS; i++)
         (void)pthread_join(id[i], NULL);
     cm_hsm_set_fleet(x->set, &f);
-    (void)printf("{\"period_ms\":%d,\"ramp_ms\":%d,\"kill_ms\":%d,\"back_ms\":%d}\n", PERIOD_MS,
+    (void)printf("{");
+    p99_list(x, "periods_us", 0, x->slices, false);
+    p99_list(x, "rest_us", KILL_AT, BACK_AT, true);
+    (void)printf("\"period_ms\":%d,\"ramp_ms\":%d,\"kill_ms\":%d,\"back_ms\":%d}\n", PERIOD_MS,
                  RAMP_MS, KILL_AT * SLICE_MS, BACK_AT * SLICE_MS);
 }
 
@@ -214,10 +244,12 @@ int main(int argc, char **argv)
         .fleet = {.mode = CM_FLEET_WEIGHTED, .check_ms = PERIOD_MS, .ramp_ms = RAMP_MS},
         .probe = key_id};
 
-    if (argc != 6) {
-        (void)fputs("usage: failover P11D MODULE PIN-FILE FIRST SECOND\n", stderr);
+    if (argc != 6 && !(argc == 7 && strcmp(argv[6], "control") == 0)) {
+        (void)fputs("usage: failover P11D MODULE PIN-FILE FIRST SECOND [control]\n", stderr);
         return 2;
     }
+    x.control = argc == 7;
+    x.slices = x.control ? CONTROL_SLICES : SLICES;
     fine(cm_crypt_new(&crypt, CM_PROFILE_DEFAULT), "crypt");
     o.crypt = crypt;
     for (size_t i = 0; i < 2; i++) {

@@ -2,7 +2,7 @@
 """hsm.py BUILD CLIENTS DOCS: keys of a token (SoftHSM2) through our processes beside the same
 token asked directly, and our PKCS#11 module beside the key server's API, each pair in one run.
 One of two tokens is lost under load and comes back. Writes DOCS/bench-hsm.md, DOCS/bench/hsm.json
-and DOCS/bench/hsm-failover.svg; below 100 seconds with the defaults.
+and DOCS/bench/hsm-failover.svg; below two minutes with the defaults.
 
 KMS_SECONDS  of each measurement (4)"""
 import base64
@@ -133,47 +133,62 @@ def native(folder):
 # ---- failover --------------------------------------------------------------------------------
 
 
-def failover(folder):
+def failover_run(folder, *more):
     """A quarter of a second a line, and at the end what was done when."""
     for name in ("first", "second"):
         _, _, pin, _ = token(folder / name, "bench")
     text = kms.run(kms.BUILD / "bench/bench_failover",
                    kms.BUILD / "cmd/casemate-p11d/casemate-p11d", MODULE, pin, folder / "first",
-                   folder / "second")
+                   folder / "second", *more)
     *slices, plan = map(json.loads, text.splitlines())
-    return {"failover": {"slices": slices, **plan, **judged(slices, plan)}}
+    return {"slices": slices, **plan}
 
 
-def judged(slices, plan):
-    """Normal is what the slices before had, but for the first two: the threads' start. Normal
-    again: the first of four slices in a row."""
-    kill = plan["kill_ms"]
-    before = max(s["p99_us"] for s in slices[2:] if s["ms"] < kill)
-    after = [s for s in slices if s["ms"] >= kill]
-    again = next((after[i]["ms"] - kill for i in range(len(after) - 3)
-                  if all(s["p99_us"] <= before for s in after[i:i + 4])), None)
-    return {"lost": sum(s["lost"] for s in slices),
-            "answered": sum(s["answered"] for s in slices), "before_us": before,
-            "worst_us": max(s["p99_us"] for s in after if s["ms"] < plan["back_ms"]),
-            "again_ms": again}
+def failover(folder):
+    """The same clients, with nobody killed, before and after: the machine may change."""
+    before = failover_run(folder / "before", "control")
+    got = failover_run(folder / "killed")
+    after = failover_run(folder / "after", "control")
+    return {"failover": {**got, **judged(got, [before, after])}}
+
+
+def judged(got, controls):
+    """The rule is on the page, above the figures. The first period of a run is the threads'
+    start."""
+    normal = [p for c in controls for p in c["periods_us"][1:]]
+    first, last = got["kill_ms"] // got["period_ms"], got["back_ms"] // got["period_ms"]
+    after = got["periods_us"][first:last]
+    again = next((i for i, (p, rest) in enumerate(zip(after, got["rest_us"]))
+                  if p <= max(normal) and rest <= max(normal)), None)
+    return {"lost": sum(s["lost"] for s in got["slices"]),
+            "answered": sum(s["answered"] for s in got["slices"]), "normal_us": normal,
+            "after_us": after, "again_period": again}
 
 
 def failover_text(f):
-    again = f["again_ms"]
-    periods = None if again is None else again / f["period_ms"]
-    met = "met" if f["lost"] == 0 and periods is not None and periods <= 2 else "**missed**"
+    again, normal, after = f["again_period"], sorted(f["normal_us"]), f["after_us"]
+    met = "met" if f["lost"] == 0 and again is not None and again < 2 else "**missed**"
     return ["## One of two devices is lost", "",
             f"100 clients unwrap a seed every 20 ms, through two tokens of equal weight. After "
             f"{f['kill_ms'] / 1000:.0f} s the first's process is killed and cannot be started; "
             f"after {f['back_ms'] / 1000:.0f} s it can. Health is checked every "
             f"{f['period_ms'] / 1000:.0f} s here (30 s by default), and a device that came back "
             f"takes its share within {f['ramp_ms'] / 1000:.0f} s (60 s).", "",
-            "| acknowledged and lost | answered | p99 before, at most | worst p99 after | normal "
-            "again | target | |", "|---|---|---|---|---|---|---|",
-            f"| {f['lost']} | {f['answered']:,} | {f['before_us'] / 1000:.1f} ms | "
-            f"{f['worst_us'] / 1000:.1f} ms | "
-            + ("never |" if again is None else f"within {again + 250} ms, {periods:.2f} periods |")
-            + f" none lost; ≤ 2 periods | {met} |", "",
+            f"The rule: p99 is taken over whole health periods, of about "
+            f"{f['answered'] * f['period_ms'] // (250 * len(f['slices'])):,} calls each. Normal is "
+            "at most the highest of two control runs, the same clients and devices with nobody "
+            "killed, one before and one after. p99 is normal again with the first period that is "
+            "within that, if all calls from there on until the device may come back, taken "
+            "together, are so as well.", "",
+            "| acknowledged and lost | answered | p99 of the controls' periods: median, highest | "
+            "p99 of the periods after the kill | normal again | target | |",
+            "|---|---|---|---|---|---|---|",
+            f"| {f['lost']} | {f['answered']:,} | {normal[len(normal) // 2] / 1000:.2f}, "
+            f"{normal[-1] / 1000:.2f} ms | "
+            + ", ".join(f"{p / 1000:.2f}" for p in after) + " ms | "
+            + ("not before the device was back |" if again is None else
+               f"in period {again + 1} |")
+            + f" none lost; within 2 periods | {met} |", "",
             "![who answered, and how fast](bench/hsm-failover.svg)"]
 
 
