@@ -1,6 +1,7 @@
 /* Inverses modulo a prime by the division steps of Bernstein and Yang ("Fast constant-time gcd
- * computation and modular inversion", 2019), in variable time: 62 steps at a time are a matrix of
- * small numbers, computed from the lowest limbs alone and then applied to the whole numbers. */
+ * computation and modular inversion", 2019), in variable time and in constant time: 62 or 59 steps
+ * at a time are a matrix of small numbers, computed from the lowest limbs alone and then applied to
+ * the whole numbers. */
 #include "crypt/p256_int.h"
 
 __extension__ typedef __int128 wide;
@@ -94,7 +95,7 @@ static void apply(num62 *f, num62 *g, const steps *t)
 static num62 apply_mod(int64_t x, int64_t y, const num62 *d, const num62 *e, const num62 *m,
                        uint64_t inverse)
 {
-    int64_t k = (d->v[LIMBS - 1] < 0 ? x : 0) + (e->v[LIMBS - 1] < 0 ? y : 0);
+    int64_t k = (d->v[LIMBS - 1] >> 63 & x) + (e->v[LIMBS - 1] >> 63 & y);
     wide a = (wide)x * d->v[0] + (wide)y * e->v[0];
     num62 out;
 
@@ -123,6 +124,59 @@ static void adjust(num62 *x, int64_t sign, int64_t k, const num62 *m)
 static bool is_zero(const num62 *x)
 {
     return (x->v[0] | x->v[1] | x->v[2] | x->v[3] | x->v[4]) == 0;
+}
+
+/* The same with every step alike: the form of the paper's section 8 that starts from 1/2, where
+ * zeta is -(delta + 1/2). 59 steps, and 8 for 1, make the matrix one of 62. */
+static int64_t step59(steps *t, int64_t zeta, uint64_t f, uint64_t g)
+{
+    uint64_t u = 8, v = 0, q = 0, r = 8;
+
+    for (int i = 3; i < BITS; i++) {
+        uint64_t swaps = (uint64_t)(zeta >> 63), odd = 0 - (g & 1);
+
+        g += ((f ^ swaps) - swaps) & odd;
+        q += ((u ^ swaps) - swaps) & odd;
+        r += ((v ^ swaps) - swaps) & odd;
+        swaps &= odd;
+        zeta = (int64_t)((uint64_t)zeta ^ swaps) - 1;
+        f += g & swaps;
+        u += q & swaps;
+        v += r & swaps;
+        g >>= 1;
+        u <<= 1;
+        v <<= 1;
+    }
+    *t = (steps){(int64_t)u, (int64_t)v, (int64_t)q, (int64_t)r};
+    return zeta;
+}
+
+/* 590 steps are enough for numbers of 256 bits: f is 1 or -1 then, or m for x = 0. */
+cm_p256_num cm_p256_inverse(const cm_p256_num *x, const cm_p256_modulus *m)
+{
+    num62 mod = unpack(&m->m), f = mod, g = unpack(x), d = {{0}}, e = {{1}}, was;
+    int64_t zeta = -1;
+    cm_p256_num out;
+    steps t;
+
+    for (int i = 0; i < 10; i++) {
+        zeta = step59(&t, zeta, (uint64_t)f.v[0], (uint64_t)g.v[0]);
+        was = d;
+        d = apply_mod(t.u, t.v, &was, &e, &mod, m->inverse62);
+        e = apply_mod(t.q, t.r, &was, &e, &mod, m->inverse62);
+        apply(&f, &g, &t);
+    }
+    adjust(&d, 1, d.v[LIMBS - 1] >> 63 & 1, &mod); /* (-m, m) */
+    adjust(&d, f.v[LIMBS - 1] >> 63 | 1, 0, &mod);
+    adjust(&d, 1, d.v[LIMBS - 1] >> 63 & 1, &mod);
+    out = pack(&d);
+    cm_wipe(&f, sizeof f);
+    cm_wipe(&g, sizeof g);
+    cm_wipe(&d, sizeof d);
+    cm_wipe(&e, sizeof e);
+    cm_wipe(&was, sizeof was);
+    cm_wipe(&t, sizeof t);
+    return out;
 }
 
 /* When g is 0, f is 1 or -1 (or m, for x = 0) and d * f the inverse. */

@@ -1,8 +1,8 @@
 #ifndef CM_CRYPT_P256_INT_H
 #define CM_CRYPT_P256_INT_H
 /*
- * ECDSA over P-256, verifying alone: everything here is public and takes variable time. Nothing of
- * it may be given a secret scalar.
+ * ECDSA over P-256, verifying alone: everything here is public and takes variable time, but for
+ * cm_p256_inverse(). Nothing else of it may be given a secret scalar.
  *   inverse.c     inverses modulo a 256-bit odd number
  *   p256_field.h  the field, in Montgomery form
  *   p256.c        points, tables of multiples, the verification
@@ -22,6 +22,8 @@ typedef struct {
 
 /** x^-1 modulo m, 0 for 0; x is below m, which is an odd prime. */
 cm_p256_num cm_p256_inverse_var(const cm_p256_num *x, const cm_p256_modulus *m);
+/** The same in constant time. */
+cm_p256_num cm_p256_inverse(const cm_p256_num *x, const cm_p256_modulus *m);
 
 /* Multiples of one point: a verification by them is a sum of 74 points at most, without a doubling.
  * 148 KiB. Immutable: threads may share it. */

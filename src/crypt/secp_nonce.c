@@ -128,3 +128,17 @@ int cm_secp_nonce(unsigned char *nonce, const unsigned char *msg, const unsigned
     cm_wipe(&k, sizeof k);
     return 1;
 }
+
+void cm_secp_blind(uint8_t out[32], const uint8_t extra[32])
+{
+    struct work k = {.blocks = kernel()};
+    chain c = initial;
+
+    memcpy(k.block, extra, WORD);
+    memcpy(k.block + WORD, "blind", 6);
+    feed(&k, &c, 1);
+    for (size_t i = 0; i < 8; i++)
+        cm_put_be32(out + 4 * i, c.w[i]);
+    cm_wipe(&c, sizeof c);
+    cm_wipe(&k, sizeof k);
+}

@@ -90,5 +90,7 @@ bool cm_sig_scalar_ok(const uint8_t *scalar, const uint8_t *order, size_t n);
  * Constant time. */
 int cm_secp_nonce(unsigned char *nonce, const unsigned char *msg, const unsigned char *key,
                   const unsigned char *algo, void *data, unsigned int attempt);
+/* A number that is as secret as extra, and tells nothing of what else is made of that. */
+void cm_secp_blind(uint8_t out[32], const uint8_t extra[32]);
 
 #endif

@@ -3,9 +3,10 @@
 #include <stdatomic.h>
 
 #include "base/secret.h"
+#include "crypt/secp_int.h"
 #include "crypt/sig_int.h"
 
-enum { UNCOMPRESSED = 65 };
+enum { UNCOMPRESSED = 65, FEW = 64 };
 
 static cm_err served(const cm_crypt *c)
 {
@@ -43,21 +44,33 @@ static cm_err secp_from_public(cm_sig_key *k, cm_view pk)
 /* K-10: what RFC 6979 takes beside key and digest, so that a fault in one of two signatures over
  * one digest does not meet the same nonce twice. A forked child has no arena, hence no copy of
  * this. */
-static void hedge(uint8_t extra[32], const cm_sig_key *k)
+static uint64_t hedge(uint8_t extra[32], const cm_sig_key *k)
 {
     uint64_t n = atomic_fetch_add_explicit(&k->hedge->uses, 1, memory_order_relaxed);
 
     memcpy(extra, k->hedge->start, 32);
     cm_put_le64(extra, cm_get_le64(extra) ^ n);
+    return n;
+}
+
+/* Who signs often has a table for it; the library signs for the others. */
+static bool by_table(const cm_sig_key *k, uint8_t sig[64], uint8_t *recid, const uint8_t digest[32],
+                     uint8_t extra[32])
+{
+    if (hedge(extra, k) >= FEW)
+        cm_secp_prepare();
+    return cm_secp_sign(sig, recid, digest, k->seed, extra);
 }
 
 static cm_err secp_sign(const cm_sig_key *k, uint8_t *sig, cm_view ctx, cm_view msg, unsigned flags)
 {
     CM_AUTO(cm_key32_wipe) cm_key32 extra;
     secp256k1_ecdsa_signature s;
+    uint8_t recid;
 
     (void)ctx, (void)flags;
-    hedge(extra.b, k);
+    if (by_table(k, sig, &recid, msg.p, extra.b))
+        return CM_OKAY;
     if (secp256k1_ecdsa_sign(k->crypt->secp, &s, msg.p, k->seed, cm_secp_nonce, extra.b) != 1)
         return CM_FAIL(CRYPT_PROVIDER);
     (void)secp256k1_ecdsa_signature_serialize_compact(k->crypt->secp, sig, &s);
@@ -90,7 +103,8 @@ cm_err cm_sign_recoverable(const cm_sig_key *k, uint8_t sig[64], uint8_t *recid,
         return CM_FAIL(CRYPT_ALGORITHM);
     if (!k->seed)
         return CM_FAIL(CRYPT_NO_PRIVATE);
-    hedge(extra.b, k);
+    if (by_table(k, sig, recid, digest, extra.b))
+        return CM_OKAY;
     if (secp256k1_ecdsa_sign_recoverable(k->crypt->secp, &s, digest, k->seed, cm_secp_nonce,
                                          extra.b) != 1)
         return CM_FAIL(CRYPT_PROVIDER);

@@ -6,6 +6,7 @@
 
 #include "base/ct.h"
 #include "crypt/aead.h"
+#include "crypt/secp_int.h"
 #include "crypt/sig_int.h"
 
 static cm_crypt *crypt_;
@@ -101,6 +102,35 @@ static void statements(void)
     must("sign", cm_ok(cm_sig_evp_sign(k, sig, &n, cm_buf_view(&statement), NULL)));
 }
 
+static cm_p256_num number(const uint8_t b[32])
+{
+    return (cm_p256_num){
+        {cm_get_be64(b + 24), cm_get_be64(b + 16), cm_get_be64(b + 8), cm_get_be64(b)}};
+}
+
+/* secp256k1 around its kernel, with the nonce's point from the library. */
+static void secp(void)
+{
+    uint8_t nonce[32] = {7}, key[32] = {8}, point[65], sig[64], recid;
+    cm_secp_parts p = {.digest = {{9}}, .sum = {{{0}}, {{0}}, {{1}}}};
+    secp256k1_pubkey public;
+    size_t n = sizeof point;
+    cm_p256_num bits;
+
+    must("point", secp256k1_ec_pubkey_create(crypt_->secp, &public, nonce) == 1 &&
+                      secp256k1_ec_pubkey_serialize(crypt_->secp, point, &n, &public,
+                                                    SECP256K1_EC_UNCOMPRESSED) == 1);
+    p.k = number(nonce);
+    p.key = number(key);
+    p.sum[0] = number(point + 1);
+    p.sum[1] = number(point + 33);
+    CM_SECRET(&p, sizeof p);
+    bits = cm_secp_bits(&p.k);
+    CM_DECLASSIFY(&bits, sizeof bits); /* the test's own look at it */
+    must("bits", bits.v[3] >> 52 == 0x38);
+    must("finish", cm_secp_finish(sig, &recid, &p));
+}
+
 int main(void)
 {
     if (cm_failed(cm_crypt_new(&crypt_, CM_PROFILE_DEFAULT)))
@@ -109,6 +139,7 @@ int main(void)
     scalars();
     symmetric();
     statements();
+    secp();
     cm_crypt_free(crypt_);
     return failed;
 }
