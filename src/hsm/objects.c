@@ -110,8 +110,7 @@ static bool flag_is(cm_p11 *p, CK_SESSION_HANDLE s, CK_OBJECT_HANDLE h, CK_ULONG
     return *rv == CKR_OK && a.ulValueLen == sizeof v && (v != 0) == want;
 }
 
-/* H-2: held to the device now, and at all times before. */
-static cm_err held(cm_p11 *p, CK_SESSION_HANDLE s, CK_OBJECT_HANDLE h)
+cm_err cm_p11_held(cm_p11 *p, CK_SESSION_HANDLE s, CK_OBJECT_HANDLE h)
 {
     static const struct {
         CK_ULONG type;
@@ -228,7 +227,7 @@ static cm_err look(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, cm_h
     CK_OBJECT_HANDLE pub, secret;
 
     CM_TRY(one(p, s, r, secret_class(r->alg), &secret));
-    CM_TRY(held(p, s, secret));
+    CM_TRY(cm_p11_held(p, s, secret));
     if (r->alg == CM_HSM_AES256) {
         CM_TRY(cm_hsm_key_fill(key, p->c, r, CM_HSM_NATIVE, cm_view_of("", 0)));
     } else {
@@ -239,63 +238,20 @@ static cm_err look(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, cm_h
     return CM_OKAY;
 }
 
-/* ---- the cache ----------------------------------------------------------------------------- */
-
-static bool recall(cm_p11 *p, const cm_hsm_request *r, cm_hsm_key *key, CK_OBJECT_HANDLE *handle)
-{
-    bool hit = false;
-
-    pthread_mutex_lock(&p->lock);
-    for (unsigned i = 0; !hit && i < CACHE; i++) {
-        const struct cached *e = &p->cache[i];
-
-        hit = e->generation == p->generation && e->key.alg == r->alg &&
-              cm_view_eq(cm_view_of(e->key.id, e->key.id_n), r->id) &&
-              (r->hash.n == 0 || cm_view_eq(CM_VIEW(e->key.hash), r->hash));
-        if (hit) {
-            *key = e->key;
-            *handle = e->handle;
-        }
-    }
-    pthread_mutex_unlock(&p->lock);
-    return hit;
-}
-
-static void remember(cm_p11 *p, uint64_t generation, const cm_hsm_key *key, CK_OBJECT_HANDLE handle)
-{
-    pthread_mutex_lock(&p->lock);
-    p->cache[p->cache_next] = (struct cached){generation, handle, *key};
-    p->cache_next = (p->cache_next + 1) % CACHE;
-    pthread_mutex_unlock(&p->lock);
-}
-
-void cm_p11_forget(cm_p11 *p)
-{
-    pthread_mutex_lock(&p->lock);
-    p->generation++;
-    pthread_mutex_unlock(&p->lock);
-}
-
-static uint64_t generation_of(cm_p11 *p)
-{
-    uint64_t g;
-
-    pthread_mutex_lock(&p->lock);
-    g = p->generation;
-    pthread_mutex_unlock(&p->lock);
-    return g;
-}
-
 cm_err cm_p11_find(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, bool fresh,
                    cm_hsm_key *key, CK_OBJECT_HANDLE *handle)
 {
-    uint64_t generation = generation_of(p);
+    uint64_t generation = cm_p11_generation(p);
+    cm_err e;
 
-    if (!fresh && recall(p, r, key, handle))
+    if (!fresh && cm_p11_recall(p, r, key, handle))
         return CM_OKAY;
-    CM_TRY(look(p, s, r, key, handle));
-    remember(p, generation, key, *handle);
-    return CM_OKAY;
+    e = look(p, s, r, key, handle);
+    if (cm_ok(e))
+        cm_p11_remember(p, generation, key, *handle);
+    else
+        cm_p11_missed(p, r);
+    return e;
 }
 
 /* ---- making -------------------------------------------------------------------------------- */
@@ -467,9 +423,12 @@ static cm_err destroy_all(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *
 cm_err cm_p11_destroy(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r)
 {
     CK_ULONG secrets, publics = 0;
+    cm_err e;
 
     cm_p11_forget(p);
-    CM_TRY(destroy_all(p, s, r, secret_class(r->alg), &secrets));
+    e = destroy_all(p, s, r, secret_class(r->alg), &secrets);
+    cm_p11_forget(p); /* H-74: who was using it meanwhile may have copied it again */
+    CM_TRY(e);
     if (r->alg != CM_HSM_AES256)
         CM_TRY(destroy_all(p, s, r, CKO_PUBLIC_KEY, &publics));
     return secrets + publics ? CM_OKAY : CM_FAIL(HSM_NO_KEY);

@@ -8,7 +8,11 @@ enum { SESSIONS_STANDARD = 4 };
 
 /* H-9. What is not `real` follows what the makers are known to say, and was never run. */
 static const struct quirks known[] = {
-    {.name = "softhsm", .maker = "SoftHSM project", .model = "SoftHSM v2", .real = true},
+    {.name = "softhsm",
+     .maker = "SoftHSM project",
+     .model = "SoftHSM v2",
+     .copies = true,
+     .real = true},
     {.name = "opencryptoki", .maker = "IBM", .model = "", .real = true},
     {.name = "nss", .maker = "Mozilla Foundation", .model = "", .real = true},
     {.name = "luna", .maker = "SafeNet", .model = ""},
@@ -141,16 +145,44 @@ static cm_err login(cm_p11 *p, CK_SESSION_HANDLE s)
     return e;
 }
 
-static void forget_handles(cm_p11 *p)
-{
-    p->generation++;
-}
-
 static void close_session(cm_p11 *p, struct session *s)
 {
     if (s->open)
         (void)p->m.f->C_CloseSession(s->h);
     s->open = false;
+}
+
+/* H-74: what is copied into a session's memory ends with the session. */
+void cm_p11_drop(cm_p11 *p)
+{
+    struct session *left = &p->left[0];
+
+    p->generation++;
+    p->copies = 0;
+    if (!p->keeper.open)
+        return;
+    for (unsigned i = 1; i < LEFT && left->open; i++)
+        left = &p->left[i];
+    close_session(p, left);
+    *left = p->keeper;
+    left->turn = p->turns;
+    p->keeper.open = false;
+}
+
+static bool in_use(const cm_p11 *p, const struct session *left)
+{
+    bool used = false;
+
+    for (unsigned i = 0; i < p->sessions; i++)
+        used |= p->session[i].busy && p->session[i].turn <= left->turn;
+    return used;
+}
+
+static void close_left(cm_p11 *p)
+{
+    for (unsigned i = 0; i < LEFT; i++)
+        if (p->left[i].open && !in_use(p, &p->left[i]))
+            close_session(p, &p->left[i]);
 }
 
 static cm_err open_session(cm_p11 *p, struct session *s)
@@ -169,6 +201,11 @@ static cm_err open_session(cm_p11 *p, struct session *s)
     if (cm_failed(e))
         close_session(p, s);
     return e;
+}
+
+cm_err cm_p11_keeper(cm_p11 *p)
+{
+    return p->keeper.open ? CM_OKAY : open_session(p, &p->keeper);
 }
 
 static unsigned open_sessions(const cm_p11 *p)
@@ -222,6 +259,7 @@ static cm_err take(cm_p11 *p, struct session **out)
             e = open_session(p, s);
     } while (fewer(p, e));
     s->busy = cm_ok(e);
+    s->turn = ++p->turns;
     pthread_mutex_unlock(&p->lock);
     *out = s;
     return e;
@@ -240,11 +278,12 @@ static void give_back(cm_p11 *p, struct session *s, cm_err e)
         close_session(p, s);
     if (gone) {
         p->room = p->sessions;
-        forget_handles(p);
+        cm_p11_drop(p);
         for (unsigned i = 0; i < p->sessions; i++)
             if (!p->session[i].busy)
                 close_session(p, &p->session[i]);
     }
+    close_left(p);
     pthread_cond_broadcast(&p->freed);
     pthread_mutex_unlock(&p->lock);
 }
@@ -254,7 +293,7 @@ cm_err cm_p11_reread(cm_p11 *p, struct session *s)
     cm_err e;
 
     pthread_mutex_lock(&p->lock);
-    forget_handles(p);
+    cm_p11_drop(p);
     close_session(p, s);
     e = open_session(p, s);
     pthread_mutex_unlock(&p->lock);
@@ -410,6 +449,9 @@ void cm_p11_free(cm_p11 *p)
 {
     if (!p || p->pid != getpid()) /* a fork has neither the module nor the locked arena */
         return;
+    close_session(p, &p->keeper);
+    for (unsigned i = 0; i < LEFT; i++)
+        close_session(p, &p->left[i]);
     for (unsigned i = 0; i < p->sessions; i++)
         close_session(p, &p->session[i]);
     cm_p11_module_unload(&p->m);

@@ -6,6 +6,7 @@
  *   p11.c      token, sessions, login, repetition after a loss
  *   search.c   objects found by their id, whatever a token makes of ids
  *   objects.c  templates; keys made, found, checked, destroyed
+ *   cache.c    keys that were found, and copies of those that are in use
  *   use.c      signing, wrapping, random
  *   capsule.c  ML-KEM
  */
@@ -17,7 +18,7 @@
 #include "hsm/hsm_int.h"
 #include "hsm/p11.h"
 
-enum { CACHE = 32, SLOTS_MAX = 64, FOUND_MAX = 4, CM_P11_NAME_MAX = 96 };
+enum { CACHE = 32, SLOTS_MAX = 64, FOUND_MAX = 4, LEFT = 4, CM_P11_NAME_MAX = 96 };
 
 /* What a kind of token needs to be told differently. */
 struct quirks {
@@ -25,6 +26,7 @@ struct quirks {
     bool token_iv;                    /* it chooses the IV of AES-GCM and writes it back */
     bool pss_digest;                  /* RSA-PSS of a digest works, of a message not */
     bool rereads; /* what it says of a new key is true once the module was started anew */
+    bool copies;  /* a copy of a key in a session's memory is used sooner than the key */
     bool real;    /* really run in our tests */
 };
 
@@ -50,11 +52,15 @@ cm_err cm_p11_err(CK_RV rv);
 struct session {
     CK_SESSION_HANDLE h;
     bool open, busy;
+    uint64_t turn; /* whose it is; of a session that copies were in: whose it was last */
 };
 
 struct cached {
     uint64_t generation; /* 0: empty */
-    CK_OBJECT_HANDLE handle;
+    uint64_t looked_ns;
+    CK_OBJECT_HANDLE handle, copy; /* copy: where there is one */
+    bool copied;
+    unsigned uses; /* without one */
     cm_hsm_key key;
 };
 
@@ -88,6 +94,11 @@ struct cm_p11 {
     uint64_t opened;
     struct cached cache[CACHE];
     unsigned cache_next;
+    struct session keeper;     /* what copies end with */
+    struct session left[LEFT]; /* that copies were in, for who uses them still */
+    uint64_t turns;
+    unsigned copies;
+    bool plain;                /* none any more */
     struct check check[CACHE]; /* of the keys seen first; none leaves before the end */
     unsigned checks;
 };
@@ -108,9 +119,15 @@ bool cm_p11_object_is(cm_p11 *p, CK_SESSION_HANDLE s, CK_OBJECT_HANDLE h, CK_ULO
 
 /* The module started anew, and the session opened again: the only one there is. */
 CM_MUST cm_err cm_p11_reread(cm_p11 *p, struct session *s);
+/* Both under the lock: the session that copies live in, open; no handle and no copy is used again,
+ * but by who is using it. */
+CM_MUST cm_err cm_p11_keeper(cm_p11 *p);
+void cm_p11_drop(cm_p11 *p);
 
 /* ---- objects.c ---- */
 
+/* H-2: held to the device now, and at all times before. */
+CM_MUST cm_err cm_p11_held(cm_p11 *p, CK_SESSION_HANDLE s, CK_OBJECT_HANDLE h);
 /* H-5: by id and public key's hash. fresh: past the cache. */
 CM_MUST cm_err cm_p11_find(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, bool fresh,
                            cm_hsm_key *key, CK_OBJECT_HANDLE *handle);
@@ -120,6 +137,16 @@ CM_MUST cm_err cm_p11_destroy(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_reque
 /* The public half's object, looked for. */
 CM_MUST cm_err cm_p11_public_handle(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r,
                                     CK_OBJECT_HANDLE *handle);
+
+/* ---- cache.c ---- */
+
+/* What a look at the token starts with: it is remembered if nothing was forgotten meanwhile. */
+uint64_t cm_p11_generation(cm_p11 *p);
+bool cm_p11_recall(cm_p11 *p, const cm_hsm_request *r, cm_hsm_key *key, CK_OBJECT_HANDLE *handle);
+void cm_p11_remember(cm_p11 *p, uint64_t generation, const cm_hsm_key *key,
+                     CK_OBJECT_HANDLE handle);
+/* The key was looked for and not found as it was. */
+void cm_p11_missed(cm_p11 *p, const cm_hsm_request *r);
 void cm_p11_forget(cm_p11 *p);
 
 /* ---- use.c ---- */

@@ -193,7 +193,7 @@ mv "$WORK/at.one" "$WORK/at.one.old"
 new_token one
 until_says acme KEY_DEVICE_
 signs globex
-take one
+rm -r "$WORK/tokens/$(cat "$WORK/at.one")"
 mv "$WORK/at.one.old" "$WORK/at.one"
 give one
 for p in $(pgrep -P "$(pgrep -P "$server" | head -1)" -x casemate-p11d); do kill -9 "$p"; done

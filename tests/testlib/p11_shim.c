@@ -18,6 +18,7 @@
  *   swapped   another token with the same label is in the slot
  *   wrong     one bit of the result is flipped; "secret wrong": of a secret that is read out
  *   short     the result is a byte shorter than it should be
+ *   loose     the copy of a key says that it may leave; "C_SignInit copied": it is not used
  *   delay     three seconds late
  *   hang      never
  *   crash     the process dies
@@ -54,7 +55,8 @@ static unsigned skip, times, seen;
 static char persona[64];
 static unsigned opened, most;
 static CK_ULONG offset; /* what our handles are above the real ones */
-static int appends;     /* the encryption under way ends with its IV */
+static CK_OBJECT_HANDLE loose;
+static int appends; /* the encryption under way ends with its IV */
 
 enum { TEMPLATE_MAX = 16, APPENDED = 16 };
 
@@ -258,6 +260,8 @@ static CK_RV get_attribute(CK_SESSION_HANDLE s, CK_OBJECT_HANDLE h, CK_ATTRIBUTE
 
     BREAK("C_GetAttributeValue", s);
     rv = real.C_GetAttributeValue(s, h - offset, a, n);
+    if (rv == CKR_OK && n == 1 && a->type == CKA_EXTRACTABLE && h - offset == loose)
+        *(CK_BBOOL *)a->pValue = CK_TRUE;
     if (rv == CKR_OK && n == 1 && a->type == CKA_VALUE && a->ulValueLen == 32 &&
         is(due("secret"), "wrong"))
         ((CK_BYTE *)a->pValue)[9] ^= 1;
@@ -306,6 +310,8 @@ static CK_RV spoil(const char *f, CK_RV rv, CK_BYTE *out, CK_ULONG *n)
 static CK_RV sign_init(CK_SESSION_HANDLE s, CK_MECHANISM *m, CK_OBJECT_HANDLE h)
 {
     BREAK("C_SignInit", s);
+    if (is(f, "copied") && h - offset == loose)
+        return CKR_DEVICE_ERROR;
     return real.C_SignInit(s, m, h - offset);
 }
 
@@ -397,6 +403,19 @@ static CK_RV generate_pair(CK_SESSION_HANDLE s, CK_MECHANISM *m, CK_ATTRIBUTE *a
     return rv;
 }
 
+static CK_RV copy(CK_SESSION_HANDLE s, CK_OBJECT_HANDLE from, CK_ATTRIBUTE *a, CK_ULONG n,
+                  CK_OBJECT_HANDLE *h)
+{
+    CK_RV rv;
+
+    BREAK("C_CopyObject", s);
+    rv = real.C_CopyObject(s, from - offset, a, n, h);
+    if (is(f, "loose"))
+        loose = *h;
+    *h += offset;
+    return rv;
+}
+
 static CK_RV destroy(CK_SESSION_HANDLE s, CK_OBJECT_HANDLE h)
 {
     BREAK("C_DestroyObject", s);
@@ -416,6 +435,7 @@ static void hook(void)
     snprintf(persona, sizeof persona, "%s", other ? other : "");
     most = way("one") ? 1 : way("two") ? 2 : 1000000;
     opened = 0;
+    loose = 0;
     list = real;
     list.C_Initialize = initialize;
     list.C_CloseSession = close_session;
@@ -436,6 +456,7 @@ static void hook(void)
     list.C_Decrypt = decrypt;
     list.C_GenerateKey = generate_key;
     list.C_GenerateKeyPair = generate_pair;
+    list.C_CopyObject = copy;
     list.C_DestroyObject = destroy;
     list.C_GenerateRandom = random_bytes;
 }

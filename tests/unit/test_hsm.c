@@ -299,7 +299,7 @@ static const char *const functions[] = {
     "C_GetSlotList",     "C_GetTokenInfo", "C_OpenSession", "C_Login",       "C_GetAttributeValue",
     "C_FindObjectsInit", "C_FindObjects",  "C_SignInit",    "C_Sign",        "C_EncryptInit",
     "C_Encrypt",         "C_DecryptInit",  "C_Decrypt",     "C_GenerateKey", "C_DestroyObject",
-    "C_GenerateRandom"};
+    "C_GenerateRandom",  "C_CopyObject"};
 static const char *const faults[] = {"device",  "general", "session", "removed",  "empty", "double",
                                      "handles", "wrong",   "short",   "sessions", "memory"};
 
@@ -482,12 +482,22 @@ struct matrix {
     unsigned cases, told;
 };
 
+/* H-74: a fault meets copies of keys as well as keys, and what makes them. */
+static void in_use(struct place *w)
+{
+    for (unsigned i = 0; i < 6; i++) {
+        OK(op_sign(w));
+        OK(op_unwrap(w));
+    }
+}
+
 static void one_case(struct matrix *m, size_t op, const char *function, const char *fault,
                      unsigned moment)
 {
     char text[96];
     cm_err e;
 
+    in_use(&m->w);
     snprintf(text, sizeof text, "%s %s %u 2 #%u", function, fault, moment, m->cases++);
     t_shim_fault(dir, text);
     e = ops[op](&m->w);
