@@ -33,7 +33,7 @@ usage() {
 ./do bench kms     the key server's: docs/bench-kms.md, below five minutes
 ./do bench market  receipts: docs/bench-market.md, below four minutes
 ./do bench attest  evidence verified: docs/bench-attest.md, below a minute
-./do bench hsm     keys in a token: docs/bench-hsm.md, below two minutes
+./do bench hsm     keys in a token: docs/bench-hsm.md, below four minutes
 ./do bench fuzz [SECS [NAME...]]  parsers of evidence: docs/fuzz.md, 600 seconds each
 ./do fuzz [SECS]   every fuzzer for SECS seconds each (default 30), formats of evidence a fourth
 ./do docs          man pages and shell completions, from the program's own tables
@@ -304,9 +304,8 @@ do_bench() {
         exec python3 bench/attest.py build/main docs
     fi
     if [ "${1-}" = hsm ]; then
-        need_clients
         command -v softhsm2-util >/dev/null || die 'bench hsm needs SoftHSM2 (package softhsm2)'
-        ninja -C build/main bench/bench_token bench/bench_failover >/dev/null || return 1
+        ninja -C build/main bench/bench_{failover,held,load,token} >/dev/null || return 1
         exec python3 bench/hsm.py build/main "${CASEMATE_CLIENTS:-.deps/clients/bin}" docs
     fi
     exec bench/run.sh "$@"

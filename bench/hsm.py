@@ -1,27 +1,39 @@
 #!/usr/bin/env python3
 """hsm.py BUILD CLIENTS DOCS: keys of a token (SoftHSM2) through our processes beside the same
-token asked directly, and our PKCS#11 module beside the key server's API, each pair in one run.
-One of two tokens is lost under load and comes back. Writes DOCS/bench-hsm.md, DOCS/bench/hsm.json
-and DOCS/bench/hsm-failover.svg; below two minutes with the defaults.
+token asked directly, and our PKCS#11 module beside the key server's API. Both sides of a row are
+measured in turn in short slices, by programs that stay (bench/slice.h). One of two tokens is lost
+under load and comes back, five times. Writes DOCS/bench-hsm.md, DOCS/bench/hsm.json and
+DOCS/bench/hsm-failover.svg; below four minutes with the defaults.
 
-KMS_SECONDS  of each measurement (4)"""
+HSM_PAIRS  of slices for each row (16)"""
 import base64
 import json
 import os
 import pathlib
+import re
 import resource
+import statistics
+import subprocess
 import tempfile
+import time
 
+import hsm_report
 import kms
 import kms_report
 
 MODULE = pathlib.Path("/usr/lib/softhsm/libsofthsm2.so")
 PIN = "482916"
-THREADS = 8  # the module keeps so many connections
+PAIRS = int(os.environ.get("HSM_PAIRS", "16"))
+SLICE_MS = 250
+SETTLE = 0.02  # seconds that what a slice set off has to end
+THREADS = 8    # the module keeps so many connections
+BATCH = 100    # items of a request that has many
+FLIGHT = 64    # requests that wait together
 
 
 def token(folder, name):
-    """Arguments that name a fresh token: module, label, PIN file, folder."""
+    """Arguments that name a fresh token: module, label, PIN file, folder; the environment says
+    where SoftHSM2 keeps it."""
     files, pin = folder / "tokens", folder / "pin"
     files.mkdir(parents=True, exist_ok=True)
     pin.write_text(PIN + "\n")
@@ -37,10 +49,135 @@ def lines(text):
     return {x["name"]: x for x in map(json.loads, text.splitlines())}
 
 
-def device(folder):
-    return lines(kms.run(kms.BUILD / "bench/bench_token",
-                         kms.BUILD / "cmd/casemate-p11d/casemate-p11d", *token(folder, "bench"),
-                         kms.SECONDS))
+def daemon(name):
+    return kms.BUILD / f"cmd/casemate-{name}/casemate-{name}"
+
+
+# ---- slices ----------------------------------------------------------------------------------
+
+
+def with_children(pid):
+    """The process and all that it and its children started."""
+    parents = {}
+    for other in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            stat = pathlib.Path(f"/proc/{other}/stat").read_text()
+            parents[int(other)] = int(stat.rsplit(")", 1)[1].split()[1])
+        except OSError:
+            continue
+    found = [pid]
+    for up in found:
+        found += [p for p, parent in parents.items() if parent == up]
+    return found
+
+
+def cpu(pid):
+    """Seconds of processor that a process has used, to the nanosecond: its clock's number is what
+    clock_getcpuclockid(3) gives."""
+    return time.clock_gettime(~pid << 3 | 2)
+
+
+def machine_cpu():
+    """Seconds of all processors: busy, taken by the host, in all."""
+    t = [int(x) / os.sysconf("SC_CLK_TCK") for x in open("/proc/stat").readline().split()[1:9]]
+    return t[0] + t[1] + t[2] + t[5] + t[6], t[7], sum(t)
+
+
+class Program:
+    """One that makes slices when it is told to. with_server: whose processes take part."""
+
+    def __init__(self, name, *argv, with_server=None, env=None):
+        self.process = subprocess.Popen(
+            [str(x) for x in (kms.BUILD / "bench" / ("bench_" + name), *argv)], text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env)
+        assert self.process.stdout.readline() == "{}\n", argv
+        self.pids = with_children(self.process.pid)
+        if with_server:
+            self.pids += with_children(with_server.process.pid)
+
+    def used(self):
+        return sum(map(cpu, self.pids))
+
+    def slice(self, job, items=1, ms=SLICE_MS):
+        """Operations a second, microseconds of processor for one, and what part of the processors
+        others had meanwhile, and the host."""
+        used, all_used, (busy, stolen, whole) = self.used(), self.all_used(), machine_cpu()
+        self.process.stdin.write(f"{job} {ms}\n")
+        self.process.stdin.flush()
+        got = json.loads(self.process.stdout.readline())
+        time.sleep(SETTLE)
+        used, all_used = self.used() - used, self.all_used() - all_used
+        now = machine_cpu()
+        whole = now[2] - whole
+        n = items * got["done"]
+        return [round(n / got["seconds"], 1), round(1e6 * used / n, 2),
+                round(max(0, now[0] - busy - all_used) / whole, 3),
+                round((now[1] - stolen) / whole, 3)]
+
+    def all_used(self):
+        """With this program's own, which is no stranger either."""
+        return self.used() + time.process_time()
+
+    def stop(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+def quartiles(values):
+    return [round(x, 4) for x in statistics.quantiles(values, n=4, method="inclusive")]
+
+
+def compare(ours, beside):
+    """Slices of both in turn, A B, B A, ... Each side: a program, its job, and what one of its
+    operations stands for."""
+    sides = ours, beside
+    for program, *job in sides:
+        program.slice(*job)
+    got = [], []
+    for i in range(PAIRS):
+        for side in (0, 1) if i % 2 == 0 else (1, 0):
+            program, *job = sides[side]
+            got[side].append(program.slice(*job))
+    pairs = list(zip(*got))
+    return {"wall": quartiles([a[0] / b[0] for a, b in pairs]),
+            "processor": quartiles([b[1] / a[1] for a, b in pairs]),
+            "ours": got[0], "beside": got[1]}
+
+
+# ---- a token ---------------------------------------------------------------------------------
+
+
+def direct(folder):
+    return Program("token", daemon("p11d"), *token(folder, "bench"))
+
+
+def alone(folder, job):
+    """One job of a fresh token, for a page that has another side of its own."""
+    with direct(folder) as t:
+        t.slice(job)
+        rate, us, _, _ = t.slice(job, 1, 1000 * kms.SECONDS)
+    return {"per_second": rate, "cpu_us": us}
+
+
+def token_rows(folder, t):
+    held = folder / "held"
+    with Program("held", daemon("keyd"), daemon("p11d"), *token(held, "held")) as keyd:
+        out = {"P-256, waiting together": compare((keyd, FLIGHT), (t, "p256-direct")),
+               "P-256, one a processor": compare((keyd, os.cpu_count()), (t, "p256-direct"))}
+    out["P-256, one at a time"] = compare((t, "p256-one"), (t, "p256-direct"))
+    out["P-256, lists"] = compare((t, "p256-list"), (t, "p256-direct"))
+    out["unwrap, lists"] = compare((t, "unwrap-list"), (t, "unwrap-direct"))
+    out["unwrap, one at a time"] = compare((t, "unwrap-one"), (t, "unwrap-direct"))
+    return out
+
+
+# ---- a key server ----------------------------------------------------------------------------
 
 
 def children():
@@ -59,14 +196,28 @@ def whole(server, work):
             "cpu_us": 1e6 * used / (got["per_second"] * kms.SECONDS)}
 
 
-def module_signs(server):
-    env = dict(server.env, CASEMATE_PKCS11_LOG=str(server.folder / "module.log"))
-    return lines(kms.run(kms.BUILD / "bench/bench_token", "sign",
-                         kms.BUILD / "cmd/casemate-pkcs11/libcasemate-pkcs11.so", "mldsa", THREADS,
-                         kms.SECONDS, env=env))["ML-DSA-65, module"]
+def asks(server, path, body, connections, streams, least):
+    """A program that asks for this all the time: an answer is so long at least."""
+    file = server.folder / f"body-{connections}-{streams}"
+    file.write_bytes(body)
+    kind = "json" if body.startswith(b"{") else "grpc"
+    return Program("load", "127.0.0.1", server.port, server.dir / "ca.crt", path,
+                   "application/" + kind, server.token, file, connections, streams, least,
+                   with_server=server)
 
 
-def served(folder):
+# Fields of BatchRequest and BatchItem, and the number of its operation (docs/kms.proto).
+OPERATION, SIGN, ITEM, DATA = 6, 1, 7, 1
+
+
+def batch(tenant, key):
+    item = kms.proto((DATA, kms.PLAIN))[5:]
+    whole_body = kms.proto((1, tenant), (2, key))[5:] + bytes([OPERATION << 3, SIGN]) + \
+        kms.proto(*BATCH * [(ITEM, item)])[5:]
+    return b"\0" + len(whole_body).to_bytes(4, "big") + whole_body
+
+
+def served(folder, t):
     """A key server whose root opens by a key of the token."""
     module, name, pin, files = token(folder, "root")
     kms.run("casemate", "hsm", "init", "--module", module, "--token", name, "--pin-file", pin,
@@ -77,20 +228,25 @@ def served(folder):
         server.ready()
         info = json.loads(server.casemate("key", "info", "k1", "--json"))
         assert "hsm-wrapped" in json.dumps(info), info
-        body = kms.proto((1, b"default"), (2, b"k1"), (kms_report.SIGN_DATA, kms.PLAIN))
-        sign = {"data": "AAAA" * 10 + "AAA="}
-        path = "/v1/tenants/default/keys/mldsa:sign"
-        return {"secp256k1, served": whole(server, lambda: kms.load(
-                    server, "/casemate.kms.v1.Kms/Sign", body, grpc=True)),
-                "ML-DSA-65, API": whole(server, lambda: kms.load(
-                    server, path, sign, clients=THREADS, streams=1)),
-                "ML-DSA-65, module": whole(server, lambda: module_signs(server))}
+        return served_rows(server, t)
     finally:
         server.stop()
 
 
-# Fields of BatchRequest and BatchItem, and the number of its operation (docs/kms.proto).
-BATCH, OPERATION, SIGN, ITEM, DATA = 100, 6, 1, 7, 1
+def served_rows(server, t):
+    sign = kms.proto((1, b"default"), (2, b"k1"), (kms_report.SIGN_DATA, kms.PLAIN))
+    json_sign = json.dumps({"data": "AAAA" * 10 + "AAA="}).encode()
+    with asks(server, "/casemate.kms.v1.Kms/Sign", sign, 8, 32, 64) as one:
+        out = {"secp256k1, one a request": compare((one, "load"), (t, "k1-direct"))}
+    with asks(server, "/casemate.kms.v1.Kms/Batch", batch(b"default", b"k1"), 4, 2,
+              64 * BATCH) as many:
+        out["secp256k1, batches"] = compare((many, "load", BATCH), (t, "k1-direct"))
+    env = dict(server.env, CASEMATE_PKCS11_LOG=str(server.folder / "module.log"))
+    with asks(server, "/v1/tenants/default/keys/mldsa:sign", json_sign, THREADS, 1, 4412) as api, \
+            Program("token", "sign", kms.BUILD / "cmd/casemate-pkcs11/libcasemate-pkcs11.so",
+                    "mldsa", THREADS, with_server=server, env=env) as module:
+        out["ML-DSA-65, module"] = compare((module, "sign"), (api, "load"))
+    return out
 
 
 def owner(server, folder, tenant):
@@ -110,7 +266,7 @@ def owner(server, folder, tenant):
     server.env["CASEMATE_SERVER"] = str(profile)
 
 
-def native(folder):
+def native(folder, t):
     """P-256 keys that were made in a tenant's token and stay there, by requests of many."""
     module, name, pin, files = token(folder, "tenant")
     server = kms.Server(folder, config="hsm:\n  providers:\n    - {name: t, use: tenants, module: "
@@ -120,12 +276,9 @@ def native(folder):
         server.token = server.api_key("bench", "use", tenant="t")
         owner(server, folder, "t")
         server.casemate("key", "create", "n", "--type", "P-256", "--custody", "hsm-native")
-        item = kms.proto((DATA, kms.PLAIN))[5:]
-        whole_body = kms.proto((1, b"t"), (2, b"n"))[5:] + bytes([OPERATION << 3, SIGN]) + \
-            kms.proto(*BATCH * [(ITEM, item)])[5:]
-        body = b"\0" + len(whole_body).to_bytes(4, "big") + whole_body
-        return {"P-256, native": whole(server, lambda: kms.load(
-            server, "/casemate.kms.v1.Kms/Batch", body, grpc=True, streams=2, items=BATCH))}
+        with asks(server, "/casemate.kms.v1.Kms/Batch", batch(b"t", b"n"), 4, 2,
+                  64 * BATCH) as many:
+            return {"P-256, native": compare((many, "load", BATCH), (t, "p256-direct"))}
     finally:
         server.stop()
 
@@ -137,148 +290,67 @@ def failover_run(folder, *more):
     """A quarter of a second a line, and at the end what was done when."""
     for name in ("first", "second"):
         _, _, pin, _ = token(folder / name, "bench")
-    text = kms.run(kms.BUILD / "bench/bench_failover",
-                   kms.BUILD / "cmd/casemate-p11d/casemate-p11d", MODULE, pin, folder / "first",
-                   folder / "second", *more)
+    text = kms.run(kms.BUILD / "bench/bench_failover", daemon("p11d"), MODULE, pin,
+                   folder / "first", folder / "second", *more)
     *slices, plan = map(json.loads, text.splitlines())
     return {"slices": slices, **plan}
 
 
 def failover(folder):
     """The same clients, with nobody killed, before and after: the machine may change."""
-    before = failover_run(folder / "before", "control")
-    got = failover_run(folder / "killed")
-    after = failover_run(folder / "after", "control")
-    return {"failover": {**got, **judged(got, [before, after])}}
+    runs = [(kind, failover_run(folder / f"{i}", *kind)["normal_us"] if kind else
+             failover_run(folder / f"{i}"))
+            for i, kind in enumerate((("alone",), ("both",), (), ("both",), ("alone",)))]
+    got = next(run for kind, run in runs if not kind)
+    normal = {name: sorted(sum((run for kind, run in runs if kind == (name,)), []))
+              for name in ("alone", "both")}
+    normal["both"] = sorted(normal["both"] + got.pop("normal_us"))
+    return {"failover": {**got, **judged(got, normal)}}
 
 
-def judged(got, controls):
-    """The rule is on the page, above the figures. The first period of a run is the threads'
-    start."""
-    normal = [p for c in controls for p in c["periods_us"][1:]]
-    first, last = got["kill_ms"] // got["period_ms"], got["back_ms"] // got["period_ms"]
-    after = got["periods_us"][first:last]
-    again = next((i for i, (p, rest) in enumerate(zip(after, got["rest_us"]))
-                  if p <= max(normal) and rest <= max(normal)), None)
+def judged(got, normal):
+    """The rule is on the page (hsm_report.py), above the figures."""
+    limit = {name: hsm_report.limit(us) for name, us in normal.items()}
+    for kill in got["kills"]:
+        kill["again"] = {name: next((i + 1 for i, p in enumerate(kill["after_us"]) if p <= us and
+                                     statistics.median(kill["after_us"][i:]) <= us), None)
+                         for name, us in limit.items()}
     return {"lost": sum(s["lost"] for s in got["slices"]),
             "answered": sum(s["answered"] for s in got["slices"]), "normal_us": normal,
-            "after_us": after, "again_period": again}
+            "limit_us": limit}
 
 
-def failover_text(f):
-    again, normal, after = f["again_period"], sorted(f["normal_us"]), f["after_us"]
-    met = "met" if f["lost"] == 0 and again is not None and again < 2 else "**missed**"
-    return ["## One of two devices is lost", "",
-            f"100 clients unwrap a seed every 20 ms, through two tokens of equal weight. After "
-            f"{f['kill_ms'] / 1000:.0f} s the first's process is killed and cannot be started; "
-            f"after {f['back_ms'] / 1000:.0f} s it can. Health is checked every "
-            f"{f['period_ms'] / 1000:.0f} s here (30 s by default), and a device that came back "
-            f"takes its share within {f['ramp_ms'] / 1000:.0f} s (60 s).", "",
-            f"The rule: p99 is taken over whole health periods, of about "
-            f"{f['answered'] * f['period_ms'] // (250 * len(f['slices'])):,} calls each. Normal is "
-            "at most the highest of two control runs, the same clients and devices with nobody "
-            "killed, one before and one after. p99 is normal again with the first period that is "
-            "within that, if all calls from there on until the device may come back, taken "
-            "together, are so as well.", "",
-            "| acknowledged and lost | answered | p99 of the controls' periods: median, highest | "
-            "p99 of the periods after the kill | normal again | target | |",
-            "|---|---|---|---|---|---|---|",
-            f"| {f['lost']} | {f['answered']:,} | {normal[len(normal) // 2] / 1000:.2f}, "
-            f"{normal[-1] / 1000:.2f} ms | "
-            + ", ".join(f"{p / 1000:.2f}" for p in after) + " ms | "
-            + ("not before the device was back |" if again is None else
-               f"in period {again + 1} |")
-            + f" none lost; within 2 periods | {met} |", "",
-            "![who answered, and how fast](bench/hsm-failover.svg)"]
+# ---- all of it -------------------------------------------------------------------------------
 
 
-def failover_plot(f):
-    slices, width, height = f["slices"], 760, 180
-    most = 4 * max(max(s["first"], s["second"]) for s in slices)
-    slow = max(s["p99_us"] for s in slices[2:])
-
-    def line(field, top, color, scale=1):
-        points = " ".join(f"{60 + width * i / (len(slices) - 1):.1f},"
-                          f"{40 + height - height * min(1, scale * s[field] / top):.1f}"
-                          for i, s in enumerate(slices))
-        return f'<polyline points="{points}" fill="none" stroke="{color}" stroke-width="2"/>'
-
-    def mark(ms, text):
-        x = 60 + width * ms / slices[-1]["ms"]
-        return (f'<path d="M{x:.1f},40V{40 + height}" stroke="#bbb" stroke-dasharray="4"/>'
-                f'<text x="{x + 4:.1f}" y="{52 + height}" fill="#666">{text}</text>')
-
-    names = [("#06c", f"first, up to {most:,} answers/s"), ("#c60", "second"),
-             ("#999", f"p99, up to {slow / 1000:.1f} ms")]
-    legend = "".join(f'<text x="{60 + 250 * i}" y="24" fill="{c}">{n}</text>'
-                     for i, (c, n) in enumerate(names))
-    return ('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 860 250" font-family="sans-serif" '
-            f'font-size="12">\n<rect width="860" height="250" fill="#fff"/>\n{legend}\n'
-            f'<path d="M60,40V{40 + height}H{60 + width}" fill="none" stroke="#888"/>\n'
-            + mark(f["kill_ms"], "killed") + mark(f["back_ms"], "back") + "\n"
-            + line("p99_us", slow, "#999") + line("second", most, "#c60", 4)
-            + line("first", most, "#06c", 4) + "\n</svg>\n")
+def text_of(results):
+    """JSON, with a line for what holds nothing but numbers."""
+    return re.sub(r"\[\s+([^\[\]{}]*?)\s+\]", lambda m: f"[{re.sub(chr(10) + ' *', ' ', m[1])}]",
+                  json.dumps(results, indent=1)) + "\n"
 
 
-# ---- the page --------------------------------------------------------------------------------
-
-
-def row(r, what, ours, beside, target):
-    a, b = r[ours], r[beside]
-    wall, cpu = a["per_second"] / b["per_second"], b["cpu_us"] / a["cpu_us"]
-    met = "met" if min(wall, cpu) >= target else \
-        "**missed**" if max(wall, cpu) < target else "**wall alone**" if wall >= target else \
-        "**processor alone**"
-    return (f"| {what} | {a['per_second']:,.0f}/s, {a['cpu_us']:,.0f} µs | "
-            f"{b['per_second']:,.0f}/s, {b['cpu_us']:,.0f} µs | {wall:.2f} | {cpu:.2f} | "
-            f"≥ {target} | {met} |")
-
-
-def page(r):
-    m, got = r["machine"], r["results"]
-    out = ["# Keys in a token, measured", "",
-           f"Written by `./do bench hsm` on {m['when']}; all figures: "
-           "[hsm.json](bench/hsm.json).", "",
-           f"**Machine**: {m['cpu']}, {m['cores']} cores, {m['memory_gib']} GiB, Linux "
-           f"{m['kernel']}, {m['system']}; {m['openssl']}; {m['casemate']}; SoftHSM2. Load when it "
-           f"began: {', '.join(map(str, m['load']))}.", "",
-           f"**How**: {r['seconds']} s each; everything that takes part runs on these processors "
-           "and its time is counted, in microseconds for one operation. The token is asked by as "
-           "many threads as there are processors, each with a session (directly) or a connection "
-           "(through casemate-p11d, sandboxed).", "",
-           "| job | ours | beside | ratio: wall | ratio: processor | target | |",
-           "|---|---|---|---|---|---|---|",
-           row(got, "P-256 sign through p11d, one a request, beside C_Sign", "P-256, p11d",
-               "P-256, direct", 0.8),
-           row(got, "P-256 sign through p11d, batched, beside C_Sign", "P-256, p11d batched",
-               "P-256, direct", 0.8),
-           row(got, f"P-256 sign by a key server with a key in a tenant's token, requests of "
-               f"{BATCH}, whole, beside C_Sign", "P-256, native", "P-256, direct", 0.8)]
-    for name in ("unwrap, p11d", "unwrap, p11d batched"):
-        if name in got:
-            out.append(row(got, f"{name.replace(', ', ' of a seed, ')}, beside C_Decrypt", name,
-                           "unwrap, direct", 0.8))
-    out += [row(got, "secp256k1 sign by a key server whose root is in the token, whole request, "
-                "beside C_Sign", "secp256k1, served", "secp256k1, direct", 5),
-            row(got, f"ML-DSA-65 sign by libcasemate-pkcs11.so, {THREADS} threads, beside "
-                f"{THREADS} connections to the API", "ML-DSA-65, module", "ML-DSA-65, API", 0.8)]
-    out += [""] + failover_text(got["failover"])
-    return "\n".join(out) + "\n"
+def measure(tmp):
+    out = {}
+    with direct(tmp / "token") as t:
+        for work in (token_rows, native, served):
+            folder = tmp / work.__name__
+            folder.mkdir()
+            out.update(work(folder, t))
+    return out | failover(tmp / "failover")
 
 
 def main():
+    results = {"machine": kms_report.machine(kms.OPENSSL), "slice_ms": SLICE_MS, "pairs": PAIRS,
+               "flight": FLIGHT, "batch": BATCH, "threads": THREADS,
+               "began": time.time()}
     with tempfile.TemporaryDirectory() as tmp:
-        results = {"machine": kms_report.machine(kms.OPENSSL), "seconds": kms.SECONDS,
-                   "results": {}}
-        for work in (device, native, served, failover):
-            folder = pathlib.Path(tmp) / work.__name__
-            folder.mkdir()
-            results["results"].update(work(folder))
+        results["results"] = measure(pathlib.Path(tmp))
+    results["seconds"] = round(time.time() - results.pop("began"))
     (kms.DOCS / "bench").mkdir(parents=True, exist_ok=True)
-    (kms.DOCS / "bench/hsm.json").write_text(json.dumps(results, indent=1) + "\n")
+    (kms.DOCS / "bench/hsm.json").write_text(text_of(results))
     (kms.DOCS / "bench/hsm-failover.svg").write_text(
-        failover_plot(results["results"]["failover"]))
-    text, notes = page(results), kms.DOCS / "bench/hsm-notes.md"
+        hsm_report.failover_plot(results["results"]["failover"]))
+    text, notes = hsm_report.page(results), kms.DOCS / "bench/hsm-notes.md"
     if notes.exists():
         text += "\n" + notes.read_text()
     (kms.DOCS / "bench-hsm.md").write_text(text)

@@ -46,7 +46,7 @@ def served(folder):
 
 
 def softhsm(folder):
-    return {"secp256k1, SoftHSM2": hsm.device(folder)["secp256k1, direct"]}
+    return {"secp256k1, SoftHSM2": hsm.alone(folder, "k1-direct")}
 
 
 def batches(_):

@@ -1,18 +1,15 @@
-/* token P11D MODULE TOKEN PIN-FILE FOLDER SECONDS: keys of a PKCS#11 token, used directly and
- * through casemate-p11d; for each, how many a second by as many threads as there are processors,
- * and the microseconds of processor that one takes, p11d's included. JSON lines.
- * token sign MODULE LABEL THREADS SECONDS: ML-DSA signatures of a module, likewise. */
+/* token P11D MODULE TOKEN PIN-FILE FOLDER: keys of a PKCS#11 token, used directly and through
+ * casemate-p11d, by as many threads as there are processors, in slices (slice.h). Jobs:
+ *   p256-direct p256-one p256-list unwrap-direct unwrap-one unwrap-list k1-direct
+ * token sign MODULE LABEL THREADS: ML-DSA signatures of a module, likewise; its job is sign. */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
-#include "base/os.h"
 #include "codec/pkcs11.h"
 #include "hsm/remote.h"
+#include "slice.h"
 
 enum {
     THREADS = 16,
@@ -21,13 +18,15 @@ enum {
     GCM_TAG = 16,
     SIG_MAX = 8192,
     PIN_MAX = 256,
-    BATCH = 64
+    LIST = 64
 };
+
+enum { P256, AES, K1, KEYS };
 
 struct lane {
     CK_FUNCTION_LIST *f;
     CK_SESSION_HANDLE s;
-    CK_OBJECT_HANDLE key;
+    CK_OBJECT_HANDLE keys[KEYS], key;
     CK_MECHANISM m;
     CK_GCM_PARAMS gcm;
     CK_BYTE iv[GCM_IV], sealed[SEED + GCM_TAG];
@@ -35,102 +34,30 @@ struct lane {
     cm_hsm_key own;
     cm_buf blob;
     cm_view data; /* to be signed */
-    void (*once)(struct lane *l);
-    atomic_bool *stop;
+    struct crew *crew;
     size_t done;
     pthread_t thread;
+};
+
+struct job {
+    const char *name;
+    void (*once)(struct lane *l);
+    size_t each, key; /* what one call stands for; its place in keys */
+    CK_ULONG mechanism;
+};
+
+/* Threads that wait for a slice, work, and wait for the next. */
+struct crew {
+    struct lane l[THREADS];
+    size_t n;
+    const struct job *job; /* NULL: the end */
+    atomic_bool stop;
+    pthread_barrier_t start, end;
 };
 
 static const cm_view message = {(const uint8_t *)"a message of thirty-two bytes...", 32};
 static const cm_view aes_id = {(const uint8_t *)"bench-aes", 9};
 static const cm_view aad = {(const uint8_t *)"bench", 5};
-
-static void must(bool ok, const char *what)
-{
-    if (ok)
-        return;
-    (void)fprintf(stderr, "token: %s\n", what);
-    exit(1);
-}
-
-static void fine(cm_err e, const char *what)
-{
-    if (cm_failed(e))
-        (void)fprintf(stderr, "%s: ", cm_err_name(e));
-    must(cm_ok(e), what);
-}
-
-/* ---- time ---------------------------------------------------------------------------------- */
-
-static double own_cpu(void)
-{
-    struct rusage u;
-
-    must(getrusage(RUSAGE_SELF, &u) == 0, "getrusage");
-    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-           1e-6 * (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
-}
-
-static double cpu_of(pid_t pid)
-{
-    CM_AUTO(cm_buf_free) cm_buf text = {.max = 4096};
-    unsigned long user = 0, kernel = 0;
-    char path[64];
-    const char *at;
-
-    if (pid <= 0)
-        return 0;
-    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    fine(cm_os_slurp(&text, path, 4095), path);
-    fine(cm_buf_byte(&text, 0), path);
-    at = strrchr((const char *)text.p, ')');
-    must(at && sscanf(at, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
-                      &kernel) == 2,
-         path);
-    return (double)(user + kernel) / (double)sysconf(_SC_CLK_TCK);
-}
-
-static void *drive(void *arg)
-{
-    struct lane *l = (struct lane *)arg;
-
-    for (; !atomic_load_explicit(l->stop, memory_order_relaxed); l->done++)
-        l->once(l);
-    return NULL;
-}
-
-/* each: what one call stands for. */
-static void measure(const char *name, struct lane *l, size_t n, void (*once)(struct lane *),
-                    double seconds, pid_t pid, size_t each)
-{
-    atomic_bool stop;
-    size_t done = 0;
-    double cpu, wall;
-    uint64_t start;
-
-    atomic_init(&stop, false);
-    for (size_t i = 0; i < n; i++)
-        once(&l[i]);
-    cpu = own_cpu() + cpu_of(pid);
-    start = cm_os_monotonic_ns();
-    for (size_t i = 0; i < n; i++) {
-        l[i].once = once;
-        l[i].stop = &stop;
-        l[i].done = 0;
-        must(pthread_create(&l[i].thread, NULL, drive, &l[i]) == 0, "thread");
-    }
-    (void)usleep((useconds_t)(1e6 * seconds));
-    atomic_store(&stop, true);
-    for (size_t i = 0; i < n; i++) {
-        must(pthread_join(l[i].thread, NULL) == 0, "thread");
-        done += each * l[i].done;
-    }
-    wall = 1e-9 * (double)(cm_os_monotonic_ns() - start);
-    cpu = own_cpu() + cpu_of(pid) - cpu;
-    (void)printf("{\"name\":\"%s\",\"per_second\":%.1f,\"cpu_us\":%.2f}\n", name,
-                 (double)done / wall, 1e6 * cpu / (double)done);
-    (void)fflush(stdout);
-}
 
 /* ---- directly ------------------------------------------------------------------------------ */
 
@@ -228,17 +155,17 @@ static void sign_ours(struct lane *l)
     fine(cm_hsm_sign(&l->hsm, &l->own, l->data, &sig), "sign");
 }
 
-static void sign_batched(struct lane *l)
+static void sign_list(struct lane *l)
 {
-    cm_view msg[BATCH];
-    cm_buf sig[BATCH];
+    cm_view msg[LIST];
+    cm_buf sig[LIST];
 
-    for (size_t i = 0; i < BATCH; i++) {
+    for (size_t i = 0; i < LIST; i++) {
         msg[i] = l->data;
         sig[i] = (cm_buf){.max = SIG_MAX};
     }
-    fine(cm_hsm_sign_many(&l->hsm, &l->own, NULL, msg, BATCH, sig), "sign");
-    for (size_t i = 0; i < BATCH; i++)
+    fine(cm_hsm_sign_many(&l->hsm, &l->own, NULL, msg, LIST, sig), "sign");
+    for (size_t i = 0; i < LIST; i++)
         cm_buf_free(&sig[i]);
 }
 
@@ -249,19 +176,88 @@ static void unwrap_ours(struct lane *l)
     fine(cm_hsm_unwrap(&l->hsm, aes_id, cm_buf_view(&l->blob), aad, &seed), "unwrap");
 }
 
-static void unwrap_batched(struct lane *l)
+static void unwrap_list(struct lane *l)
 {
-    cm_hsm_item item[BATCH];
-    cm_buf seed[BATCH];
+    cm_hsm_item item[LIST];
+    cm_buf seed[LIST];
 
-    for (size_t i = 0; i < BATCH; i++) {
+    for (size_t i = 0; i < LIST; i++) {
         item[i] = (cm_hsm_item){.aad = aad, .blob = cm_buf_view(&l->blob)};
         seed[i] = (cm_buf){.max = SEED};
     }
-    fine(cm_hsm_unwrap_many(&l->hsm, aes_id, item, BATCH, seed), "unwrap");
-    for (size_t i = 0; i < BATCH; i++)
+    fine(cm_hsm_unwrap_many(&l->hsm, aes_id, item, LIST, seed), "unwrap");
+    for (size_t i = 0; i < LIST; i++)
         cm_buf_free(&seed[i]);
 }
+
+/* ---- slices -------------------------------------------------------------------------------- */
+
+static void *drive(void *arg)
+{
+    struct lane *l = (struct lane *)arg;
+    struct crew *c = l->crew;
+
+    for (;;) {
+        (void)pthread_barrier_wait(&c->start);
+        if (!c->job)
+            return NULL;
+        for (l->done = 0; !atomic_load_explicit(&c->stop, memory_order_relaxed); l->done++)
+            c->job->once(l);
+        (void)pthread_barrier_wait(&c->end);
+    }
+}
+
+static void slice(struct crew *c, const struct job *j, double seconds)
+{
+    size_t done = 0;
+    double start;
+
+    c->job = j;
+    atomic_store(&c->stop, false);
+    for (size_t i = 0; i < c->n; i++) {
+        c->l[i].key = c->l[i].keys[j->key];
+        c->l[i].m = (CK_MECHANISM){j->mechanism, NULL, 0};
+        if (j->mechanism == CKM_AES_GCM)
+            gcm_of(&c->l[i]);
+    }
+    start = slice_now();
+    (void)pthread_barrier_wait(&c->start);
+    (void)usleep((useconds_t)(1e6 * seconds));
+    atomic_store(&c->stop, true);
+    (void)pthread_barrier_wait(&c->end);
+    for (size_t i = 0; i < c->n; i++)
+        done += j->each * c->l[i].done;
+    slice_done(done, slice_now() - start);
+}
+
+static void slices(struct crew *c, const struct job *jobs, size_t n)
+{
+    char name[SLICE_JOB];
+    double seconds;
+
+    must(pthread_barrier_init(&c->start, NULL, (unsigned)c->n + 1) == 0 &&
+             pthread_barrier_init(&c->end, NULL, (unsigned)c->n + 1) == 0,
+         "barriers");
+    for (size_t i = 0; i < c->n; i++) {
+        c->l[i].crew = c;
+        must(pthread_create(&c->l[i].thread, NULL, drive, &c->l[i]) == 0, "thread");
+    }
+    slice_ready();
+    while (slice_next(name, &seconds)) {
+        const struct job *j = NULL;
+
+        for (size_t i = 0; i < n && !j; i++)
+            j = strcmp(jobs[i].name, name) == 0 ? &jobs[i] : NULL;
+        must(j != NULL, name);
+        slice(c, j, seconds);
+    }
+    c->job = NULL;
+    (void)pthread_barrier_wait(&c->start);
+    for (size_t i = 0; i < c->n; i++)
+        must(pthread_join(c->l[i].thread, NULL) == 0, "thread");
+}
+
+/* ---- a token ------------------------------------------------------------------------------- */
 
 static void make_keys(struct lane *l, size_t n)
 {
@@ -299,86 +295,87 @@ static void direct_lanes(struct lane *l, size_t n, char **argv)
     }
 }
 
-static void use_key(struct lane *l, size_t n, CK_ULONG class, cm_view id, CK_ULONG mechanism)
+static void find_keys(struct lane *l)
 {
-    for (size_t i = 0; i < n; i++) {
-        l[i].key = object(l[i].f, l[i].s, class, CKA_ID, id);
-        l[i].m = (CK_MECHANISM){mechanism, NULL, 0};
-    }
+    l->keys[P256] = object(l->f, l->s, CKO_PRIVATE_KEY, CKA_ID, CM_LIT("bench-p256"));
+    l->keys[AES] = object(l->f, l->s, CKO_SECRET_KEY, CKA_ID, aes_id);
+    l->keys[K1] = object(l->f, l->s, CKO_PRIVATE_KEY, CKA_ID, CM_LIT("bench-k1"));
+    l->key = l->keys[AES];
+    seal_direct(l);
 }
 
-static void compare(struct lane *l, size_t n, double seconds, pid_t p11d)
-{
-    use_key(l, n, CKO_PRIVATE_KEY, CM_LIT("bench-p256"), CKM_ECDSA);
-    measure("P-256, direct", l, n, sign_direct, seconds, 0, 1);
-    measure("P-256, p11d", l, n, sign_ours, seconds, p11d, 1);
-    measure("P-256, p11d batched", l, n, sign_batched, seconds, p11d, BATCH);
-    use_key(l, n, CKO_SECRET_KEY, aes_id, CKM_AES_GCM);
-    for (size_t i = 0; i < n; i++)
-        seal_direct(&l[i]);
-    measure("unwrap, direct", l, n, unwrap_direct, seconds, 0, 1);
-    measure("unwrap, p11d", l, n, unwrap_ours, seconds, p11d, 1);
-    measure("unwrap, p11d batched", l, n, unwrap_batched, seconds, p11d, BATCH);
-    use_key(l, n, CKO_PRIVATE_KEY, CM_LIT("bench-k1"), CKM_ECDSA);
-    measure("secp256k1, direct", l, n, sign_direct, seconds, 0, 1);
-}
+static const struct job token_jobs[] = {
+    {"p256-direct", sign_direct, 1, P256, CKM_ECDSA},
+    {"p256-one", sign_ours, 1, P256, CKM_ECDSA},
+    {"p256-list", sign_list, LIST, P256, CKM_ECDSA},
+    {"unwrap-direct", unwrap_direct, 1, AES, CKM_AES_GCM},
+    {"unwrap-one", unwrap_ours, 1, AES, CKM_AES_GCM},
+    {"unwrap-list", unwrap_list, LIST, AES, CKM_AES_GCM},
+    {"k1-direct", sign_direct, 1, K1, CKM_ECDSA},
+};
 
-static void run_token(char **argv)
+static void run_token(struct crew *c, char **argv)
 {
-    static struct lane l[THREADS];
-    size_t n = CM_MIN((size_t)sysconf(_SC_NPROCESSORS_ONLN), (size_t)THREADS);
     char conf[1024];
     char *env[] = {conf, NULL};
     const char *args[] = {"--module",   argv[2],   "--token", argv[3],  "--pin-file",
                           argv[4],      "--write", argv[5],   "--read", getenv("SOFTHSM2_CONF"),
                           "--sessions", "16",      NULL};
-    cm_p11d p = {.program = argv[1], .args = args, .env = env, .connections = (unsigned)n};
+    cm_p11d p = {.program = argv[1], .args = args, .env = env};
     cm_hsm_remote *remote[THREADS];
     int fd[THREADS];
 
+    c->n = CM_MIN((size_t)sysconf(_SC_NPROCESSORS_ONLN), (size_t)THREADS);
+    p.connections = (unsigned)c->n;
     (void)snprintf(conf, sizeof conf, "SOFTHSM2_CONF=%s", getenv("SOFTHSM2_CONF"));
     fine(cm_p11d_start(&p, fd), argv[1]);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < c->n; i++) {
         fine(cm_hsm_remote_new(&remote[i], &(cm_hsm_remote_options){.fd = fd[i]}), "connection");
-        l[i].hsm = cm_hsm_remote_of(remote[i]);
+        c->l[i].hsm = cm_hsm_remote_of(remote[i]);
     }
-    make_keys(l, n);
-    direct_lanes(l, n, argv);
-    compare(l, n, strtod(argv[6], NULL), p.pid);
-    for (size_t i = 0; i < n; i++)
+    make_keys(c->l, c->n);
+    direct_lanes(c->l, c->n, argv);
+    for (size_t i = 0; i < c->n; i++)
+        find_keys(&c->l[i]);
+    slices(c, token_jobs, CM_COUNT(token_jobs));
+    for (size_t i = 0; i < c->n; i++)
         cm_hsm_remote_free(remote[i]);
     cm_p11d_stop(&p);
 }
 
 /* ---- a module of ML-DSA keys --------------------------------------------------------------- */
 
-static void run_sign(char **argv)
+static void run_sign(struct crew *c, char **argv)
 {
-    static struct lane l[THREADS];
-    size_t n = CM_MIN((size_t)strtoul(argv[4], NULL, 10), (size_t)THREADS);
+    static const struct job job = {"sign", sign_direct, 1, 0, CKM_ML_DSA};
     CK_FUNCTION_LIST *f = load(argv[2]);
     CK_SLOT_ID slot;
     CK_ULONG one = 1;
 
+    c->n = CM_MIN((size_t)strtoul(argv[4], NULL, 10), (size_t)THREADS);
     must(f->C_GetSlotList(1, &slot, &one) == CKR_OK && one == 1, "slot");
-    for (size_t i = 0; i < n; i++) {
-        l[i] = (struct lane){.f = f, .data = message, .m = {CKM_ML_DSA, NULL, 0}};
-        must(f->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, &l[i].s) == CKR_OK, "session");
-        l[i].key = object(f, l[i].s, CKO_PRIVATE_KEY, CKA_LABEL, cm_view_str(argv[3]));
+    for (size_t i = 0; i < c->n; i++) {
+        struct lane *l = &c->l[i];
+
+        *l = (struct lane){.f = f, .data = message};
+        must(f->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, &l->s) == CKR_OK, "session");
+        l->keys[0] = object(f, l->s, CKO_PRIVATE_KEY, CKA_LABEL, cm_view_str(argv[3]));
     }
-    measure("ML-DSA-65, module", l, n, sign_direct, strtod(argv[5], NULL), 0, 1);
+    slices(c, &job, 1);
     must(f->C_Finalize(NULL) == CKR_OK, "end");
 }
 
 int main(int argc, char **argv)
 {
-    if (argc == 6 && strcmp(argv[1], "sign") == 0)
-        run_sign(argv);
-    else if (argc == 7 && getenv("SOFTHSM2_CONF"))
-        run_token(argv);
+    static struct crew c;
+
+    if (argc == 5 && strcmp(argv[1], "sign") == 0)
+        run_sign(&c, argv);
+    else if (argc == 6 && getenv("SOFTHSM2_CONF"))
+        run_token(&c, argv);
     else {
-        (void)fputs("usage: SOFTHSM2_CONF=FILE token P11D MODULE TOKEN PIN-FILE FOLDER SECONDS\n"
-                    "       token sign MODULE LABEL THREADS SECONDS\n",
+        (void)fputs("usage: SOFTHSM2_CONF=FILE token P11D MODULE TOKEN PIN-FILE FOLDER\n"
+                    "       token sign MODULE LABEL THREADS\n",
                     stderr);
         return 2;
     }
