@@ -113,6 +113,15 @@ def one_field(here):
             assert (status == 0) == (version == report[0]), version
 
 
+def with_members_of(mine, other):
+    """A structure with each single member that another form alone has."""
+    for name, value in other.items():
+        if name not in mine:
+            yield {**mine, name: value}
+        elif isinstance(value, dict):
+            yield from ({**mine, name: inner} for inner in with_members_of(mine[name], value))
+
+
 def hostile(here):
     """What is not the structure is not read at all."""
     report, certs, turin = ask(*SETS[5])
@@ -137,6 +146,10 @@ def hostile(here):
             {**good, "cert_chain": [{**c[0], "data": [1] * 20000}]},
             {**old, "attestation_report": {**old["attestation_report"], "_reserved_5": 0}},
             tj.snp(v2, c2)["attestation_report"], {"attestation_report": []}, {}]
+    mixed = [m for pair in ((r, old["attestation_report"]), (old["attestation_report"], r))
+             for m in with_members_of(*pair)]
+    assert len(mixed) == 29, len(mixed)
+    bad += [{**good, "attestation_report": m} for m in mixed]
     v2 = tj.snp(v2, c2)
     v2["attestation_report"]["cpuid_step"] = 0
     bad.append(v2)
