@@ -172,66 +172,33 @@ static cm_err add_beside(cm_cli *cli, cm_attest_bundle *b, const char *path)
 typedef struct {
     cm_cli *cli;
     cm_attest_bundle *b;
-    cm_view evidence;
     uint64_t now;
-    size_t statements; /* TCB infos, each of a platform of its own */
 } from_store;
-
-static cm_err count_statements(void *arg, const char *path, const cm_collateral *c, cm_view file)
-{
-    (void)path;
-    (void)file;
-    ((from_store *)arg)->statements += strcmp(c->kind, "tcb-info") == 0;
-    return CM_OKAY;
-}
-
-/* Whether a TCB info is of this evidence's platform: one of several at most is. */
-static cm_err is_of_platform(bool *yes, const from_store *f, cm_view file)
-{
-    CM_AUTO(cm_attest_result_done) cm_attest_result r = {.n_claims = 0};
-    cm_attest_input in = {.evidence = f->evidence};
-    cm_attest_policy p = {.now = f->now};
-
-    *yes = false;
-    cm_attest_bundle_input(f->b, &in);
-    if (in.tcb_info.n) /* one that was named, or lies beside the evidence */
-        return CM_OKAY;
-    in.tcb_info = file;
-    if (cm_ok(cm_attest_verify(&r, f->cli->crypt, &in, &p)))
-        *yes = r.check[CM_CHECK_COLLATERAL].verdict == CM_VERDICT_PASS;
-    return CM_OKAY;
-}
 
 static cm_err add_stored(void *arg, const char *path, const cm_collateral *c, cm_view file)
 {
     from_store *f = (from_store *)arg;
     const char *as = NULL;
     char date[32];
-    bool fits = true;
 
     if (c->next && c->next <= f->now)
         cm_cli_note(f->cli, "%s expired at %s: casemate attest collateral refresh\n", path,
                     cm_cli_date(date, c->next));
-    if (strcmp(c->kind, "tcb-info") == 0 && f->statements > 1)
-        CM_TRY(is_of_platform(&fits, f, file));
-    if (!fits)
-        return CM_OKAY;
     return cm_cli_about(f->cli, path, cm_attest_bundle_add(f->b, cm_view_str(c->slot), file, &as),
                         NULL);
 }
 
 /* Last, so that what was named or lies beside the evidence counts before it. */
-static cm_err add_store(cm_cli *cli, cm_attest_bundle *b, cm_view evidence)
+static cm_err add_store(cm_cli *cli, cm_attest_bundle *b)
 {
     CM_AUTO(cm_cli_store_close) cm_cli_store s = {.lock = -1};
-    from_store f = {.cli = cli, .b = b, .evidence = evidence, .now = cm_os_now()};
+    from_store f = {.cli = cli, .b = b, .now = cm_os_now()};
     bool exists = false;
 
     if (cm_failed(cm_cli_store_open(cli, &s, false, &exists)) || !exists)
         return CM_OKAY;
     if (cm_cli_has(cli, "at"))
         CM_TRY(cm_cli_time(cli, "at", &f.now));
-    CM_TRY(cm_cli_store_each(cli, &s, count_statements, &f));
     return cm_cli_store_each(cli, &s, add_stored, &f);
 }
 
@@ -244,7 +211,7 @@ cm_err cm_cli_collateral(cm_cli *cli, cm_attest_bundle **out, const char *path, 
     /* A chain brings its certificates along; those beside it are other evidence. */
     if (!cm_cli_has(cli, "alone") && !is_pem(evidence) && strcmp(path, "-") != 0)
         CM_TRY(add_beside(cli, b, path));
-    CM_TRY(add_store(cli, b, evidence));
+    CM_TRY(add_store(cli, b));
     *out = b;
     b = NULL;
     return CM_OKAY;

@@ -221,6 +221,15 @@ CM_MUST cm_err cm_attest_cache_new(cm_attest_cache **out);
 void cm_attest_cache_free(cm_attest_cache *c);
 void cm_attest_cache_free_ptr(cm_attest_cache **c);
 
+/** Intel's statements of one sort: bodies of its answers, or signed objects alone with a signature
+ * of 64 bytes. */
+typedef struct {
+    const struct cm_attest_statement {
+        cm_view text, signature;
+    } * v;
+    size_t n;
+} cm_attest_statements;
+
 typedef struct {
     cm_attest_kind kind; /* UNKNOWN: detect */
     cm_view evidence;
@@ -231,6 +240,8 @@ typedef struct {
     /* Intel: the bodies of its answers, or the signed object alone with its signature of 64 bytes
      * beside it; empty when there are none. */
     cm_view tcb_info, tcb_info_sig, qe_identity, qe_identity_sig;
+    cm_attest_statements tcb_infos,
+        identities;    /* in their place, what is of this platform (AT-48) */
     cm_view event_log; /* TDX: the CCEL; TPM: the firmware's log; empty when there is none */
     cm_view part[CM_PART_COUNT];
     cm_view status_list;  /* Android: the vendor's list of revoked certificates (JSON), fetched by

@@ -42,6 +42,8 @@ struct cm_attest_bundle {
     cm_view certs[CM_BUNDLE_ITEMS], crls[CM_BUNDLE_ITEMS], rims[CM_BUNDLE_ITEMS],
         ocsps[CM_BUNDLE_ITEMS];
     size_t n_certs, n_crls, n_rims, n_ocsps;
+    struct cm_attest_statement tcb_info[CM_BUNDLE_ITEMS], identity[CM_BUNDLE_ITEMS];
+    size_t n_tcb_infos, n_identities;
     uint64_t status_time;
 };
 
@@ -155,6 +157,42 @@ static bool held(const cm_attest_bundle *b, role r, cm_view v)
     return false;
 }
 
+/* "x.json" and "x.sig" */
+static bool same_stem(cm_view a, cm_view b)
+{
+    size_t n = CM_MIN(a.n, b.n);
+    size_t stem = 0;
+
+    for (size_t i = 0; i < n && a.p[i] == b.p[i]; i++)
+        if (a.p[i] == '.')
+            stem = i;
+    return stem > 0 && ends_in(a, CM_LIT(".json")) && stem == a.n - 5 && stem == b.n - 4;
+}
+
+static cm_view signature_of(const cm_attest_bundle *b, const item *it)
+{
+    for (size_t i = 0; i < b->n; i++)
+        if (b->v[i].role == STATEMENT_SIG &&
+            same_stem(cm_buf_view(&it->name), cm_buf_view(&b->v[i].name)))
+            return cm_buf_view(&b->v[i].bytes);
+    return cm_view_of(NULL, 0);
+}
+
+/* Anew, since a signature may come before its statement or after it. */
+static void index_statements(cm_attest_bundle *b)
+{
+    b->n_tcb_infos = b->n_identities = 0;
+    for (size_t i = 0; i < b->n; i++) {
+        const item *it = &b->v[i];
+        const struct cm_attest_statement s = {cm_buf_view(&it->bytes), signature_of(b, it)};
+
+        if (it->role == TCB_INFO)
+            b->tcb_info[b->n_tcb_infos++] = s;
+        else if (it->role == QE_IDENTITY)
+            b->identity[b->n_identities++] = s;
+    }
+}
+
 static void index_item(cm_attest_bundle *b, const item *it)
 {
     if (it->role == CERT)
@@ -165,6 +203,8 @@ static void index_item(cm_attest_bundle *b, const item *it)
         b->rims[b->n_rims++] = cm_buf_view(&it->bytes);
     else if (it->role == ANSWER)
         b->ocsps[b->n_ocsps++] = cm_buf_view(&it->bytes);
+    else
+        index_statements(b);
 }
 
 static cm_err add(cm_attest_bundle *b, role r, cm_view name, cm_view v)
@@ -231,29 +271,14 @@ static const item *first(const cm_attest_bundle *b, role r)
     return NULL;
 }
 
-/* "x.json" and "x.sig" */
-static bool same_stem(cm_view a, cm_view b)
+static cm_attest_statements give(const struct cm_attest_statement *v, size_t n, cm_view *first_one,
+                                 cm_view *its_signature)
 {
-    size_t n = CM_MIN(a.n, b.n);
-    size_t stem = 0;
-
-    for (size_t i = 0; i < n && a.p[i] == b.p[i]; i++)
-        if (a.p[i] == '.')
-            stem = i;
-    return stem > 0 && ends_in(a, CM_LIT(".json")) && stem == a.n - 5 && stem == b.n - 4;
-}
-
-static void give(const cm_attest_bundle *b, role r, cm_view *statement, cm_view *signature)
-{
-    const item *it = first(b, r);
-
-    if (!it)
-        return;
-    *statement = cm_buf_view(&it->bytes);
-    for (size_t i = 0; i < b->n; i++)
-        if (b->v[i].role == STATEMENT_SIG &&
-            same_stem(cm_buf_view(&it->name), cm_buf_view(&b->v[i].name)))
-            *signature = cm_buf_view(&b->v[i].bytes);
+    if (n) {
+        *first_one = v[0].text;
+        *its_signature = v[0].signature;
+    }
+    return (cm_attest_statements){v, n};
 }
 
 void cm_attest_bundle_status_time(cm_attest_bundle *b, uint64_t seconds)
@@ -276,8 +301,8 @@ void cm_attest_bundle_input(const cm_attest_bundle *b, cm_attest_input *in)
     if (list)
         in->status_list = cm_buf_view(&list->bytes);
     in->status_time = b->status_time;
-    give(b, TCB_INFO, &in->tcb_info, &in->tcb_info_sig);
-    give(b, QE_IDENTITY, &in->qe_identity, &in->qe_identity_sig);
+    in->tcb_infos = give(b->tcb_info, b->n_tcb_infos, &in->tcb_info, &in->tcb_info_sig);
+    in->identities = give(b->identity, b->n_identities, &in->qe_identity, &in->qe_identity_sig);
     if (log)
         in->event_log = cm_buf_view(&log->bytes);
 }

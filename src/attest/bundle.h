@@ -11,7 +11,7 @@
 
 typedef struct cm_attest_bundle cm_attest_bundle;
 
-enum { CM_BUNDLE_FILE_MAX = 4 << 20, CM_BUNDLE_ITEMS = 64 };
+enum { CM_BUNDLE_FILE_MAX = 4 << 20, CM_BUNDLE_ITEMS = 128 };
 
 /** Empty; c is borrowed. NO_MEMORY. */
 CM_MUST cm_err cm_attest_bundle_new(cm_attest_bundle **out, const cm_crypt *c);
@@ -20,7 +20,8 @@ void cm_attest_bundle_free_ptr(cm_attest_bundle **b);
 
 /** Add a file: what it holds is copied. name ties a statement (x.json) to its signature (x.sig) and
  * means nothing else. *role says what it was taken for, NULL when for nothing. A certificate that
- * is there already is not added again; of statements and logs the first of a kind stays.
+ * is there already is not added again; of logs and lists of status the first stays, and of Intel's
+ * statements the first that is of the evidence's platform counts (AT-48).
  * ATTEST_BUNDLE too many; NO_MEMORY. */
 CM_MUST cm_err cm_attest_bundle_add(cm_attest_bundle *b, cm_view name, cm_view file,
                                     const char **role);

@@ -296,20 +296,45 @@ static bool platform_level(const cm_json_node *info, const cm_intel_quote *q,
 
 /* ---- the checks ---------------------------------------------------------------------------- */
 
+static const char *info_why(const statement *s, const cm_intel_platform *p)
+{
+    if (!p || !hex_is(s->object, "fmspc", p->fmspc) || !hex_is(s->object, "pceId", p->pce_id))
+        return "the TCB info is of another platform";
+    return NULL;
+}
+
+/* AT-48: of several the first that is about this, whoever signed it; else the one that was given.
+ * platform: NULL for enclaves. */
+static bool choose(statement *s, const cm_attest_statements *several, cm_view text,
+                   cm_view signature, const char *name, const char *id,
+                   const cm_intel_platform *platform)
+{
+    for (size_t i = 0; i < several->n; i++) {
+        if (read_statement(s, several->v[i].text, several->v[i].signature, name) &&
+            cm_view_eq(text_of(s->object, "id"), cm_view_str(id)) &&
+            (!platform || !info_why(s, platform)))
+            return true;
+        statement_done(s);
+        *s = (statement){.json = NULL};
+    }
+    return read_statement(s, text, signature, name);
+}
+
 /* AT-44: the identity's signature and dates are checked like those of the TCB info. */
 static void check_quoting(cm_run *run, const cm_intel_quote *q, EVP_PKEY *key, cm_tcb_status *tcb)
 {
     CM_AUTO(statement_done) statement s = {0};
     const cm_enclave_report *qe = &q->qe;
-    const char *why;
+    const char *why, *id = q->tdx ? "TD_QE" : "QE";
     uint64_t prod;
     bool same;
 
-    if (!read_statement(&s, run->in->qe_identity, run->in->qe_identity_sig, "enclaveIdentity")) {
+    if (!choose(&s, &run->in->identities, run->in->qe_identity, run->in->qe_identity_sig,
+                "enclaveIdentity", id, NULL)) {
         cm_note_fail(run, CM_CHECK_QUOTING, "the identity can't be read");
         return;
     }
-    why = statement_why(run, &s, key, q->tdx ? "TD_QE" : "QE", IDENTITY_VERSION);
+    why = statement_why(run, &s, key, id, IDENTITY_VERSION);
     if (!cm_note(run, CM_CHECK_QUOTING, why == NULL, why))
         return;
     same = hex_is(s.object, "mrsigner", qe->mrsigner) && number_of(s.object, "isvprodid", &prod) &&
@@ -319,13 +344,6 @@ static void check_quoting(cm_run *run, const cm_intel_quote *q, EVP_PKEY *key, c
     cm_note(run, CM_CHECK_QUOTING, same, "the enclave that quotes is not the vendor's");
     cm_note(run, CM_CHECK_QUOTING, svn_level(s.object, qe->svn, tcb),
             "no level of the identity is as old as this enclave");
-}
-
-static const char *info_why(const statement *s, const cm_intel_platform *p)
-{
-    if (!p || !hex_is(s->object, "fmspc", p->fmspc) || !hex_is(s->object, "pceId", p->pce_id))
-        return "the TCB info is of another platform";
-    return NULL;
 }
 
 /* AT-45: what a TD of version 1.5 would be that was launched on the firmware which runs now. */
@@ -347,13 +365,14 @@ static cm_err check_info(cm_run *run, const cm_intel_quote *q, const cm_intel_pl
 {
     CM_AUTO(statement_done) statement s = {0};
     cm_tcb_status quoting = *tcb;
-    const char *why;
+    const char *why, *id = q->tdx ? "TDX" : "SGX";
 
-    if (!read_statement(&s, run->in->tcb_info, run->in->tcb_info_sig, "tcbInfo")) {
+    if (!choose(&s, &run->in->tcb_infos, run->in->tcb_info, run->in->tcb_info_sig, "tcbInfo", id,
+                p)) {
         cm_note_fail(run, CM_CHECK_COLLATERAL, "the TCB info can't be read");
         return CM_OKAY;
     }
-    why = statement_why(run, &s, key, q->tdx ? "TDX" : "SGX", TCB_INFO_VERSION);
+    why = statement_why(run, &s, key, id, TCB_INFO_VERSION);
     why = why ? why : info_why(&s, p);
     if (!cm_note(run, CM_CHECK_COLLATERAL, why == NULL, why))
         return CM_OKAY;

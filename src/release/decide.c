@@ -107,6 +107,8 @@ static void add_collateral(cm_attest_input *in, const cm_attest_input *own)
     in->tcb_info_sig = own->tcb_info_sig;
     in->qe_identity = own->qe_identity;
     in->qe_identity_sig = own->qe_identity_sig;
+    in->tcb_infos = own->tcb_infos;
+    in->identities = own->identities;
     in->status_list = own->status_list;
     in->status_time = own->status_time;
     in->ocsps = own->ocsps;

@@ -28,87 +28,14 @@ typedef struct {
     uint64_t now;
 } judging;
 
-static cm_err appraise(cm_appraised *out, const judging *j, const cm_attest_input *in,
-                       cm_view fresh)
-{
-    return cm_policy_appraise_opened(out, j->v->crypt, j->p, in, j->now, fresh,
-                                     j->shown->activation);
-}
-
-static bool passed(const cm_appraised *a, cm_attest_check check)
-{
-    return a->r.check[check].verdict == CM_VERDICT_PASS;
-}
-
-/* Whether genuine evidence may lack nothing but the statements of its own platform. */
-static bool of_another(const cm_appraised *a)
-{
-    return (a->r.kind == CM_ATTEST_TDX || a->r.kind == CM_ATTEST_SGX) &&
-           passed(a, CM_CHECK_SIGNATURE) && passed(a, CM_CHECK_CHAIN) &&
-           (!passed(a, CM_CHECK_COLLATERAL) || !passed(a, CM_CHECK_QUOTING));
-}
-
-typedef struct {
-    const judging *j;
-    cm_attest_input in;
-    cm_view fresh;
-    cm_appraised a; /* of the last one */
-} trial;
-
-static void trial_done(trial *t)
-{
-    cm_appraised_done(&t->a);
-}
-
-/* The first of n statements in its place, `at`, with which the check passes. */
-static cm_err first(bool *found, trial *t, cm_view *at, const cm_view *v, size_t n,
-                    cm_attest_check check)
-{
-    *found = false;
-    for (size_t i = 0; i < n && !*found; i++) {
-        *at = v[i];
-        cm_appraised_done(&t->a);
-        t->a = (cm_appraised){.answer = CM_OKAY};
-        CM_TRY(appraise(&t->a, t->j, &t->in, t->fresh));
-        *found = passed(&t->a, check);
-    }
-    return CM_OKAY;
-}
-
-/* V-123: Intel's statements are each of one platform; those count that fit the evidence, each kind
- * by the check that is its own, so none is asked for more than once. Where none do, the reason is
- * that of the first. */
-static cm_err with_others(cm_appraised *out, const judging *j, const cm_attest_input *in,
-                          cm_view fresh)
-{
-    CM_AUTO(trial_done) trial t = {.j = j, .in = *in, .fresh = fresh, .a = {.answer = CM_OKAY}};
-    const cm_svc_collateral *s = j->set;
-    bool found;
-
-    t.in.tcb_info_sig = t.in.qe_identity_sig = cm_view_of(NULL, 0);
-    t.in.qe_identity = s->qe[0];
-    CM_TRY(first(&found, &t, &t.in.tcb_info, s->tcb, s->n_tcb, CM_CHECK_COLLATERAL));
-    if (found)
-        CM_TRY(first(&found, &t, &t.in.qe_identity, s->qe, s->n_qe, CM_CHECK_QUOTING));
-    if (!found)
-        return CM_OKAY;
-    cm_appraised_done(out);
-    *out = t.a;
-    t.a = (cm_appraised){.answer = CM_OKAY};
-    return CM_OKAY;
-}
-
 static cm_err one(pieces *out, const judging *j, cm_attest_input in, cm_view fresh)
 {
-    cm_appraised *a = &out->v[out->n];
-
     in.cache = j->v->cache;
     if (j->set)
-        cm_attest_bundle_input(j->set->bundle, &in);
-    CM_TRY(appraise(a, j, &in, fresh));
+        cm_attest_bundle_input(j->set->bundle, &in); /* V-123 */
+    CM_TRY(cm_policy_appraise_opened(&out->v[out->n], j->v->crypt, j->p, &in, j->now, fresh,
+                                     j->shown->activation));
     out->n++;
-    if (j->set && j->set->n_tcb * j->set->n_qe > 1 && of_another(a))
-        return with_others(a, j, &in, fresh);
     return CM_OKAY;
 }
 

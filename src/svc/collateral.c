@@ -130,12 +130,7 @@ static cm_err collect(cm_svc_collateral *s, cm_svc_collateral_item *it)
         cm_attest_bundle_add(s->bundle, cm_view_str(it->name), cm_buf_view(&it->bytes), &it->as));
     if (strcmp(it->about.kind, "status-list") == 0)
         cm_attest_bundle_status_time(s->bundle, it->when);
-    if (strcmp(it->about.kind, "tcb-info") == 0 && s->n_tcb < CM_SVC_STATEMENTS)
-        s->tcb[s->n_tcb++] = cm_buf_view(&it->bytes);
-    else if (strcmp(it->about.kind, "qe-identity") == 0 && s->n_qe < CM_SVC_STATEMENTS)
-        s->qe[s->n_qe++] = cm_buf_view(&it->bytes);
-    else
-        cm_buf_free(&it->bytes);
+    cm_buf_free(&it->bytes);
     return CM_OKAY;
 }
 

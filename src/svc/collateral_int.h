@@ -7,11 +7,11 @@
 #include "attest/collateral.h"
 #include "svc/collateral.h"
 
-enum { CM_SVC_MANIFESTS = 32, CM_SVC_STATEMENTS = 24 };
+enum { CM_SVC_MANIFESTS = 32 };
 
 typedef struct {
     char name[CM_SVC_COLLATERAL_NAME];
-    cm_buf bytes; /* of statements; of all while it is built */
+    cm_buf bytes; /* while it is built */
     uint64_t when;
     uint8_t hash[32];
     cm_collateral about;
@@ -28,8 +28,6 @@ struct cm_svc_collateral {
     cm_attest_bundle *bundle; /* NULL until it is finished */
     cm_reference *manifest[CM_SVC_MANIFESTS];
     size_t n_manifests;
-    cm_view tcb[CM_SVC_STATEMENTS], qe[CM_SVC_STATEMENTS]; /* as the vendor answers */
-    size_t n_tcb, n_qe;
     uint8_t digest[32];
 };
 

@@ -113,6 +113,35 @@ begun=$(date +%s)
 ok "${C[@]}" refresh "${D[@]}" --fetch ./fetcher --fetch-arg -q --spacing 2 --force
 [ $(($(date +%s) - begun)) -ge 3 ] || die 'three of one host within three seconds'
 
+# AT-48: statements for enclaves and for TDs in one folder, or in one store, whichever comes first.
+mkdir both
+for kind in tdx-v5-td15 sgx-v3; do
+    ok "$CASEMATE_MINT" "$kind" --out "$kind" --at 1800000000
+    mkdir "alone-$kind"
+    cp "$kind/evidence.bin" "alone-$kind"
+    cp "$kind"/tcb_signer.der "$kind"/*_crl.der both
+done
+mixed() { # OPTION PATH
+    for kind in tdx-v5-td15 sgx-v3; do
+        "$CASEMATE_CLI_TESTROOTS" attest verify "alone-$kind/evidence.bin" --at 1800000000 \
+            --may-skip all "$@" >said || die "$kind with $*: $(cat said)"
+        for check in quoting collateral tcb; do
+            has "PASS  $check" <said || die "$kind with $*: $(cat said)"
+        done
+    done
+}
+for order in 'a b' 'b a'; do
+    read -r td enclave <<<"$order"
+    rm -f both/*.json
+    for file in tcb_info qe_identity; do
+        cp "tdx-v5-td15/$file.json" "both/$td-$file.json"
+        cp "sgx-v3/$file.json" "both/$enclave-$file.json"
+    done
+    mixed --collateral both --store none
+done
+ok "${C[@]}" import both/* --store mixed
+mixed --store mixed
+
 # Evidence alone in a folder, verified with what the store holds: of two platforms' statements the
 # one that is its own.
 TEE=${CASEMATE_VECTORS:-$CASEMATE_SOURCE/../shared/vectors}/tee

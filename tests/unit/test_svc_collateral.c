@@ -343,6 +343,43 @@ static void expired(void **state)
     mint_free(td);
 }
 
+/* A TCB info of the minted platform with one character of a value changed, so that nobody signed
+ * it. */
+static void put_unsigned(cm_svc_collateral *s, const mint *m, const char *value)
+{
+    cm_view text = file_of(m, "tcb_info.json");
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = CM_BUNDLE_FILE_MAX};
+    char *at;
+
+    OK(cm_buf_append(&b, text));
+    OK(cm_buf_byte(&b, 0));
+    at = strstr((char *)b.p, value);
+    assert_non_null(at);
+    at[strlen(value) - 1] ^= 1;
+    put(s, "0", cm_view_sub(cm_buf_view(&b), 0, text.n));
+}
+
+/* AT-48: a statement that nobody signed stands in the way of its own platform alone. */
+static void strange_statements(void **state)
+{
+    mint *td = machine("tdx-v5-td15", NULL, AT);
+    CM_AUTO(cm_policy_free_ptr)
+    cm_policy *p = listing("tdx", td->one_measurement, TDX_SKIPS);
+    cm_svc_collateral *s = set_new();
+
+    (void)state;
+    put_unsigned(s, td, "\"fmspc\":\"c");
+    put_all(s, td, "1-");
+    (void)use(s, NULL);
+    assert_true(accepts(p, td, AT));
+    s = set_new();
+    put_unsigned(s, td, "\"issueDate\":\"2027-01-14T08:00:00"); /* a second newer */
+    put_all(s, td, "1-");
+    (void)use(s, NULL);
+    assert_true(refuses(p, td, AT, "the signature of a statement is wrong"));
+    mint_free(td);
+}
+
 /* V-123: Intel's statements for two sorts of machines, in any order of names. */
 static void platforms(void **state)
 {
@@ -598,8 +635,8 @@ static void swapped(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(replaced),   TEST(not_taken), TEST(newest), TEST(expired), TEST(platforms),
-        TEST(references), TEST(forged),    TEST(gpu),    TEST(swapped),
+        TEST(replaced),           TEST(not_taken),  TEST(newest), TEST(expired), TEST(platforms),
+        TEST(strange_statements), TEST(references), TEST(forged), TEST(gpu),     TEST(swapped),
     };
 
     return cmocka_run_group_tests(tests, begin, end);
