@@ -47,7 +47,8 @@ static bool look_at(char path[PATH_LEN], struct stat *st, const char *folder, co
     return n > 0 && n < PATH_LEN && stat(path, st) == 0 && S_ISREG(st->st_mode);
 }
 
-/* By which a change shows: names, sizes and times of the files. */
+/* By which a change shows: names, sizes and times of the files. That of a folder which can't be
+ * read is one too. */
 static cm_err state_of(uint8_t out[32], const kmsd *d)
 {
     CM_AUTO(names_done) names l = {.n = 0};
@@ -55,6 +56,7 @@ static cm_err state_of(uint8_t out[32], const kmsd *d)
     char path[PATH_LEN], text[400];
     struct stat st;
 
+    memset(out, 0xff, 32);
     CM_TRY(list(&l, d->v->attest.collateral));
     for (int i = 0; i < l.n; i++) {
         if (!look_at(path, &st, d->v->attest.collateral, l.v[i]->d_name))
@@ -236,13 +238,11 @@ void cm_kmsd_collateral_reload(kmsd *d)
 /* Whether there is something new, and it stood still since the last look. */
 static bool settled(kmsd *d, bool *moving)
 {
-    uint8_t state[32] = {0};
+    uint8_t state[32];
     bool same;
 
     *moving = false;
-    /* A folder that can't be read has a state too: reading it says why. */
-    if (cm_failed(state_of(state, d)))
-        memset(state, 0xff, sizeof state);
+    (void)cm_failed(state_of(state, d)); /* reading it says why */
     if (cm_view_eq(CM_VIEW(state), CM_VIEW(d->collateral.of))) {
         d->collateral.is_refused = false; /* what was refused is gone again */
         atomic_store(&d->collateral_stale, false);

@@ -161,6 +161,14 @@ def broken(fleet, good):
     fleet.released()
     (FOLDER / "rim.xml").unlink()
     fleet.undone()
+    # A folder that is gone is refused once, however often it is looked for.
+    FOLDER.rename(WORK / "away")
+    fleet.refuses_set()
+    time.sleep(1)
+    need(fleet.loads("refused") == fleet.bad, "refused again and again")
+    fleet.released()
+    (WORK / "away").rename(FOLDER)
+    fleet.undone()
 
 
 def revoked(fleet, now):
