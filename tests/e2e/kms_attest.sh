@@ -3,6 +3,8 @@
 # emulated) shows what the policy accepts, and to nothing else; both stand in the log.
 # shellcheck source=tests/e2e/lib.sh
 . "$CASEMATE_SOURCE/tests/e2e/lib.sh"
+# shellcheck source=tests/e2e/policies.sh
+. "$CASEMATE_SOURCE/tests/e2e/policies.sh"
 # shellcheck source=tests/e2e/server.sh
 . "$CASEMATE_SOURCE/tests/e2e/server.sh"
 # shellcheck source=tests/e2e/swtpm.sh
@@ -31,16 +33,10 @@ ok show "$NONCE"
 ak=$(claim ak_name)
 digest=$(claim pcr_digest)
 with_keys
-for who in alice bob; do another $who ML-DSA-65; done
-fp() { casemate key fingerprint "$1.pub"; }
+two_people
 policy() { # VERSION DIGEST
+    policy_of 'inference fleet' "$1"
     cat <<YAML
-casemate_policy: 1
-name: inference fleet
-version: $1
-signers:
-  - {name: alice, key: "$(fp alice)"}
-  - {name: bob, key: "$(fp bob)"}
 evidence:
   tpm:
     pcrs: [7, 23]
@@ -50,18 +46,13 @@ evidence:
     may_skip: [revocation, events, platform]
 YAML
 }
-put() { # FILE: in force, by alice and bob
-    for who in alice bob; do ok casemate attest policy sign "$1" -k $who.pem -o "$who.sig" --force; done
-    casemate attest put-policy fleet --file "@$1" --signatures @alice.sig --signatures @bob.sig \
-        --keys @alice.pub --keys @bob.pub
-}
 launch
 ready
 export CASEMATE_SERVER=$dir/admin.json
 policy 1 "$digest" >one.yaml
 "$MAKE_MODEL" gguf model.gguf 64K
 expect 4 'CLI_ATTEST_POLICY' casemate seal model.gguf --to attested:one.yaml --unsigned -o no.sealed
-expect 0 'version              1' put one.yaml
+expect 0 'version              1' put_policy one.yaml fleet
 
 # ---- sealed to the policy; opened by the machine
 ok casemate seal model.gguf --to attested:one.yaml --unsigned -o model.sealed
@@ -79,7 +70,7 @@ expect 3 'the check measurement failed' casemate open model.sealed --unsigned -o
 absent no.gguf
 # A second version of the policy accepts that, without sealing anything anew.
 policy 2 "$(claim pcr_digest)" >two.yaml
-ok put two.yaml
+ok put_policy two.yaml fleet
 ok casemate open model.sealed --unsigned -o again.gguf
 same model.gguf again.gguf
 

@@ -5,6 +5,8 @@
 # device, the server judges (with test roots, as no release has them), the model is opened or not.
 # shellcheck source=tests/e2e/lib.sh
 . "$CASEMATE_SOURCE/tests/e2e/lib.sh"
+# shellcheck source=tests/e2e/policies.sh
+. "$CASEMATE_SOURCE/tests/e2e/policies.sh"
 # shellcheck source=tests/e2e/server.sh
 . "$CASEMATE_SOURCE/tests/e2e/server.sh"
 dir=$WORK/kms fuse=''
@@ -64,25 +66,13 @@ server=$!
 ready
 export CASEMATE_SERVER=$dir/admin.json
 with_keys
-for who in alice bob; do another $who ML-DSA-65; done
+two_people
 policy() { # NAME [LINE...]: the rules
-    cat <<EOF
-casemate_policy: 1
-name: $1
-version: ${version:-1}
-signers:
-  - {name: alice, key: "$(casemate key fingerprint alice.pub)"}
-  - {name: bob, key: "$(casemate key fingerprint bob.pub)"}
-EOF
+    policy_of "$1" "${version:-1}"
     printf '%s\n' "${@:2}"
 }
 rule() { # KIND MEASUREMENT MAY_SKIP
     printf '  %s:\n    measurements:\n      - {value: "%s", name: image, provenance: minted}\n    may_skip: [%s]\n' "$@"
-}
-put() { # FILE NAME: in force, by alice and bob
-    for who in alice bob; do ok casemate attest policy sign "$1" -k $who.pem -o $who.sig --force; done
-    ok casemate attest put-policy "$2" --file "@$1" --signatures @alice.sig --signatures @bob.sig \
-        --keys @alice.pub --keys @bob.pub
 }
 policy guests evidence: "$(rule snp "$snp" 'tcb, config, platform, chip')" \
     "$(rule tdx "$tdx" 'config, platform, chip')" "$(rule nitro "$nitro" 'config, chip')" >guests.yaml
@@ -90,7 +80,7 @@ policy pairs 'gpu: required' evidence: "$(rule snp "$snp" 'tcb, config, platform
     "$(rule nvidia "$gpu" 'revocation, chip')" >pairs.yaml
 "$MAKE_MODEL" gguf model.gguf 64K
 for p in guests pairs; do
-    put $p.yaml $p
+    ok put_policy $p.yaml $p
     ok casemate seal model.gguf --to attested:$p.yaml --unsigned -o $p.sealed
 done
 # opens SEALED COMMAND...
@@ -169,7 +159,7 @@ refuses 'refuses the Intel TDX quote: the check measurement failed' guests.seale
 # ---- the next version of the policy takes that image, and the model is opened as it was sealed
 changed=$("$CASEMATE_MINT" tdx-v5-td15 --measurement abab --out other | sed -n 's/^measurement //p')
 version=2 policy guests evidence: "$(rule tdx "$changed" 'config, platform, chip')" >guests.yaml
-put guests.yaml guests
+ok put_policy guests.yaml guests
 opens guests.sealed
 unmount
 

@@ -12,8 +12,8 @@ import sys
 import threading
 import time
 
-from kms_faults import WORK, die
-from kms_rcar import (ERROR, RESOURCE, SECRET, Answer, Guest, collateral, mint, need, refused)
+from kms_faults import WORK, die, need
+from kms_rcar import (ERROR, RESOURCE, SECRET, Answer, Guest, collateral, mint, refused)
 
 RELEASE = "/v1/tenants/default/keys/weights:release"
 CHALLENGE = "/v1/tenants/default:challenge"

@@ -8,16 +8,11 @@ import time
 
 import kms_faults as k
 import kms_rcar as rcar
-from kms_faults import WORK, Server, die
+from kms_faults import WORK, Server, need
 
 FOLDER = WORK / "collateral"
 KIND = "snp-v5-turin"
 SKIPS = "tcb, config, platform, chip"
-
-
-def need(true, what):
-    if not true:
-        die(what)
 
 
 def place(name, data):
@@ -31,37 +26,15 @@ def crl(at, *how):
     return (made / "crl.der").read_bytes(), measured
 
 
-def signers(server):
-    fp = {}
-    for who in ("alice", "bob", "builder"):
-        server.casemate("key", "new", "--out", f"{who}.pem", "--type", "ML-DSA-65", "--no-passphrase")
-        fp[who] = server.casemate("key", "fingerprint", f"{who}.pub").strip()
-    return fp
-
-
-def policy(server, fp):
+def fleet_of(server):
     """Whose measurements stand in manifests of the builder's."""
-    (WORK / "fleet.yaml").write_text(f"""\
-casemate_policy: 1
-name: inference fleet
-version: 1
-signers:
-  - {{name: alice, key: "{fp['alice']}"}}
-  - {{name: bob, key: "{fp['bob']}"}}
+    fp = rcar.people(server, "alice", "bob", "builder")
+    rcar.fleet(server, fp, f"""\
 references:
   - {{name: images, signer: "{fp['builder']}", version: 1}}
 evidence:
   snp: {{measurements: reference, may_skip: [{SKIPS}]}}
 """)
-    for who in ("alice", "bob"):
-        server.casemate("attest", "policy", "sign", "fleet.yaml", "-k", f"{who}.pem", "-o", f"{who}.sig")
-    server.casemate("attest", "put-policy", "fleet", "--file", "@fleet.yaml", "--signatures", "@alice.sig",
-                    "--signatures", "@bob.sig", "--keys", "@alice.pub", "--keys", "@bob.pub")
-    (WORK / "secret").write_bytes(rcar.SECRET)
-    server.casemate("key", "import", "weights", "--type", "AES-256", "--secret", "@secret",
-                    "--release-policy", "fleet")
-    server.casemate("principal", "create", "--principal", "rcar")
-    server.casemate("policy", "put", "broker", "--principals", "rcar", "--actions", "ReleaseKey")
 
 
 def manifest(server, version, measurement, signer="builder"):
@@ -216,7 +189,7 @@ def main():
     place("crl.der", good)
     server = Server(rcar.settings(1000000).replace("attest:\n", "attest:\n  check: 100ms\n"))
     server.start()
-    policy(server, signers(server))
+    fleet_of(server)
     fleet = Fleet(server, rcar.Client(server))
     images(fleet, server, measured, manifest(server, 1, measured))
     broken(fleet, good)

@@ -24,6 +24,11 @@ def die(why):
     sys.exit(f"FAILED: {why}")
 
 
+def need(true, what):
+    if not true:
+        die(what)
+
+
 def until(what, true, seconds=WAIT_S):
     end = time.monotonic() + seconds
     while True:

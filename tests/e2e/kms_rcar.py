@@ -16,7 +16,7 @@ import tempfile
 import time
 
 import kms_faults as k
-from kms_faults import SOURCE, WORK, Server, die
+from kms_faults import SOURCE, WORK, Server, need
 
 sys.path.insert(0, str(SOURCE / "tests/interop"))
 import trustee_json
@@ -28,11 +28,6 @@ ALG = "ML-KEM-768+A192KW"
 SECRET = bytes(range(100, 132))
 RESOURCE = "/kbs/v0/resource/default/default/weights"
 ERROR = "urn:casemate:error:"
-
-
-def need(true, what):
-    if not true:
-        die(what)
 
 
 def std(v):
@@ -192,11 +187,17 @@ def collateral():
     return measured
 
 
-def policy(server, measured):
+def people(server, *names):
+    """Keys of theirs that sign; name to fingerprint."""
     fp = {}
-    for who in ("alice", "bob"):
+    for who in names:
         server.casemate("key", "new", "--out", f"{who}.pem", "--type", "ML-DSA-65", "--no-passphrase")
         fp[who] = server.casemate("key", "fingerprint", f"{who}.pub").strip()
+    return fp
+
+
+def fleet(server, fp, rules):
+    """The policy of alice and bob in force, a key that is released under it, and who may ask for it."""
     (WORK / "fleet.yaml").write_text(f"""\
 casemate_policy: 1
 name: inference fleet
@@ -204,6 +205,20 @@ version: 1
 signers:
   - {{name: alice, key: "{fp['alice']}"}}
   - {{name: bob, key: "{fp['bob']}"}}
+""" + rules)
+    for who in ("alice", "bob"):
+        server.casemate("attest", "policy", "sign", "fleet.yaml", "-k", f"{who}.pem", "-o", f"{who}.sig")
+    server.casemate("attest", "put-policy", "fleet", "--file", "@fleet.yaml", "--signatures", "@alice.sig",
+                    "--signatures", "@bob.sig", "--keys", "@alice.pub", "--keys", "@bob.pub")
+    (WORK / "secret").write_bytes(SECRET)
+    server.casemate("key", "import", "weights", "--type", "AES-256", "--secret", "@secret",
+                    "--release-policy", "fleet")
+    server.casemate("principal", "create", "--principal", "rcar")
+    server.casemate("policy", "put", "broker", "--principals", "rcar", "--actions", "ReleaseKey")
+
+
+def tenant(server, measured):
+    fleet(server, people(server, "alice", "bob"), f"""\
 evidence:
   tdx:
     measurements:
@@ -214,20 +229,7 @@ evidence:
       - {{value: "{measured['snp-v5-turin']}", name: image 1.4, provenance: minted}}
     may_skip: [tcb, config, platform, chip]
 """)
-    for who in ("alice", "bob"):
-        server.casemate("attest", "policy", "sign", "fleet.yaml", "-k", f"{who}.pem", "-o", f"{who}.sig")
-    server.casemate("attest", "put-policy", "fleet", "--file", "@fleet.yaml", "--signatures", "@alice.sig",
-                    "--signatures", "@bob.sig", "--keys", "@alice.pub", "--keys", "@bob.pub")
-
-
-def tenant(server, measured):
-    policy(server, measured)
-    (WORK / "secret").write_bytes(SECRET)
-    server.casemate("key", "import", "weights", "--type", "AES-256", "--secret", "@secret",
-                    "--release-policy", "fleet")
     server.casemate("key", "create", "plain", "--type", "AES-256")
-    server.casemate("principal", "create", "--principal", "rcar")
-    server.casemate("policy", "put", "broker", "--principals", "rcar", "--actions", "ReleaseKey")
 
 
 class Log:

@@ -5,6 +5,8 @@
 # and the released program, which knows no such root, give nothing.
 # shellcheck source=tests/e2e/lib.sh
 . "$CASEMATE_SOURCE/tests/e2e/lib.sh"
+# shellcheck source=tests/e2e/policies.sh
+. "$CASEMATE_SOURCE/tests/e2e/policies.sh"
 # shellcheck source=tests/e2e/server.sh
 . "$CASEMATE_SOURCE/tests/e2e/server.sh"
 # shellcheck source=tests/e2e/swtpm.sh
@@ -69,15 +71,9 @@ ok show --nonce "$NONCE"
 casemate attest verify ev --alone --may-skip all --json >claims 2>/dev/null || true
 digest=$(python3 -c 'import json; print(json.loads(open("claims").readline())["claims"]["pcr_digest"])')
 with_keys
-for who in alice bob; do another $who ML-DSA-65; done
-fp() { casemate key fingerprint "$1.pub"; }
-cat >fleet.yaml <<YAML
-casemate_policy: 1
-name: any machine of a maker's
-version: 1
-signers:
-  - {name: alice, key: "$(fp alice)"}
-  - {name: bob, key: "$(fp bob)"}
+two_people
+policy_of "any machine of a maker's" 1 >fleet.yaml
+cat >>fleet.yaml <<YAML
 evidence:
   tpm:
     pcrs: [7, 23]
@@ -99,9 +95,7 @@ cp strange/issuer.pem makers/strange.pem
 printf 'attest:\n  collateral: %s\nkeyd:\n  program: %s\n' "$PWD/makers" "$CASEMATE_KEYD" >>"$dir/kmsd.yaml"
 serve "$CASEMATE_KMSD_TESTROOTS"
 export CASEMATE_SERVER=$dir/admin.json
-for who in alice bob; do ok casemate attest policy sign fleet.yaml -k $who.pem -o $who.sig; done
-ok casemate attest put-policy fleet --file @fleet.yaml --signatures @alice.sig --signatures @bob.sig \
-    --keys @alice.pub --keys @bob.pub
+ok put_policy fleet.yaml fleet
 "$MAKE_MODEL" gguf model.gguf 64K
 ok casemate seal model.gguf --to attested:fleet.yaml --unsigned -o model.sealed
 

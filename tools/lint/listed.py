@@ -10,6 +10,7 @@ HELPERS = (
     "tests/e2e/run.sh",
     "tests/e2e/lib.sh",
     "tests/e2e/nodes_lib.sh",
+    "tests/e2e/policies.sh",
     "tests/e2e/server.sh",
     "tests/e2e/card.sh",
     "tests/e2e/soft_tokens.sh",
