@@ -2,11 +2,11 @@
  * computation and modular inversion", 2019), in variable time and in constant time: 62 or 59 steps
  * at a time are a matrix of small numbers, computed from the lowest limbs alone and then applied to
  * the whole numbers. */
-#include "crypt/p256_int.h"
+#include "crypt/secp_int.h"
 
 __extension__ typedef __int128 wide;
 
-enum { LIMBS = 5, BITS = 62 };
+enum { LIMBS = 5, BITS = 62, ROUNDS = 10 }; /* 590 steps are enough for 256 bits */
 #define LOW (((uint64_t)1 << BITS) - 1)
 
 /* Two's complement in limbs of 62 bits; the top one has the sign. */
@@ -151,33 +151,82 @@ static int64_t step59(steps *t, int64_t zeta, uint64_t f, uint64_t g)
     return zeta;
 }
 
-/* 590 steps are enough for numbers of 256 bits: f is 1 or -1 then, or m for x = 0. */
-cm_p256_num cm_p256_inverse(const cm_p256_num *x, const cm_p256_modulus *m)
-{
-    num62 mod = unpack(&m->m), f = mod, g = unpack(x), d = {{0}}, e = {{1}}, was;
-    int64_t zeta = -1;
-    cm_p256_num out;
-    steps t;
+/* One inversion under way. */
+typedef struct {
+    const cm_p256_modulus *m;
+    num62 mod, f, g, d, e;
+    int64_t zeta;
+} inversion;
 
-    for (int i = 0; i < 10; i++) {
-        zeta = step59(&t, zeta, (uint64_t)f.v[0], (uint64_t)g.v[0]);
-        was = d;
-        d = apply_mod(t.u, t.v, &was, &e, &mod, m->inverse62);
-        e = apply_mod(t.q, t.r, &was, &e, &mod, m->inverse62);
-        apply(&f, &g, &t);
-    }
-    adjust(&d, 1, d.v[LIMBS - 1] >> 63 & 1, &mod); /* (-m, m) */
-    adjust(&d, f.v[LIMBS - 1] >> 63 | 1, 0, &mod);
-    adjust(&d, 1, d.v[LIMBS - 1] >> 63 & 1, &mod);
-    out = pack(&d);
-    cm_wipe(&f, sizeof f);
-    cm_wipe(&g, sizeof g);
+static void begin(inversion *i, const cm_p256_num *x, const cm_p256_modulus *m)
+{
+    num62 mod = unpack(&m->m);
+
+    *i = (inversion){.m = m, .mod = mod, .f = mod, .g = unpack(x), .e = {{1}}, .zeta = -1};
+}
+
+static void advance(inversion *i, const steps *t)
+{
+    num62 d = i->d;
+
+    i->d = apply_mod(t->u, t->v, &d, &i->e, &i->mod, i->m->inverse62);
+    i->e = apply_mod(t->q, t->r, &d, &i->e, &i->mod, i->m->inverse62);
+    apply(&i->f, &i->g, t);
     cm_wipe(&d, sizeof d);
-    cm_wipe(&e, sizeof e);
-    cm_wipe(&was, sizeof was);
-    cm_wipe(&t, sizeof t);
+}
+
+/* f is 1 or -1 by now, or m for x = 0; and d between -2m and m. */
+static cm_p256_num end(inversion *i)
+{
+    cm_p256_num out;
+
+    adjust(&i->d, 1, i->d.v[LIMBS - 1] >> 63 & 1, &i->mod);
+    adjust(&i->d, i->f.v[LIMBS - 1] >> 63 | 1, 0, &i->mod);
+    adjust(&i->d, 1, i->d.v[LIMBS - 1] >> 63 & 1, &i->mod);
+    out = pack(&i->d);
+    cm_wipe(i, sizeof *i);
     return out;
 }
+
+cm_p256_num cm_p256_inverse(const cm_p256_num *x, const cm_p256_modulus *m)
+{
+    inversion i;
+    steps t;
+
+    begin(&i, x, m);
+    for (int n = 0; n < ROUNDS; n++) {
+        i.zeta = step59(&t, i.zeta, (uint64_t)i.f.v[0], (uint64_t)i.g.v[0]);
+        advance(&i, &t);
+    }
+    cm_wipe(&t, sizeof t);
+    return end(&i);
+}
+
+#if defined(__x86_64__)
+/* The steps of one are a chain in which each waits for the one before, so those of two take hardly
+ * longer. */
+void cm_p256_inverse_two(cm_p256_num out[2], const cm_p256_num x[2],
+                         const cm_p256_modulus *const m[2])
+{
+    inversion a, b;
+    cm_secp_steps s;
+
+    begin(&a, &x[0], m[0]);
+    begin(&b, &x[1], m[1]);
+    for (int n = 0; n < ROUNDS; n++) {
+        s = (cm_secp_steps){
+            .zeta = {a.zeta, b.zeta}, .f = {a.f.v[0], b.f.v[0]}, .g = {a.g.v[0], b.g.v[0]}};
+        cm_secp_steps_ifma(&s);
+        a.zeta = s.zeta[0];
+        b.zeta = s.zeta[1];
+        advance(&a, &(steps){s.u[0], s.v[0], s.q[0], s.r[0]});
+        advance(&b, &(steps){s.u[1], s.v[1], s.q[1], s.r[1]});
+    }
+    cm_wipe(&s, sizeof s);
+    out[0] = end(&a);
+    out[1] = end(&b);
+}
+#endif
 
 /* When g is 0, f is 1 or -1 (or m, for x = 0) and d * f the inverse. */
 cm_p256_num cm_p256_inverse_var(const cm_p256_num *x, const cm_p256_modulus *m)

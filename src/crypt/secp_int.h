@@ -24,6 +24,18 @@ typedef struct {
 void cm_secp_multiply_ifma(cm_p256_num sum[3], const cm_secp_table *t, const cm_p256_num *bits,
                            const cm_p256_num *blind);
 
+/* Division steps of two inversions (inverse.c): the matrices' numbers are results. */
+typedef struct {
+    int64_t zeta[2], f[2], g[2], u[2], v[2], q[2], r[2];
+} cm_secp_steps;
+
+/** 59 steps of each. */
+void cm_secp_steps_ifma(cm_secp_steps *s);
+
+/** x[i]^-1 modulo m[i], as cm_p256_inverse(), where the machine has the kernels of this file. */
+void cm_p256_inverse_two(cm_p256_num out[2], const cm_p256_num x[2],
+                         const cm_p256_modulus *const m[2]);
+
 /** What cm_secp_multiply_ifma() takes for the scalar k < n. */
 cm_p256_num cm_secp_bits(const cm_p256_num *k);
 

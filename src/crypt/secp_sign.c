@@ -148,15 +148,20 @@ static num mul(const num *x, const num *y, const modulus *m)
     return out;
 }
 
-/* x / y, and 0 for y = 0. */
-static num divide(const num *x, const num *y, const modulus *m)
+/* Of Z modulo p and of k modulo n, or 0 for 0. */
+static void invert(num out[2], const cm_secp_parts *p)
 {
-    num inverse = cm_p256_inverse(y, &m->m), out;
+    const cm_p256_modulus *const m[2] = {&p_.m, &n_.m};
+    const num x[2] = {p->sum[2], p->k};
 
-    inverse = mul(&inverse, &m->square, m);
-    out = mul(x, &inverse, m);
-    cm_wipe(&inverse, sizeof inverse);
-    return out;
+#if defined(__x86_64__)
+    if (cm_cpu_has_ifma()) {
+        cm_p256_inverse_two(out, x, m);
+        return;
+    }
+#endif
+    for (int i = 0; i < 2; i++)
+        out[i] = cm_p256_inverse(&x[i], m[i]);
 }
 
 /* ---- the table ----------------------------------------------------------------------------- */
@@ -252,23 +257,23 @@ static uint64_t on_curve(const num *x, const num *y)
 
 bool cm_secp_finish(uint8_t sig[64], uint8_t *recid, cm_secp_parts *p)
 {
-    num x, y, r, s, t;
+    num x, y, r, s, t, inverse[2];
     uint64_t over, high, bad;
 
     for (int i = 0; i < 3; i++)
         (void)once_less(&p->sum[i], 0, &p_);
-    t = divide(&p_.square, &p->sum[2], &p_); /* 2^512 / Z: times X, X / Z with the form's factor */
+    invert(inverse, p);
+    t = mul(&inverse[0], &p_.square, &p_); /* X / Z without the form's factor */
     x = mul(&p->sum[0], &t, &p_);
     y = mul(&p->sum[1], &t, &p_);
-    x = mul(&x, &(num){{1}}, &p_);
-    y = mul(&y, &(num){{1}}, &p_);
     bad = 1 ^ on_curve(&x, &y);
     r = x;
     over = once_less(&r, 0, &n_);
     t = mul(&r, &n_.square, &n_);
     t = mul(&t, &p->key, &n_);
     t = add(&t, &p->digest, &n_);
-    s = divide(&t, &p->k, &n_);
+    inverse[1] = mul(&inverse[1], &n_.square, &n_);
+    s = mul(&t, &inverse[1], &n_);
     high = subtract(&t, &half_n, &s);
     (void)subtract(&t, &n_.m.m, &s);
     choose(&s, mask_of(high), &t, &s); /* K-9 */
@@ -277,6 +282,7 @@ bool cm_secp_finish(uint8_t sig[64], uint8_t *recid, cm_secp_parts *p)
     to_bytes(sig + 32, &s);
     *recid = (uint8_t)(over << 1 | ((y.v[0] & 1) ^ high));
     cm_wipe(&t, sizeof t);
+    cm_wipe(inverse, sizeof inverse);
     CM_DECLASSIFY(&bad, sizeof bad);
     return bad == 0;
 }

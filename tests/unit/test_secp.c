@@ -222,6 +222,28 @@ static void inverses(void **state)
         }
 }
 
+static void inverses_by_two(void **state)
+{
+    const cm_p256_modulus *const m[2] = {&primes[0], &primes[1]};
+    uint8_t bytes[32];
+
+    (void)state;
+    for (unsigned i = 0; i < 2000; i++) {
+        cm_p256_num x[2] = {{{i}}, {{i / 2}}}, two[2], one;
+
+        for (unsigned j = 0; i >= 64 && j < 2; j++) {
+            draw(bytes);
+            x[j] = number(bytes);
+            x[j].v[3] >>= 1 + (i >> j) % 60;
+        }
+        cm_p256_inverse_two(two, x, m);
+        for (unsigned j = 0; j < 2; j++) {
+            one = cm_p256_inverse_var(&x[j], m[j]);
+            assert_memory_equal(&one, &two[j], sizeof one);
+        }
+    }
+}
+
 /* A key's signatures, the first by the library and the others by the table where there is one. */
 static void many_by_a_key(void **state)
 {
@@ -244,8 +266,9 @@ static void many_by_a_key(void **state)
 int main(void)
 {
     const struct CMUnitTest by_table[] = {
-        cmocka_unit_test(shaped_nonces), cmocka_unit_test(any_nonces), cmocka_unit_test(edges),
-        cmocka_unit_test(refused),       cmocka_unit_test(blinded),
+        cmocka_unit_test(shaped_nonces), cmocka_unit_test(any_nonces),
+        cmocka_unit_test(edges),         cmocka_unit_test(refused),
+        cmocka_unit_test(blinded),       cmocka_unit_test(inverses_by_two),
     };
     const struct CMUnitTest everywhere[] = {
         cmocka_unit_test(inverses),

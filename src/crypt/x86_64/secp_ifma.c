@@ -283,3 +283,38 @@ void cm_secp_multiply_ifma(cm_p256_num sum[3], const cm_secp_table *t, const cm_
     store(&sum[2], &w.s.z);
     cm_wipe(&w, sizeof w);
 }
+
+/* step59() of inverse.c in two lanes. */
+void cm_secp_steps_ifma(cm_secp_steps *s)
+{
+    const __m128i one = _mm_set1_epi64x(1), eight = _mm_set1_epi64x(8);
+    __m128i zeta = _mm_loadu_si128((const __m128i *)s->zeta);
+    __m128i f = _mm_loadu_si128((const __m128i *)s->f);
+    __m128i g = _mm_loadu_si128((const __m128i *)s->g);
+    __m128i u = eight, v = _mm_setzero_si128(), q = v, r = eight;
+
+    for (int i = 3; i < 62; i++) {
+        __m128i swaps = _mm_srai_epi64(zeta, 63);
+        __m128i odd = _mm_sub_epi64(_mm_setzero_si128(), _mm_and_si128(g, one));
+
+#define ADD_SIGNED(to, x) \
+    to = _mm_add_epi64(to, _mm_and_si128(_mm_sub_epi64(_mm_xor_si128(x, swaps), swaps), odd))
+        ADD_SIGNED(g, f);
+        ADD_SIGNED(q, u);
+        ADD_SIGNED(r, v);
+#undef ADD_SIGNED
+        swaps = _mm_and_si128(swaps, odd);
+        zeta = _mm_sub_epi64(_mm_xor_si128(zeta, swaps), one);
+        f = _mm_add_epi64(f, _mm_and_si128(g, swaps));
+        u = _mm_add_epi64(u, _mm_and_si128(q, swaps));
+        v = _mm_add_epi64(v, _mm_and_si128(r, swaps));
+        g = _mm_srli_epi64(g, 1);
+        u = _mm_slli_epi64(u, 1);
+        v = _mm_slli_epi64(v, 1);
+    }
+    _mm_storeu_si128((__m128i *)s->zeta, zeta);
+    _mm_storeu_si128((__m128i *)s->u, u);
+    _mm_storeu_si128((__m128i *)s->v, v);
+    _mm_storeu_si128((__m128i *)s->q, q);
+    _mm_storeu_si128((__m128i *)s->r, r);
+}
