@@ -4,7 +4,7 @@
 #include "base/os.h"
 #include "exchange.h"
 
-enum { SPARES = 64, ARENA = 48 << 20, ANSWER_MAX = 64 << 20, HEADERS = 4 };
+enum { SPARES = 128, ARENA = 48 << 20, ANSWER_MAX = 64 << 20, HEADERS = 4 };
 
 /* ---- their memory -------------------------------------------------------------------------- */
 

@@ -116,28 +116,41 @@ static cm_err node(void *self, uint8_t out[32], unsigned height, uint64_t i)
     return known ? CM_OKAY : store.node(store.self, out, height, i);
 }
 
-static cm_err make_receipt(cm_committer *c, cm_unit *u, uint64_t size, cm_view note)
+/* Of one receipt after the other. */
+typedef struct {
+    cm_buf proof, entry;
+} parts;
+
+static void parts_done(parts *p)
 {
-    CM_AUTO(cm_buf_free) cm_buf proof = {.max = 64 * 32};
-    CM_AUTO(cm_buf_free) cm_buf entry = {.max = CM_AUDIT_ENTRY_MAX};
+    cm_buf_free(&p->proof);
+    cm_buf_free(&p->entry);
+}
+
+static cm_err make_receipt(cm_committer *c, parts *p, cm_unit *u, uint64_t size, cm_view note)
+{
     cm_audit_entry logged = *u->entry;
     CM_AUTO(cm_buf_free) cm_buf r = {.max = CM_RECEIPT_MAX};
     const cm_tlog_source s = {node, c};
 
-    CM_TRY(cm_tlog_inclusion(&proof, &s, u->leaf, size));
+    p->proof.n = p->entry.n = 0;
+    CM_TRY(cm_tlog_inclusion(&p->proof, &s, u->leaf, size));
     logged.time_ms = u->time_ms;
-    CM_TRY(cm_audit_entry_encode(&entry, &logged));
-    CM_TRY(cm_receipt_put(&r, u->leaf, cm_buf_view(&proof), cm_buf_view(&entry), note));
+    CM_TRY(cm_audit_entry_encode(&p->entry, &logged));
+    CM_TRY(cm_receipt_put(&r, u->leaf, cm_buf_view(&p->proof), cm_buf_view(&p->entry), note));
     u->receipt = cm_buf_take(&r);
     return CM_OKAY;
 }
 
 static void deliver(cm_committer *c, const job *j, cm_err e, cm_view note)
 {
+    CM_AUTO(parts_done)
+    parts p = {.proof = {.max = 64 * 32}, .entry = {.max = CM_AUDIT_ENTRY_MAX}};
+
     c->source.size = j->size;
     for (cm_unit *u = j->receipts, *next; u; u = next) {
         next = u->next;
-        u->result = cm_ok(e) ? make_receipt(c, u, j->size, note) : e;
+        u->result = cm_ok(e) ? make_receipt(c, &p, u, j->size, note) : e;
         u->done(u);
     }
 }

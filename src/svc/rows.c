@@ -29,6 +29,7 @@ void cm_svc_rows_init(cm_svc *s)
     for (size_t i = 0; i < CM_SVC_SHARDS; i++)
         (void)pthread_mutex_init(&s->shard[i].lock, NULL);
     (void)pthread_mutex_init(&s->sessions_lock, NULL);
+    (void)pthread_mutex_init(&s->ids_lock, NULL);
 }
 
 static void let_go(cm_svc_row *r)
@@ -66,6 +67,7 @@ void cm_svc_rows_done(cm_svc *s)
         (void)pthread_mutex_destroy(&s->shard[i].lock);
     }
     (void)pthread_mutex_destroy(&s->sessions_lock);
+    (void)pthread_mutex_destroy(&s->ids_lock);
 }
 
 static uint64_t hash_of(cm_view key)

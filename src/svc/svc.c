@@ -226,6 +226,22 @@ static cm_err unproven(cm_call *c)
     return cm_quota_local(s->quota, key, s->o.attest_rate, c->state->now, &c->retry_after_ms);
 }
 
+/* Drawn by the dozen: of a draw, most is its beginning. */
+static cm_err new_id(cm_svc *s, uint8_t id[CM_SVC_ID])
+{
+    cm_err e = CM_OKAY;
+
+    (void)pthread_mutex_lock(&s->ids_lock);
+    if (s->ids_n == 0) {
+        e = cm_random(s->o.crypt, s->ids, sizeof s->ids);
+        s->ids_n = cm_ok(e) ? CM_SVC_IDS : 0;
+    }
+    if (cm_ok(e))
+        memcpy(id, s->ids[--s->ids_n], CM_SVC_ID);
+    (void)pthread_mutex_unlock(&s->ids_lock);
+    return e;
+}
+
 static cm_err start(struct cm_call_state *st)
 {
     cm_call *c = st->call;
@@ -237,7 +253,7 @@ static cm_err start(struct cm_call_state *st)
     if (st->tries == 0 && c->peer.address.n && c->op->auth != CM_AUTH_NONE)
         CM_TRY(cm_quota_local(s->quota, c->peer.address, s->o.address_rate, st->now,
                               &c->retry_after_ms));
-    CM_TRY(cm_random(s->o.crypt, st->id, sizeof st->id));
+    CM_TRY(new_id(s, st->id));
     st->tenant = cm_view_of("", 0);
     if (tenant && !cm_view_eq(tenant->view, CM_LIT(CM_SYSTEM_TENANT))) {
         CM_TRY(cm_svc_tenant_check(tenant->view));
@@ -412,7 +428,7 @@ static void set_leaf(struct cm_call_state *st)
         if (strcmp(a->type->fields[i].name, "leaf") == 0)
             cm_set_number(a, i, st->unit.leaf);
         if (st->unit.want_receipt && strcmp(a->type->fields[i].name, "receipt") == 0 &&
-            cm_ok(cm_arena_copy(st->call->arena, &a->v[i].view, cm_buf_view(&st->unit.receipt))))
+            cm_ok(cm_arena_adopt(st->call->arena, &a->v[i].view, &st->unit.receipt)))
             a->v[i].set = true;
     }
     cm_buf_free(&st->unit.receipt);

@@ -29,6 +29,7 @@ typedef struct cm_svc_row {
     struct cm_svc_row *next;
 } cm_svc_row;
 
+enum { CM_SVC_ID = 16, CM_SVC_IDS = 64 };
 enum { CM_SVC_SHARDS = 16, CM_SVC_SLOTS = 256, CM_SVC_SHARD_ROWS = 512, CM_SVC_SESSIONS = 65536 };
 
 typedef struct {
@@ -55,6 +56,9 @@ struct cm_svc {
     pthread_mutex_t sessions_lock; /* over the sessions and their windows */
     cm_svc_session *session[CM_SVC_SLOTS];
     size_t sessions_n;
+    pthread_mutex_t ids_lock; /* over ids: of calls to come */
+    uint8_t ids[CM_SVC_IDS][CM_SVC_ID];
+    size_t ids_n;
     atomic_uint_fast64_t calls, refused, retries, cached;
 };
 
@@ -108,7 +112,7 @@ struct cm_call_state {
     unsigned tries, round;
     atomic_int turn; /* who goes on: whoever submitted, or whoever is called back */
     uint64_t now;
-    uint8_t id[16];
+    uint8_t id[CM_SVC_ID];
     cm_svc_who who;
     cm_svc_who before; /* of a stream that goes on: who it is for */
     bool resumed;

@@ -8,8 +8,15 @@ struct block {
     size_t cap, used;
 };
 
+/* What was made elsewhere, in order to be freed with the rest. */
+struct adopted {
+    struct adopted *next;
+    cm_buf b;
+};
+
 struct cm_arena {
     struct block *top;
+    struct adopted *adopted;
     size_t max, total;
 };
 
@@ -73,6 +80,20 @@ cm_err cm_arena_copy(cm_arena *a, cm_view *out, cm_view v)
     return CM_OKAY;
 }
 
+cm_err cm_arena_adopt(cm_arena *a, cm_view *out, cm_buf *b)
+{
+    struct adopted *x;
+
+    if (b->cap > a->max - a->total)
+        return CM_FAIL(MSG_LIMIT);
+    CM_TRY(cm_arena_get(a, &x, sizeof *x));
+    *x = (struct adopted){.next = a->adopted, .b = cm_buf_take(b)};
+    a->adopted = x;
+    a->total += CM_MIN(x->b.cap, a->max - a->total);
+    *out = cm_buf_view(&x->b);
+    return CM_OKAY;
+}
+
 static void wipe(struct block *b)
 {
     cm_wipe(bytes_of(b), b->used);
@@ -94,6 +115,9 @@ void cm_arena_reset(cm_arena *a)
 {
     struct block *keep = to_keep(a->top), *older;
 
+    for (struct adopted *x = a->adopted; x; x = x->next)
+        cm_buf_free(&x->b);
+    a->adopted = NULL;
     for (struct block *b = a->top; b; b = older) {
         older = b->older;
         wipe(b);

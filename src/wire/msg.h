@@ -77,6 +77,8 @@ typedef struct cm_arena cm_arena;
 CM_MUST cm_err cm_arena_new(cm_arena **out, size_t max);
 CM_MUST cm_err cm_arena_get(cm_arena *a, void *out, size_t n);
 CM_MUST cm_err cm_arena_copy(cm_arena *a, cm_view *out, cm_view v);
+/** The same without a copy: b is empty then, and what it held wiped and freed with the rest. */
+CM_MUST cm_err cm_arena_adopt(cm_arena *a, cm_view *out, cm_buf *b);
 void cm_arena_reset(cm_arena *a); /* wipes; keeps one block, of 32 KiB at most */
 void cm_arena_free(cm_arena *a);
 void cm_arena_free_ptr(cm_arena **a);

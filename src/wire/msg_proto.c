@@ -333,12 +333,28 @@ static cm_err write_field(cm_buf *b, struct writer *w)
     return f->type == CM_F_MSG || count == 0 ? CM_OKAY : put_plain(b, f, v);
 }
 
+/* About what the message's own fields take, so that they find room without growing for each. */
+static size_t own_size(const cm_msg *m)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < m->type->n; i++)
+        if (m->v[i].set && cm_msg_is_view(&m->type->fields[i]) &&
+            !cm_msg_repeated(&m->type->fields[i]))
+            n += m->v[i].view.n + 12;
+        else if (m->v[i].set)
+            n += 12;
+    return n;
+}
+
 cm_err cm_msg_to_proto(cm_buf *out, const cm_msg *m)
 {
     struct writer w = {.depth = 1};
-    size_t before = out->n;
+    size_t before = out->n, room = own_size(m);
     cm_err e = CM_OKAY;
 
+    if (room <= out->max - out->n)
+        CM_TRY(cm_buf_reserve(out, room));
     memcpy(&w.stack[0].m, &m, sizeof m);
     while (w.depth > 0 && cm_ok(e)) {
         if (w.stack[w.depth - 1].field < w.stack[w.depth - 1].m->type->n) {

@@ -525,6 +525,34 @@ static void the_arena_is_bounded_and_wiped(void **state)
     cm_arena_free(a);
 }
 
+/* What was made elsewhere counts, and goes with the rest. */
+static void the_arena_adopts(void **state)
+{
+    CM_AUTO(cm_buf_free) cm_buf b = {.max = 20000};
+    cm_arena *a;
+    cm_view v, w;
+    uint8_t *p;
+
+    (void)state;
+    OK(cm_arena_new(&a, 20000));
+    for (unsigned i = 0; i < 2; i++) {
+        OK(cm_buf_append(&b, CM_LIT("first")));
+        OK(cm_arena_adopt(a, &v, &b));
+        assert_int_equal(b.n + b.cap, 0);
+        OK(cm_buf_reserve(&b, 9000));
+        OK(cm_buf_append(&b, CM_LIT("second")));
+        OK(cm_arena_adopt(a, &w, &b));
+        assert_true(cm_view_eq(v, CM_LIT("first")) && cm_view_eq(w, CM_LIT("second")));
+        OK(cm_buf_reserve(&b, 9000));
+        IS(cm_arena_adopt(a, &w, &b), MSG_LIMIT);
+        assert_true(b.cap >= 9000); /* still the caller's */
+        cm_buf_free(&b);
+        IS(cm_arena_get(a, &p, 9000), MSG_LIMIT);
+        cm_arena_reset(a);
+    }
+    cm_arena_free(a);
+}
+
 /* A secret in a request is gone with the arena: its text too, not only its value. */
 static void secrets_leave_with_the_arena(void **state)
 {
@@ -610,6 +638,7 @@ int main(void)
         cmocka_unit_test(path_fields_come_later),
         cmocka_unit_test(check_finds_what_code_did_wrong),
         cmocka_unit_test(the_arena_is_bounded_and_wiped),
+        cmocka_unit_test(the_arena_adopts),
         cmocka_unit_test(secrets_leave_with_the_arena),
         cmocka_unit_test(outputs_stay_on_failure),
         cmocka_unit_test(descriptions),
