@@ -79,22 +79,22 @@ complete_words() {
         _casemate
         printf "%s\n" "${COMPREPLY[@]}"' bash "$@" | sort
 }
-has() {
+completes() {
     local word=$1
     shift
     complete_words "$@" | grep -xF -- "$word" >/dev/null || die "no $word after: $*"
 }
 touch model.gguf
-has seal casemate ''
-has key casemate k
-has fingerprint casemate key ''
-has --keyless-verify casemate seal --key
-has 3 casemate seal --tier ''
-has model.gguf casemate seal mod
-has model.gguf casemate seal --to mod
-has X-Wing casemate key new --type X
-has --dns casemate cert server --d
-has --tensor casemate cat model.gguf --
+completes seal casemate ''
+completes key casemate k
+completes fingerprint casemate key ''
+completes --keyless-verify casemate seal --key
+completes 3 casemate seal --tier ''
+completes model.gguf casemate seal mod
+completes model.gguf casemate seal --to mod
+completes X-Wing casemate key new --type X
+completes --dns casemate cert server --d
+completes --tensor casemate cat model.gguf --
 [ "$(complete_words casemate seal --tier 9)" = '' ] || die 'completed what is not there'
 for shell in zsh fish; do
     case $shell in

@@ -13,9 +13,9 @@ token kms
 hash_of() { sha256sum "$module" | cut -d' ' -f1; }
 # entries HASH: how often the log has the module with it
 entries() { casemate audit tail --tenant system -n 900 | grep -c "DeviceSeen.*$module.*$1" || true; }
-# has N HASH: so often, now or soon
-has() {
-    for _ in $(seq 150); do
+# seen N HASH: so often, now or soon
+seen() {
+    for _ in $(seq 3000); do
         [ "$(entries "$2")" != "$1" ] || return 0
         sleep 0.4
     done
@@ -32,23 +32,23 @@ launch_on kms
 ready
 export CASEMATE_SERVER=$dir/admin.json
 first=$(hash_of)
-has 1 "$first"
+seen 1 "$first"
 casemate audit tail --tenant system -n 900 | has 'DeviceSeen.*hsm.*root.*SoftHSM.*kms.*' || die 'the token is not named'
 finish
 pin "$first"
 launch_on kms
 ready
-has 2 "$first"
+seen 2 "$first"
 keyd=$(sed -n 's/.*keyd_started pid=//p' "$WORK/log" | tail -1)
 kill -9 "$keyd"
-has 3 "$first"
+seen 3 "$first"
 finish
 
 # ---- another file: not the one that was configured
 printf '\0' >>"$module"
 second=$(hash_of)
 launch_on kms
-for _ in $(seq 600); do
+for _ in $(seq 3000); do
     grep -q HSM_MODULE_OTHER "$WORK/log" && break
     sleep 0.1
 done
@@ -60,7 +60,7 @@ finish
 pin "$second"
 launch_on kms
 ready
-has 1 "$second"
-has 3 "$first"
+seen 1 "$second"
+seen 3 "$first"
 finish
 echo 'ok'
