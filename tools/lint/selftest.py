@@ -42,6 +42,8 @@ CLEAN = {
     "tests/unit/test_a.c": "/* B-1 */\nint main(void) {\n    return 0;\n}\n",
     "tools/x.sh": "#!/bin/sh\nexit 0\n",
     "tools/y.py": "print(1)\n",
+    "tests/e2e/lib.sh": "#!/bin/sh\nhas() {\n    grep x >/dev/null\n}\n",
+    "tests/e2e/x.sh": "#!/bin/sh\nprintf '%s\\n' a | sed -n 1p\n",
 }
 CLEAN["src/base/a.c"] = CLEAN["src/base/a.c"].replace("int cm_no = CM_NO_MEMORY;\n",
                                                       "const int cm_no = CM_NO_MEMORY;\n")
@@ -100,6 +102,9 @@ PLANTED = [
     ("spaces", "src/crypt/c.c", "int cm_x; \n", "space at the end"),
     ("spaces", "src/crypt/c.c", "\tint cm_x;\n", "a tab"),
     ("scripts", "tools/x.sh", "if\n", "x.sh"),
+    ("scripts", "tests/e2e/x.sh", "yes | grep -vq no\n", "x.sh:3: a reader that leaves early"),
+    ("scripts", "tests/e2e/x.sh", "yes |\n    cat | head -1\n", "x.sh:4: a reader that leaves early"),
+    ("scripts", "tests/e2e/x.sh", "has() { true; }\n", "x.sh: has() is lib.sh's"),
     ("scripts", "tools/y.py", "def\n", "y.py"),
     ("places", "spec/base.md", "from http://deb." + "debian.org/\n", "registry host"),
     ("places", "spec/base.md", "in /wo" + "rk/x\n", "one machine"),

@@ -157,6 +157,23 @@ def spaces(tree):
     return found
 
 
+# Who leaves before the end kills who writes, now and then; under pipefail that is a failure.
+LEAVES = re.compile(r"\|\s*(?:grep\s+(?:-\S+\s+)*-[a-zA-Z]*[qm]|grep\s+.*--quiet|head\s+-(?:n\s*)?\d"
+                    r"|sed\s+(?:-\w+\s+)*'?\d*q)")
+SHARED = re.compile(r"^(\w+)\(\)", re.M)
+
+
+def pipes(tree, name):
+    """Of the tests' scripts: readers that leave early, and functions of lib.sh's made anew."""
+    found = [f"{name}:{number}: a reader that leaves early: | has PATTERN, | sed -n 1p"
+             for number, line in numbered(tree, name) if LEAVES.search(line.split(" #")[0])]
+    library = "tests/e2e/lib.sh"
+    if name.startswith("tests/e2e/") and name != library and library in tree.files():
+        again = set(SHARED.findall(tree.text(name))) & set(SHARED.findall(tree.text(library)))
+        found += [f"{name}: {one}() is lib.sh's" for one in sorted(again)]
+    return found
+
+
 def shell(tree, name):
     interpreter = "bash" if "bash" in tree.text(name).split("\n", 1)[0] else "sh"
     out = run(interpreter, "-n", name, cwd=tree.root)
@@ -178,4 +195,6 @@ def scripts(tree):
                 found.append(f"{name}: {out.stdout.splitlines()[-1]}")
         elif name.endswith(".sh") or name in ("do", ".ci/run"):
             found += shell(tree, name)
+            if name.startswith("tests/"):
+                found += pipes(tree, name)
     return found
