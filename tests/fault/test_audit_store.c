@@ -83,7 +83,7 @@ static void wait_healthy(t_log *l)
     for (unsigned i = 0; cm_failed(cm_committer_health(l->committer)); i++) {
         const struct timespec ms = {.tv_nsec = 2000000};
 
-        assert_true(i < 5000);
+        assert_true(i < 60000);
         (void)nanosleep(&ms, NULL);
     }
 }

@@ -266,7 +266,7 @@ static void test_suspected(void **state)
     l = node(t_pg_database(&pg, "suspected"));
     cm_committer_suspect(l->committer, CM_FAIL(STORE_UNREACHABLE));
     assert_true(cm_failed(cm_committer_health(l->committer)));
-    for (int i = 0; i < 6000 && cm_failed(cm_committer_health(l->committer)); i++)
+    for (int i = 0; i < 24000 && cm_failed(cm_committer_health(l->committer)); i++)
         usleep(5000);
     e = cm_committer_commit(l->committer, &u);
     assert_string_equal(cm_err_name(e), "OK");

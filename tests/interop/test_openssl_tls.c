@@ -15,7 +15,7 @@
 
 #define assert_good(e) assert_string_equal(cm_err_name(e), "OK")
 
-enum { SKIPPED = 77, DAY = 86400, TRIES = 200, PAUSE_US = 50000, PORT_TEXT = 32 };
+enum { SKIPPED = 77, DAY = 86400, TRIES = 2400, PAUSE_US = 50000, PORT_TEXT = 32 };
 
 static const char *ssl;
 static char dir[T_PATH];

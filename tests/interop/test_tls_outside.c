@@ -26,7 +26,7 @@
 #define assert_reason(e, reason) assert_string_equal(cm_err_name(e), #reason)
 #define assert_good(e)           assert_string_equal(cm_err_name(e), "OK")
 
-enum { SKIPPED = 77, WAIT_MS = 5000, TRIES = 200, PAUSE_US = 50000, LOAD = 120 };
+enum { SKIPPED = 77, WAIT_MS = 60000, TRIES = 2400, PAUSE_US = 50000, LOAD = 120 };
 
 static const char *ssl;
 static char dir[T_PATH];

@@ -21,12 +21,12 @@ class Server:
 
     def stop(self):
         self.process.stdin.close()
-        if self.process.wait(20) != 0:
+        if self.process.wait(300) != 0:
             sys.exit(f"the server ended with {self.process.returncode}")
 
 
 def output(*command, **more):
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=60, **more).stdout
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=300, **more).stdout
 
 
 # ---- curl
@@ -96,7 +96,7 @@ def grpc_calls(grpc, channel, pb):
     say = unary(channel, "/casemate.test.v1.Probe/Say", pb.Sample)
     m = pb.Sample(name="ä", data=bytes(range(200)), numbers=[1, 2**64 - 1], kind=2,
                   inners=[pb.Inner(id=3)])
-    answer, call = say.with_call(m, metadata=[("x-a", "b")], timeout=10)
+    answer, call = say.with_call(m, metadata=[("x-a", "b")], timeout=300)
     assert answer == m
     assert dict(call.initial_metadata())["x-probe"] == "yes"
     for _ in range(300):

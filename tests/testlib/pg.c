@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { TRIES = 300, PAUSE_US = 50000 };
+enum { TRIES = 6000, PAUSE_US = 50000 };
 
 static void must(bool ok, const char *what)
 {

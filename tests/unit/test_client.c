@@ -24,7 +24,7 @@
 #define assert_reason(e, reason) assert_string_equal(cm_err_name(e), #reason)
 #define assert_good(e)           assert_string_equal(cm_err_name(e), "OK")
 
-enum { TEXT = 32 << 10, ANSWERS = 8, WAIT_MS = 5000 };
+enum { TEXT = 32 << 10, ANSWERS = 8, WAIT_MS = 60000 };
 
 #define OK_EMPTY "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 #define OK_HI    "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nhi"
@@ -533,7 +533,7 @@ static void fails(const char *url, const cm_certs *roots, cm_tls_policy policy, 
                   const char *text)
 {
     const cm_client_options o = {
-        .url = cm_view_str(url), .roots = roots, .policy = policy, .call_ms = 1500};
+        .url = cm_view_str(url), .roots = roots, .policy = policy, .call_ms = WAIT_MS};
     CM_AUTO(cm_client_answer_free) cm_client_answer a = {0};
     CM_AUTO(cm_client_free_ptr) cm_client *k = NULL;
 

@@ -101,7 +101,7 @@ static cm_err soon(struct up *u, cm_view blob)
 {
     cm_err e = unwrap(u, blob);
 
-    for (unsigned i = 0; i < 3000 && cm_is(e, CM_HSM_DOWN); i++) {
+    for (unsigned i = 0; i < 12000 && cm_is(e, CM_HSM_DOWN); i++) {
         pause_ms(10);
         e = unwrap(u, blob);
     }

@@ -22,7 +22,7 @@
 #define OK(x)       assert_string_equal(cm_err_name(x), "OK")
 #define FAILS(r, x) assert_string_equal(cm_err_name(x), #r)
 
-enum { HELD = 16 };
+enum { HELD = 16, PATIENCE_MS = 60000, IDLE_MS = 700 };
 
 struct fixture {
     char dir[T_PATH], path[T_PATH + 16];
@@ -115,7 +115,9 @@ static void *run(void *arg)
     return NULL;
 }
 
-static int start(void **state)
+/* A server that gives its peers a minute for all but what the test is about: this machine may be
+ * busy. */
+static int start_limited(unsigned request_ms, unsigned idle_ms, unsigned write_ms)
 {
     cm_server_options o = {
         .now_s = now_s,
@@ -124,13 +126,12 @@ static int start(void **state)
             .request = request, .cancelled = cancelled, .refused = refused, .drained = drained}};
     cm_server_listener l = {.local = true};
 
-    (void)state;
     f = (struct fixture){.limits = cm_server_limits_default};
     t_mkdir(f.dir);
     snprintf(f.path, sizeof f.path, "unix:%s/s", f.dir);
-    f.limits.request_ms = 300;
-    f.limits.idle_ms = 700;
-    f.limits.write_ms = 500;
+    f.limits.request_ms = request_ms;
+    f.limits.idle_ms = idle_ms;
+    f.limits.write_ms = write_ms;
     o.limits = f.limits;
     OK(cm_loop_new(&f.loop));
     OK(cm_metrics_new(&f.metrics, cm_server_metrics, CM_SM_COUNT));
@@ -141,6 +142,30 @@ static int start(void **state)
     OK(cm_server_listen(f.server, &l));
     assert_int_equal(pthread_create(&f.thread, NULL, run, NULL), 0);
     return 0;
+}
+
+static int start(void **state)
+{
+    (void)state;
+    return start_limited(PATIENCE_MS, PATIENCE_MS, PATIENCE_MS);
+}
+
+static int start_hurried(void **state)
+{
+    (void)state;
+    return start_limited(300, PATIENCE_MS, PATIENCE_MS);
+}
+
+static int start_idle(void **state)
+{
+    (void)state;
+    return start_limited(PATIENCE_MS, IDLE_MS, PATIENCE_MS);
+}
+
+static int start_unread(void **state)
+{
+    (void)state;
+    return start_limited(PATIENCE_MS, PATIENCE_MS, 500);
 }
 
 static int stop(void **state)
@@ -200,7 +225,7 @@ static bool answers(int fd, const char *text)
 {
     bool end;
 
-    return hear(fd, text, 20000, &end) > 0;
+    return hear(fd, text, PATIENCE_MS, &end) > 0;
 }
 
 static bool ends(int fd, int ms)
@@ -213,7 +238,7 @@ static bool ends(int fd, int ms)
 
 static int64_t closed_for(size_t label)
 {
-    for (int i = 0; i < 2000; i++) {
+    for (int i = 0; i < 6000; i++) {
         int64_t n = cm_metric_sum(f.metrics, CM_SM_CLOSED, label, 0);
 
         if (n)
@@ -238,7 +263,7 @@ static void test_answers_and_keeps_alive(void **state)
     }
     say(fd, "GET /a HTTP/1.1\r\nHost: x\r\n\r\nGET /b HTTP/1.1\r\nHost: x\r\nConnection: "
             "close\r\n\r\n");
-    assert_true(ends(fd, 20000));
+    assert_true(ends(fd, PATIENCE_MS));
     assert_int_equal(atomic_load(&f.requests), 5);
     close(fd);
 }
@@ -253,7 +278,7 @@ static void test_large_answer_to_slow_reader(void **state)
     say(fd, "GET /big HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     for (int i = 0; i < 3; i++)
         (void)usleep(100000); /* its socket is full by now */
-    n = hear(fd, NULL, 20000, &end);
+    n = hear(fd, NULL, PATIENCE_MS, &end);
     assert_true(end);
     assert_true(n > 1 << 20);
     close(fd);
@@ -262,15 +287,15 @@ static void test_large_answer_to_slow_reader(void **state)
 /* A head that comes byte by byte ends by the clock, however lively it is. */
 static void test_slow_loris_head(void **state)
 {
-    const char *text = "GET / HTTP/1.1\r\nHost: x\r\nA: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
     int fd = dial(), sent = 0;
 
     (void)state;
-    while (text[sent] && send(fd, text + sent, 1, MSG_NOSIGNAL) == 1) {
+    say(fd, "GET / HTTP/1.1\r\nHost: x\r\nA: ");
+    while (sent < 2000 && send(fd, "a", 1, MSG_NOSIGNAL) == 1) {
         sent++;
         (void)usleep(30000);
     }
-    assert_true(text[sent] != 0);
+    assert_true(sent < 2000);
     assert_true(closed_for(FOR_SLOW) == 1);
     assert_int_equal(atomic_load(&f.requests), 0);
     close(fd);
@@ -279,37 +304,50 @@ static void test_slow_loris_head(void **state)
 /* A body may take its time as long as it keeps up body_rate. */
 static void test_body_rate(void **state)
 {
-    char chunk[200];
+    static char chunk[20000];
     int fd = dial(), i;
 
     (void)state;
     memset(chunk, 'x', sizeof chunk);
-    say(fd, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 4000\r\n\r\n");
-    for (i = 0; i < 20; i++) { /* 2000 bytes a second: twice what is asked for */
+    say(fd, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n");
+    for (i = 0; i < 10; i++) { /* over a second, and each gives leave for 20 more */
         assert_int_equal(send(fd, chunk, sizeof chunk, MSG_NOSIGNAL), sizeof chunk);
         (void)usleep(100000);
     }
     assert_true(answers(fd, "xxxx"));
-    say(fd, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 4000\r\n\r\n");
-    for (i = 0; i < 40; i++) { /* 100 bytes a second */
+    close(fd);
+    fd = dial();
+    say(fd, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 8000\r\n\r\n");
+    for (i = 0; i < 600; i++) { /* 100 bytes a second */
         if (send(fd, chunk, 10, MSG_NOSIGNAL) != 10)
             break;
         (void)usleep(100000);
     }
-    assert_true(i < 40);
+    assert_true(i < 600);
     assert_int_equal(closed_for(FOR_SLOW), 1);
     close(fd);
 }
 
+static uint64_t now_ms(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
 static void test_idle(void **state)
 {
+    enum { SLACK_MS = 100 }; /* a loop's clock is as old as its last event */
     int fd = dial();
+    uint64_t begun;
 
     (void)state;
     say(fd, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    begun = now_ms();
     assert_true(answers(fd, "hello"));
-    assert_false(ends(fd, 300));
-    assert_true(ends(fd, 20000));
+    assert_true(ends(fd, PATIENCE_MS));
+    assert_true(now_ms() - begun >= IDLE_MS - SLACK_MS);
     close(fd);
 }
 
@@ -345,10 +383,10 @@ static void test_gone_peer_cancels(void **state)
 
     (void)state;
     say(fd, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
-    for (int i = 0; i < 3000 && atomic_load(&f.requests) == 0; i++)
+    for (int i = 0; i < 6000 && atomic_load(&f.requests) == 0; i++)
         (void)usleep(10000);
     close(fd);
-    for (int i = 0; i < 3000 && atomic_load(&f.cancelled) == 0; i++)
+    for (int i = 0; i < 6000 && atomic_load(&f.cancelled) == 0; i++)
         (void)usleep(10000);
     assert_int_equal(atomic_load(&f.cancelled), 1);
 }
@@ -359,7 +397,7 @@ static void test_garbage_is_answered_and_closed(void **state)
 
     (void)state;
     say(fd, "\x16\x03\x01\x02\x00 this is TLS\r\n\r\n");
-    assert_true(ends(fd, 20000));
+    assert_true(ends(fd, PATIENCE_MS));
     assert_int_equal(atomic_load(&f.requests), 0);
     close(fd);
 }
@@ -386,10 +424,10 @@ static void test_drain_finishes(void **state)
     say(idle, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_true(answers(idle, "hello"));
     say(busy, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
-    for (int i = 0; i < 3000 && f.held_n == 0; i++)
+    for (int i = 0; i < 6000 && f.held_n == 0; i++)
         (void)usleep(10000);
-    drain(5000);
-    assert_true(ends(idle, 20000));
+    drain(PATIENCE_MS);
+    assert_true(ends(idle, PATIENCE_MS));
     more = socket(AF_UNIX, SOCK_STREAM, 0);
     snprintf(sa.sun_path, sizeof sa.sun_path, "%.100s", f.path + 5);
     assert_int_equal(connect(more, (struct sockaddr *)&sa, sizeof sa), -1);
@@ -397,8 +435,8 @@ static void test_drain_finishes(void **state)
     f.letting_go.run = release;
     cm_loop_post(f.loop, &f.letting_go);
     assert_true(answers(busy, "late"));
-    assert_true(ends(busy, 20000));
-    for (int i = 0; i < 3000 && !atomic_load(&f.drained); i++)
+    assert_true(ends(busy, PATIENCE_MS));
+    for (int i = 0; i < 6000 && !atomic_load(&f.drained); i++)
         (void)usleep(10000);
     assert_int_equal(atomic_load(&f.drained), 1);
     close(busy);
@@ -412,11 +450,11 @@ static void test_drain_has_a_deadline(void **state)
 
     (void)state;
     say(busy, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
-    for (int i = 0; i < 3000 && f.held_n == 0; i++)
+    for (int i = 0; i < 6000 && f.held_n == 0; i++)
         (void)usleep(10000);
     drain(200);
-    assert_true(ends(busy, 20000));
-    for (int i = 0; i < 3000 && !atomic_load(&f.drained); i++)
+    assert_true(ends(busy, PATIENCE_MS));
+    for (int i = 0; i < 6000 && !atomic_load(&f.drained); i++)
         (void)usleep(10000);
     assert_int_equal(atomic_load(&f.drained), 1);
     assert_int_equal(atomic_load(&f.cancelled), 1);
@@ -433,7 +471,7 @@ static void flood(const uint8_t *frame, size_t n)
     assert_int_equal(send(fd, "\0\0\0\4\0\0\0\0\0", 9, MSG_NOSIGNAL), 9);
     for (int i = 0; i < 20000 && !cut; i++)
         cut = send(fd, frame, n, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)n && errno != EAGAIN;
-    assert_true(cut || ends(fd, 20000));
+    assert_true(cut || ends(fd, PATIENCE_MS));
     close(fd);
 }
 
@@ -467,10 +505,11 @@ static void test_addresses(void **state)
     OK(cm_socket_name(name, sizeof name, fd));
     assert_int_equal(strncmp(name, "127.0.0.1:", 10), 0);
     close(fd);
-    OK(cm_socket_listen(&fd, "[::1]:0"));
-    OK(cm_socket_name(name, sizeof name, fd));
-    assert_int_equal(strncmp(name, "[::1]:", 6), 0);
-    close(fd);
+    if (cm_ok(cm_socket_listen(&fd, "[::1]:0"))) { /* a machine may be without */
+        OK(cm_socket_name(name, sizeof name, fd));
+        assert_int_equal(strncmp(name, "[::1]:", 6), 0);
+        close(fd);
+    }
     FAILS(RUN_LISTEN, cm_socket_listen(&fd, f.path)); /* somebody listens there */
 }
 
@@ -479,7 +518,7 @@ static int accept_one(int fd)
 {
     struct pollfd p = {.fd = fd, .events = POLLIN};
 
-    assert_int_equal(poll(&p, 1, 10000), 1);
+    assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
     return accept(fd, NULL, NULL);
 }
 
@@ -510,11 +549,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_SERVER(test_answers_and_keeps_alive),
         WITH_SERVER(test_large_answer_to_slow_reader),
-        WITH_SERVER(test_slow_loris_head),
-        WITH_SERVER(test_body_rate),
-        WITH_SERVER(test_idle),
-        WITH_SERVER(test_busy_is_not_idle),
-        WITH_SERVER(test_unread_answers),
+        cmocka_unit_test_setup_teardown(test_slow_loris_head, start_hurried, stop),
+        cmocka_unit_test_setup_teardown(test_body_rate, start_hurried, stop),
+        cmocka_unit_test_setup_teardown(test_idle, start_idle, stop),
+        cmocka_unit_test_setup_teardown(test_busy_is_not_idle, start_idle, stop),
+        cmocka_unit_test_setup_teardown(test_unread_answers, start_unread, stop),
         WITH_SERVER(test_gone_peer_cancels),
         WITH_SERVER(test_garbage_is_answered_and_closed),
         WITH_SERVER(test_drain_finishes),

@@ -207,7 +207,7 @@ static void test_sampling(void **state)
         cm_trace_submit(t, &s);
         cm_trace_submit(t, &theirs); /* whose caller does not want it */
     }
-    for (int i = 0; i < 300; i++) {
+    for (int i = 0; i < 6000; i++) {
         cm_trace_stats_of(t, &stats);
         if (stats.sent == 10)
             break;
@@ -241,7 +241,7 @@ static void test_refusing_collector(void **state)
     (void)state;
     peer.answer = "HTTP/1.1 503 No\r\n\r\n";
     cm_trace_submit(t, &s);
-    for (int i = 0; i < 300 && stats.failed == 0; i++) {
+    for (int i = 0; i < 6000 && stats.failed == 0; i++) {
         cm_trace_stats_of(t, &stats);
         (void)usleep(10000);
     }
