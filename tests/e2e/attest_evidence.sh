@@ -27,7 +27,7 @@ mount_tsm() {
     unmount
     "$CASEMATE_FUSE_TSM" "$1" "$2" "$3" "$4" tsm -f -s >fuse.log 2>&1 &
     pid=$!
-    for _ in $(seq 1 600); do
+    for _ in $(seq 3000); do
         mountpoint -q tsm && return 0
         kill -0 "$pid" 2>/dev/null || break
         sleep 0.1
@@ -122,7 +122,7 @@ swtpm socket --tpm2 --tpmstate "dir=$WORK/tpm" --flags startup-clear,not-need-in
     --server "type=unixio,path=$WORK/tpm/s,disconnect" \
     --ctrl "type=unixio,path=$WORK/tpm/s.ctrl" --log "file=$WORK/tpm.log" &
 tpm_pid=$!
-for _ in $(seq 1 600); do
+for _ in $(seq 3000); do
     [ -S tpm/s ] && [ -S tpm/s.ctrl ] && break
     kill -0 "$tpm_pid" || die "$(cat tpm.log)"
     sleep 0.1

@@ -55,7 +55,7 @@ PY
     pcscd=$!
     python3 "$emulator" $((0x8C7B)) "$WORK/card" 2>"$WORK/card.log" &
     cards=$!
-    for _ in $(seq 600); do
+    for _ in $(seq 3000); do
         if [ -S "$WORK/card" ] && [ -S /run/pcscd/pcscd.comm ]; then
             return
         fi
@@ -82,7 +82,7 @@ pkcs11() { pkcs11-tool --module "$opensc" "$@" 2>>"$WORK/tool.log"; }
 
 # until_slots TEXT: OpenSC says so of its slots
 until_slots() {
-    for _ in $(seq 300); do
+    for _ in $(seq 3000); do
         if pkcs11 -L 2>&1 | has -- "$1"; then
             return
         fi
@@ -105,7 +105,7 @@ card_in() {
 
 card_out() {
     card remove >/dev/null
-    for _ in $(seq 300); do
+    for _ in $(seq 3000); do
         pkcs11 -L 2>&1 | has 'serial num' || return 0
         sleep 0.1
     done

@@ -18,7 +18,7 @@ serve() {
     : >"$name.log"
     "$ssl" s_server -accept 127.0.0.1:0 -cert web.crt -key web.pem "$@" >"$name.log" 2>&1 </dev/null &
     started+=($!)
-    for _ in $(seq 300); do
+    for _ in $(seq 6000); do
         port=$(sed -n 's/^ACCEPT 127.0.0.1:\([0-9]*\).*/\1/p' "$name.log")
         [ -z "$port" ] || return 0
         sleep 0.05
@@ -34,7 +34,7 @@ relay() {
     casemate proxy --json "$@" >"$name.out" 2>"$name.err" </dev/null &
     proxy=$!
     started+=("$proxy")
-    for _ in $(seq 300); do
+    for _ in $(seq 6000); do
         port=$(sed -n 's/.*"listening","address":"[^"]*:\([0-9]*\)".*/\1/p' "$name.out")
         [ -z "$port" ] || return 0
         sleep 0.05
@@ -61,7 +61,7 @@ serve old -tls1_2 -cipher 'ALL:@SECLEVEL=0' -rev
 old=$port
 
 # ---- doctor: what it finds, and the exit code of the first thing that is wrong
-casemate doctor "https://localhost:$hybrid" --ca root.crt --timeout 1 --json >d.json 2>&1 || true
+casemate doctor "https://localhost:$hybrid" --ca root.crt --timeout 10 --json >d.json 2>&1 || true
 json d.json 'any(x.get("check") == "key exchange" and "X25519MLKEM768" in x["found"] for x in e)'
 json d.json 'any(x.get("check") == "certificate" and "ML-DSA-65" in x["found"] for x in e)'
 json d.json 'any(x.get("check") == "trust" and x["verdict"] == "ok" for x in e)'
@@ -76,7 +76,7 @@ expect 3 'agrees to MLKEM768' casemate doctor "https://localhost:$strict" --ca r
 expect 4 'has no address' casemate doctor https://nowhere.invalid
 expect 2 'no URL of a server' casemate doctor localhost:1
 expect 0 'grpcio' casemate doctor --clients
-casemate doctor "https://localhost:$strict" --ca root.crt --policy strict --timeout 1 --json \
+casemate doctor "https://localhost:$strict" --ca root.crt --policy strict --timeout 10 --json \
     >s.json 2>&1 || true
 json s.json 'any(x.get("check") == "key exchange" and x["found"].startswith("MLKEM768") for x in e)'
 
@@ -96,7 +96,7 @@ bad = []
 def one(i):
     line = first + b" %d " % i + b"x" * (i * 37 % 500)
     try:
-        s = socket.create_connection(("127.0.0.1", port), timeout=20)
+        s = socket.create_connection(("127.0.0.1", port), timeout=300)
         want, got = b"", b""
         for _ in range(size):
             s.sendall(line + b"\n")
@@ -151,7 +151,7 @@ for case in "https://localhost:$classical root.crt no.post-quantum" \
     relay bad --listen 127.0.0.1:0 --to "$url" --ca "$ca"
     python3 - "$port" "$text" <<'PY' || die "the client was not told: $case"
 import re, socket, sys
-s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=10)
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=300)
 s.sendall(b"GET /secret HTTP/1.1\r\nHost: x\r\n\r\n")
 got = b""
 while d := s.recv(4096):

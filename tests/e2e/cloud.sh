@@ -17,7 +17,7 @@ trap 'for p in $emulator; do kill "$p" 2>/dev/null || true; done; wait 2>/dev/nu
 # port_of FILE PATTERN PID
 port_of() {
     port=
-    for _ in $(seq 1200); do
+    for _ in $(seq 3000); do
         port=$(sed -n "s/$2/\\1/p" "$1")
         [ -z "$port" ] || return 0
         kill -0 "$3" 2>/dev/null || break

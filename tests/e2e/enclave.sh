@@ -90,7 +90,7 @@ serve() { # LOG COMMAND...: until it listens
     shift
     "$@" >"$log" 2>&1 &
     server=$!
-    for ((i = 0; i < 600; i++)); do
+    for ((i = 0; i < 3000; i++)); do
         [ ! -S e.sock ] || ! grep -q '"started"' "$log" || return 0
         kill -0 $server 2>/dev/null || die "$(cat "$log")"
         sleep 0.1
@@ -119,6 +119,10 @@ rc=0
 wait $server || rc=$?
 [ $rc = 143 ] || die "SIGTERM gave $rc: $(cat log)"
 absent e.sock
+for _ in $(seq 3000); do
+    [ -e "/proc/$payload" ] || break
+    sleep 0.1
+done
 [ ! -e "/proc/$payload" ] || die 'the program outlives its runner'
 
 # killed at any moment: the program goes too, and nothing was written
@@ -131,8 +135,8 @@ for ((i = 0; i < ${CASEMATE_KILLS:-3}; i++)); do
     sleep "0.$((RANDOM % 4))"
     kill -KILL $server 2>/dev/null || true
     wait $server 2>/dev/null || true
-    payload=$(sed -n 's/.*"pid":\([0-9]*\).*/\1/p' log | head -1)
-    for ((j = 0; j < 600; j++)); do
+    payload=$(sed -n 's/.*"pid":\([0-9]*\).*/\1/p' log | sed -n 1p)
+    for ((j = 0; j < 3000; j++)); do
         [ -n "$payload" ] && [ -e "/proc/$payload" ] || break
         sleep 0.1
     done

@@ -42,7 +42,7 @@ expect 5 'ATTEST_KIND' verify m.man --evidence m.man --nonce "$N"
 until_it() {
     local what=$1
     shift
-    for _ in $(seq 1200); do
+    for _ in $(seq 3000); do
         "$@" && return 0
         sleep 0.1
     done
@@ -53,7 +53,7 @@ until_it() {
 until_served() {
     # shellcheck disable=SC2317
     served() { [ -S e.sock ] && grep -q '"started"' "$1"; }
-    for _ in $(seq 1200); do
+    for _ in $(seq 3000); do
         served "$1" && return 0
         kill -0 "$2" 2>/dev/null || die "$(cat "$1")"
         sleep 0.1
@@ -77,6 +77,7 @@ tpm_part() {
         --ctrl "type=unixio,path=$WORK/tpm/s.ctrl" >tpm.log 2>&1 &
     pids+=("$!")
     until_it 'swtpm did not start' test -S tpm/s.ctrl
+    until_it 'swtpm did not start' test -S tpm/s
     local t=swtpm:path=$WORK/tpm/s rc=0 key name
     casemate enclave run --tpm "$t" --pcr 14 -- ./infer true >said 2>&1 || rc=$?
     if grep -qE 'TPM_NOT_BUILT|TPM_LIBRARY' said; then
@@ -123,7 +124,7 @@ tpm_part() {
     head -1 log.15 >short
     expect 3 'something else than its log says' verify m.man --evidence ev2 --nonce "$N" "${key[@]}" \
         --allow-emulated --pcr-log short
-    sed 1d log.15 | head -1 >others.log
+    sed -n 2p log.15 >others.log
     expect 3 'does not have this manifest' verify m.man --evidence ev2 --nonce "$N" "${key[@]}" \
         --allow-emulated --pcr-log others.log
     printf '15 %s' "$digest" >cut.log
@@ -159,7 +160,7 @@ mount_tsm() {
     "$CASEMATE_FUSE_TSM" sev_guest base/evidence.bin 80 0 tsm -f -s >fuse.log 2>&1 &
     local pid=$!
     pids+=("$pid")
-    for _ in $(seq 1200); do
+    for _ in $(seq 3000); do
         mountpoint -q tsm && return 0
         kill -0 $pid 2>/dev/null || return 1
         sleep 0.1

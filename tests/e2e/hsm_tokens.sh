@@ -70,7 +70,7 @@ yubihsm() {
     fi
     python3 "$CASEMATE_SOURCE/tests/e2e/yubihsm_emulator.py" "$WORK/port" 2>"$WORK/yubihsm.log" &
     emulator=$!
-    for _ in $(seq 300); do [ -e "$WORK/port" ] || sleep 0.1; done
+    for _ in $(seq 3000); do [ -e "$WORK/port" ] || sleep 0.1; done
     echo 000148291648 >"$WORK/pin"
     args=(--module "$module" --token YubiHSM --network
         --init "connector=http://127.0.0.1:$(cat "$WORK/port")")

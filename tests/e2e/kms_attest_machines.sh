@@ -38,7 +38,7 @@ mount_tsm() { # PROVIDER FOLDER RACES
     mkdir -p tsm
     "$CASEMATE_FUSE_TSM" "$1" "$WORK/$2" made "$3" tsm -f -s >>fuse.log 2>&1 &
     fuse=$!
-    for _ in $(seq 600); do
+    for _ in $(seq 3000); do
         ! mountpoint -q tsm || return 0
         kill -0 "$fuse" 2>/dev/null || break
         sleep 0.1

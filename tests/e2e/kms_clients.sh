@@ -6,15 +6,16 @@
 . "$CASEMATE_SOURCE/tests/e2e/lib.sh"
 
 dir=$WORK/kms
-port=$((20000 + RANDOM % 12000)) # below the ephemeral ones
+port=
+own_port port
 server='' proxy=''
 trap 'kill $server $proxy 2>/dev/null || true; wait 2>/dev/null || true' EXIT
 
 start() {
     casemate serve --dir "$dir" --listen "127.0.0.1:$port" --shares-file "$WORK/shares" >>"$WORK/log" 2>&1 &
     server=$!
-    for _ in $(seq 300); do
-        [[ $(curl -s --max-time 5 --unix-socket "$dir/admin.sock" http://localhost/readyz 2>/dev/null) != *'"ready":true'* ]] || return 0
+    for _ in $(seq 3000); do
+        [[ $(curl -s --max-time 60 --unix-socket "$dir/admin.sock" http://localhost/readyz 2>/dev/null) != *'"ready":true'* ]] || return 0
         kill -0 "$server" 2>/dev/null || return 1
         ! grep -q ROLLBACK "$WORK/log" || return 1
         sleep 0.1
@@ -135,13 +136,13 @@ python=/usr/bin/python3 # packages of the distribution belong to this one
 if "$python" -c 'import grpc, google.protobuf' 2>/dev/null; then
     casemate proxy --listen "unix:$WORK/proxy.sock" --to "https://127.0.0.1:$port" --ca "$dir/ca.crt" >"$WORK/proxy.log" 2>&1 &
     proxy=$!
-    for _ in $(seq 300); do [ -S "$WORK/proxy.sock" ] && break; sleep 0.1; done
+    for _ in $(seq 3000); do [ -S "$WORK/proxy.sock" ] && break; sleep 0.1; done
     ok casemate policy put app-tail --principals app --actions TailEntries
     "$python" "$CASEMATE_SOURCE/tests/e2e/kms_grpc.py" "unix:$WORK/proxy.sock" "$token" ||
         die "gRPC: $(tail -3 "$WORK/proxy.log" "$WORK/log")"
-    admin() { curl -s --max-time 30 --unix-socket "$dir/admin.sock" "http://localhost$1" "${@:2}"; }
+    admin() { curl -s --max-time 60 --unix-socket "$dir/admin.sock" "http://localhost$1" "${@:2}"; }
     keyd_is() {
-        for _ in $(seq 600); do
+        for _ in $(seq 3000); do
             [[ $(admin /admin/status) != *"\"keyd\":\"$1\""* ]] || return 0
             sleep 0.1
         done

@@ -25,7 +25,7 @@ mkdir service
 : >port.txt
 python3 "$CASEMATE_SOURCE/tests/e2e/cloud_emulator.py" service >port.txt 2>emulator.log &
 emulator=$!
-for _ in $(seq 1200); do
+for _ in $(seq 3000); do
     [ ! -s port.txt ] || break
     kill -0 "$emulator" 2>/dev/null || break
     sleep 0.05
@@ -51,7 +51,14 @@ ok casemate key create k --type ML-DSA-65
 ok casemate key sign k --data x
 casemate key info k --json >info
 json info 'e[0]["versions"][0]["custody"] == "hsm-wrapped"'
-casemate audit tail --tenant system -n 50 | has 'DeviceSeen.*root.*AWS' || die "the service is not in the log: $(casemate audit tail --tenant system -n 50)"
+until_in_log() {
+    for _ in $(seq 3000); do
+        ! casemate audit tail --tenant system -n 50 | has 'DeviceSeen.*root.*AWS' || return 0
+        sleep 0.1
+    done
+    die "the service is not in the log: $(casemate audit tail --tenant system -n 50)"
+}
+until_in_log
 finish
 
 # ---- opened by itself at the next start; not while the service is away; again when it is back
@@ -61,7 +68,7 @@ ok casemate key sign k --data x
 finish
 kill -STOP "$emulator"
 launch --hsm-cloud aws.json
-for _ in $(seq 600); do
+for _ in $(seq 3000); do
     grep -q unseal_failed "$WORK/log" && break
     sleep 0.1
 done
@@ -83,7 +90,12 @@ expect 0 fine casemate config check "$dir/kmsd.yaml"
 launch --hsm-cloud aws.json
 ready
 ok casemate key sign k --data x
-admin /admin/devices | has '"name":"aws","region":"","state":"serves"' || die "$(admin /admin/devices)"
+serving() { admin /admin/devices | has '"name":"aws","region":"","state":"serves"'; }
+for _ in $(seq 3000); do
+    ! serving || break
+    sleep 0.1
+done
+serving || die "$(admin /admin/devices)"
 finish
 printf '    - {name: none}\n' >>new.yaml
 expect 2 'a module or a cloud' casemate config check new.yaml

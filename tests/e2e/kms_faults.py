@@ -14,7 +14,9 @@ import subprocess
 import sys
 import time
 
-WAIT_S = 120  # for what takes a second on a machine that is not loaded
+from own_port import lock_file, own_port
+
+WAIT_S = 300  # for what takes a second on a machine that is not loaded
 SOURCE = pathlib.Path(os.environ["CASEMATE_SOURCE"])
 WORK = pathlib.Path(os.environ["WORK"])
 KMS_LOAD = os.environ.get("CASEMATE_KMS_LOAD", "")
@@ -40,17 +42,11 @@ def until(what, true, seconds=WAIT_S):
         time.sleep(0.02)
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 class Server:
     """`casemate serve` on WORK/kms, with a listener in cleartext beside the one in TLS."""
 
     def __init__(self, limits="", env=None, before=(), tls="hybrid"):
-        self.dir, self.port, self.process = WORK / "kms", free_port(), None
+        self.dir, self.port, self.process = WORK / "kms", own_port(lock_file()), None
         self.log_path, self.clear = WORK / "server.log", str(WORK / "clear.sock")
         self.env = dict(os.environ, CASEMATE_SERVER=str(self.dir / "admin.json"),
                         CASEMATE_HOME=str(WORK / "home"))
@@ -118,7 +114,7 @@ class Server:
         """(status, body); (0, "") when nobody answers."""
         try:
             with socket.socket(socket.AF_UNIX) as s:
-                s.settimeout(30)
+                s.settimeout(WAIT_S)
                 s.connect(str(self.dir / "admin.sock"))
                 s.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
                 got = b""
@@ -150,7 +146,7 @@ class Server:
         self.casemate("policy", "put", "app-all", "--principals", "app", "--actions", actions)
         return json.loads(self.casemate("principal", "api-key", "app", "--json"))["api_key"]
 
-    def connect(self, seconds=30):
+    def connect(self, seconds=WAIT_S):
         s = socket.socket(socket.AF_UNIX)
         s.settimeout(seconds)
         s.connect(self.clear)

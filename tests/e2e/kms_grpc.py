@@ -68,7 +68,7 @@ def tail(channel, made, pool, who, act):
     follow = channel.unary_stream(f"/{SERVICE}/TailEntries",
                                   request_serializer=lambda m: m.SerializeToString(),
                                   response_deserializer=answer.FromString)
-    stream = follow(request(tenant="default"), metadata=who, timeout=120)
+    stream = follow(request(tenant="default"), metadata=who, timeout=300)
     seen, size = [], None
     for piece in stream:
         seen += [(e.leaf, e.operation) for e in piece.entries]
@@ -84,7 +84,7 @@ def tail(channel, made, pool, who, act):
     assert leaves == sorted(set(leaves)), leaves
     assert sum(op == "TailEntries" for _, op in seen) == 1, seen
     try:
-        next(follow(request(tenant="default"), metadata=(), timeout=60))
+        next(follow(request(tenant="default"), metadata=(), timeout=300))
         raise AssertionError("not refused")
     except grpc.RpcError as e:
         assert e.code() == grpc.StatusCode.UNAUTHENTICATED, e
@@ -98,12 +98,12 @@ def batch(channel, made, pool, who):
 
     def of(n, key="box"):
         return request(tenant="default", key=key, operation=3, items=[{"data": b"%d" % i} for i in range(n)])
-    got = ask(of(3), metadata=who, timeout=60)
+    got = ask(of(3), metadata=who, timeout=300)
     assert len({r.data for r in got.results}) == 3 and not any(r.error for r in got.results), got
     for bad, code in ((of(129), grpc.StatusCode.INVALID_ARGUMENT),
                       (of(2, "signer"), grpc.StatusCode.PERMISSION_DENIED)):
         try:
-            ask(bad, metadata=who, timeout=60)
+            ask(bad, metadata=who, timeout=300)
             raise AssertionError("not refused")
         except grpc.RpcError as e:
             assert e.code() == code, e
@@ -112,11 +112,11 @@ def batch(channel, made, pool, who):
 def sealed(channel):
     """Closed, not exhausted; health says the same."""
     try:
-        channel.unary_unary(f"/{SERVICE}/Encrypt")(b"", timeout=60)
+        channel.unary_unary(f"/{SERVICE}/Encrypt")(b"", timeout=300)
         raise AssertionError("not refused")
     except grpc.RpcError as e:
         assert e.code() == grpc.StatusCode.UNAVAILABLE, e
-    assert channel.unary_unary("/grpc.health.v1.Health/Check")(b"", timeout=60) == b"\x08\x02"
+    assert channel.unary_unary("/grpc.health.v1.Health/Check")(b"", timeout=300) == b"\x08\x02"
 
 
 def main():
@@ -131,25 +131,25 @@ def main():
                                   request_serializer=lambda m: m.SerializeToString(),
                                   response_deserializer=answer.FromString)
     who = [("authorization", "Bearer " + token)]
-    got = encrypt(request(tenant="default", key="box", plaintext=b"secret"), metadata=who, timeout=20)
+    got = encrypt(request(tenant="default", key="box", plaintext=b"secret"), metadata=who, timeout=300)
     assert len(got.ciphertext) > 70, got
     batch(channel, made, pool, who)
     for wrong, code in (((("authorization", "Bearer cmk_nonsense"),), grpc.StatusCode.UNAUTHENTICATED),
                         ((), grpc.StatusCode.UNAUTHENTICATED)):
         try:
-            encrypt(request(tenant="default", key="box", plaintext=b"x"), metadata=wrong, timeout=20)
+            encrypt(request(tenant="default", key="box", plaintext=b"x"), metadata=wrong, timeout=300)
             raise AssertionError("not refused")
         except grpc.RpcError as e:
             assert e.code() == code, e
     try:
-        encrypt(request(tenant="default", key="signer", plaintext=b"x"), metadata=who, timeout=20)
+        encrypt(request(tenant="default", key="signer", plaintext=b"x"), metadata=who, timeout=300)
         raise AssertionError("not denied")
     except grpc.RpcError as e:
         assert e.code() == grpc.StatusCode.PERMISSION_DENIED, e
     tail(channel, made, pool, who, lambda: encrypt(
-        request(tenant="default", key="box", plaintext=b"later"), metadata=who, timeout=60))
+        request(tenant="default", key="box", plaintext=b"later"), metadata=who, timeout=300))
     health = channel.unary_unary("/grpc.health.v1.Health/Check")
-    assert health(b"", timeout=20) == b"\x08\x01"
+    assert health(b"", timeout=300) == b"\x08\x01"
 
 
 if __name__ == "__main__":

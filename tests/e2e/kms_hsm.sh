@@ -21,7 +21,7 @@ count() { grep -cF -- "$1" "$WORK/log" || true; }
 
 # until_count N TEXT
 until_count() {
-    for _ in $(seq 600); do
+    for _ in $(seq 3000); do
         [ "$(count "$2")" -lt "$1" ] || return 0
         sleep 0.1
     done
@@ -73,7 +73,7 @@ ready
 ok casemate key sign k1 --data "@$WORK/data"
 
 # ---- killed: the module's process is not missed until keyd is, then both come back
-p11d=$(pgrep -P "$(pgrep -P "$server" | head -1)" -x casemate-p11d)
+p11d=$(pgrep -P "$(pgrep -P "$server" | sed -n 1p)" -x casemate-p11d)
 keyd=$(sed -n 's/.*keyd_started pid=//p' "$WORK/log" | tail -1)
 kill -9 "$p11d"
 ok casemate key sign k1 --data "@$WORK/data"
@@ -127,7 +127,7 @@ echo 662931 >"$WORK/pin.new"
 device rotate-pin >/dev/null || die "not resumed: $(tail -3 "$WORK/p11d.log")"
 pin_is 662931
 absent "$WORK/pin.new"
-kill -9 "$(pgrep -P "$(pgrep -P "$server" | head -1)" -x casemate-p11d)" # a new one reads the new PIN
+kill -9 "$(pgrep -P "$(pgrep -P "$server" | sed -n 1p)" -x casemate-p11d)" # a new one reads the new PIN
 ok casemate key sign k1 --data "@$WORK/data"
 finish
 serve

@@ -59,7 +59,7 @@ all_usable() {
 # hand_over FROM TO: while the server runs
 hand_over() {
     ok casemate hsm migrate --from "$1" --to "$2"
-    for _ in $(seq 600); do
+    for _ in $(seq 3000); do
         if casemate hsm migration --json | has '"step": *"none"'; then
             break
         fi

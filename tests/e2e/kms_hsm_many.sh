@@ -28,19 +28,20 @@ until_said /metrics 'casemate_hsm_serves{device="one"} 1'
 # Who has said who it is runs.
 until_said /admin/devices '"token":"one"'
 until_said /admin/devices '"token":"two"'
+until_said /admin/devices '"takes_permille":1000' # all that it may, behind the ramp
 casemate hsm status >"$WORK/table"
 grep -Eq '^one +serves +70 +100% .* hsm-native +one$' "$WORK/table" || die "the table: $(cat "$WORK/table")"
 expect 0 '"takes_permille":1000' casemate hsm status --dir "$dir" --json
 
 # ---- killed: both processes come back, and nobody else notices
 keyd=$(sed -n 's/.*keyd_started pid=//p' "$WORK/log" | tail -1)
-spawner=$(pgrep -P "$server" | head -1)
+spawner=$(pgrep -P "$server" | sed -n 1p)
 for p in $(pgrep -P "$spawner" -x casemate-p11d); do
-    kill -9 "$p"
+    kill -9 "$p" 2>/dev/null || true
 done
 ok casemate key sign k1 --data "@$WORK/data"
 failed_once() { admin /metrics | has '^casemate_hsm_failures_total{device="one"} [1-9]'; }
-for _ in $(seq 600); do
+for _ in $(seq 3000); do
     ! failed_once || break
     sleep 0.1
 done

@@ -12,9 +12,16 @@ as() { CASEMATE_SERVER=$dir/$1.json casemate "${@:2}"; }
 migrate() { as admin hsm migrate --from "$1" --to "$2" "${@:3}"; }
 step() { as admin hsm migration --json; }
 
+# The clock of the server and of who asks it is that many hours ahead.
+hours_ahead() {
+    clock=(env "LD_PRELOAD=$CASEMATE_CLOCK_SHIFT" CASEMATE_SHIFT_S=$(($1 * 3600))
+        "ASAN_OPTIONS=${ASAN_OPTIONS:-}:verify_asan_link_order=0")
+}
+casemate() { "${clock[@]}" "$WORK/bin/casemate" "$@"; }
+
 # until_weight NAME WEIGHT
 until_weight() {
-    for _ in $(seq 600); do
+    for _ in $(seq 3000); do
         if admin /admin/devices | has "\"name\":\"$1\"[^}]*\"weight\":$2,"; then
             return
         fi
@@ -25,7 +32,7 @@ until_weight() {
 
 # until_step TEXT
 until_step() {
-    for _ in $(seq 600); do
+    for _ in $(seq 3000); do
         if step | has "\"step\": *\"$1\""; then
             return
         fi
@@ -85,13 +92,16 @@ agreed() { # FROM TO: prints the id of an approval that both gave
 yes=$(agreed one two)
 expect 3 'SVC_APPROVAL' migrate two one --approval "$yes"
 
-# ---- H-63: on, over a kill at each step
-ok migrate one two --approval "$yes" --pause-seconds 1
+# ---- H-63: on, over a kill at each step; the next one is due when the clock is an hour on
+ok migrate one two --approval "$yes" --pause-seconds 3600
 expect 6 'SVC_EXISTS' migrate one two --approval "$yes"
+hours=0
 for s in both half all; do
     until_step $s
     kill -9 "$server"
     wait "$server" 2>/dev/null || true
+    hours=$((hours + 2))
+    hours_ahead $hours
     launch
     ready
     usable

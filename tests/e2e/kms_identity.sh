@@ -10,19 +10,20 @@ curl=$CASEMATE_CLIENTS/curl ssl=$CASEMATE_OPENSSL
     exit 77
 }
 dir=$WORK/kms
-port=$((20000 + RANDOM % 12000)) # below the ephemeral ones
+port=
+own_port port
 casemate serve --dir "$dir" --listen "127.0.0.1:$port" --shares-file "$WORK/shares" >>"$WORK/log" 2>&1 &
 server=$!
 trap 'kill $server 2>/dev/null || true; wait 2>/dev/null || true' EXIT
-for _ in $(seq 300); do
-    [[ $("$curl" -s --max-time 5 --unix-socket "$dir/admin.sock" http://localhost/readyz) != *'"ready":true'* ]] || break
+for _ in $(seq 3000); do
+    [[ $("$curl" -s --max-time 60 --unix-socket "$dir/admin.sock" http://localhost/readyz) != *'"ready":true'* ]] || break
     kill -0 "$server" || die "not ready: $(tail -5 "$WORK/log")"
     sleep 0.1
 done
 export CASEMATE_SERVER=$dir/admin.json
 ok casemate key create box --type AES-256
 url=https://127.0.0.1:$port/v1/tenants/default/keys/box
-ask() { "$curl" -s --max-time 20 --cacert "$dir/ca.crt" "$@" "$url"; }
+ask() { "$curl" -s --max-time 300 --cacert "$dir/ca.crt" "$@" "$url"; }
 
 # ---- tokens: the keys are pinned, the signatures OpenSSL's
 for alg in ed25519 ML-DSA-65; do
@@ -106,7 +107,8 @@ expect 0 'SVC_UNAUTHENTIC' with unknown # a good certificate of nobody's
 for name in stranger over web; do
     rc=0
     with $name >body || rc=$?
-    [ "$rc" = 56 ] || [ "$rc" = 35 ] || [ "$rc" = 55 ] || die "a connection with $name's certificate: $rc, $(cat body)"
+    # What curl says depends on what it was doing when the server hung up.
+    [[ "$rc" =~ ^(16|35|52|55|56|92)$ ]] && [ ! -s body ] || die "a connection with $name's certificate: $rc, $(cat body)"
 done
 expect 0 'SVC_UNAUTHENTIC' ask # without any
 ok casemate policy delete app

@@ -35,7 +35,7 @@ class Client:
         with open("to-sign", "wb") as f:
             f.write(text.encode())
         made_by = subprocess.run([os.environ["CASEMATE_OPENSSL"], "pkeyutl", "-sign", "-rawin", "-inkey", self.key, "-in",
-                                  "to-sign"], check=True, capture_output=True, timeout=120).stdout
+                                  "to-sign"], check=True, capture_output=True, timeout=300).stdout
         return [("content-digest", digest), ("signature-input", "sig1=" + line),
                 ("signature", "sig1=:%s:" % base64.b64encode(made_by).decode())]
 
@@ -44,7 +44,7 @@ class Client:
         request, answer = (made(self.pool, t.name) for t in (m.input_type, m.output_type))
         path, message = f"/{SERVICE}/{method}", request(tenant="default", **fields).SerializeToString()
         ask = self.channel.unary_unary(path, response_deserializer=answer.FromString)
-        return ask(message, metadata=self.signed(path, message), timeout=120)
+        return ask(message, metadata=self.signed(path, message), timeout=300)
 
     def refused(self, text, method, **fields):
         try:
@@ -55,7 +55,7 @@ class Client:
         raise AssertionError(f"{method} was not refused")
 
     def health(self):
-        return self.channel.unary_unary("/grpc.health.v1.Health/Check")(b"", timeout=60)
+        return self.channel.unary_unary("/grpc.health.v1.Health/Check")(b"", timeout=300)
 
 
 def shown(call, operation, result):

@@ -91,7 +91,7 @@ if [ -x "${CASEMATE_OPENSSL:-}" ] && "$python" -c 'import grpc, google.protobuf'
     casemate proxy --listen "unix:$WORK/proxy.sock" --to "https://127.0.0.1:$port" --ca "$dir/ca.crt" >"$WORK/proxy.log" 2>&1 &
     proxy=$!
     trap 'kill $server $proxy 2>/dev/null || true; wait 2>/dev/null || true' EXIT
-    for _ in $(seq 600); do [ -S "$WORK/proxy.sock" ] && break; sleep 0.1; done
+    for _ in $(seq 3000); do [ -S "$WORK/proxy.sock" ] && break; sleep 0.1; done
     "$python" "$CASEMATE_SOURCE/tests/e2e/kms_lp325.py" "unix:$WORK/proxy.sock" app.pem app.raw ||
         die "gRPC: $(tail -n 3 "$WORK/proxy.log"; tail -n 3 "$WORK/log")"
     admin /metrics >metrics

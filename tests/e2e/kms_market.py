@@ -41,7 +41,7 @@ class Client:
     """Asks one server after the other until one of them answers."""
 
     def __init__(self, token, sockets, first=0):
-        self.nodes = [Node(path, token, timeout=60) for path in sockets]
+        self.nodes = [Node(path, token, timeout=300) for path in sockets]
         self.at, self.unheard = first % len(sockets), 0
 
     def ask(self, path, body, method="POST"):
@@ -227,7 +227,7 @@ def over_grpc(token, target):
     def ask(name, request, answer, **fields):
         call = channel.unary_unary(f"/{SERVICE}/{name}", request_serializer=lambda m: m.SerializeToString(),
                                    response_deserializer=made(pool, answer).FromString)
-        return call(made(pool, request)(tenant="default", **fields), metadata=who, timeout=120)
+        return call(made(pool, request)(tenant="default", **fields), metadata=who, timeout=300)
 
     one = {name: bytes([n]) * 32 for name, n in FIELDS.items()}
     got = ask("SignPoAI", "SignPoAIRequest", "SignMarketAnswer", key="dual", **one)

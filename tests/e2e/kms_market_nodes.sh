@@ -42,7 +42,7 @@ load=$!
 kills=0
 while kill -0 "$load" 2>/dev/null; do
     for n in a b c; do
-        sleep "${CASEMATE_KILL_EVERY_S:-0.5}"
+        [ "$kills" = 0 ] || sleep "${CASEMATE_KILL_EVERY_S:-0.5}" # the first at once: the load may be short
         kill -0 "$load" 2>/dev/null || break
         node_end "$n" KILL
         kills=$((kills + 1))

@@ -9,14 +9,16 @@ command -v curl >/dev/null || {
     exit 77
 }
 dir=$WORK/kms
+port=
+own_port port
 server=''
 trap 'kill -9 $server 2>/dev/null || true; wait 2>/dev/null || true' EXIT
 
-admin() { curl -s --max-time 30 --unix-socket "$dir/admin.sock" "http://localhost$1" "${@:2}"; }
+admin() { curl -s --max-time 60 --unix-socket "$dir/admin.sock" "http://localhost$1" "${@:2}"; }
 start() {
     "$CASEMATE_KMSD" --config "$dir/kmsd.yaml" >>"$WORK/log" 2>&1 &
     server=$!
-    until_so 120 ready
+    until_so 300 ready
 }
 ready() { [[ $(admin /readyz) = *'"ready":true'* ]]; }
 until_so() {
@@ -32,7 +34,7 @@ opens() {
     same plain back
 }
 
-ok casemate serve --dir "$dir" --listen "127.0.0.1:$((20000 + RANDOM % 12000))" --shares-file "$WORK/shares" --shares 2/3 --prepare
+ok casemate serve --dir "$dir" --listen "127.0.0.1:$port" --shares-file "$WORK/shares" --shares 2/3 --prepare
 export CASEMATE_SERVER=$dir/admin.json
 start
 ok casemate key create box --type AES-256
@@ -59,7 +61,7 @@ wait "$server" 2>/dev/null || true
 start
 generation 2
 opens
-until_so 120 casemate rotate-root --retire --passphrase-file "$dir/passphrase"
+until_so 300 casemate rotate-root --retire --passphrase-file "$dir/passphrase"
 generation 2
 opens
 ok casemate key create later --type AES-256
@@ -69,7 +71,7 @@ head -2 shares >two
 ok casemate rotate-root --share-file two
 generation 3
 opens
-until_so 120 casemate rotate-root --retire --share-file two
+until_so 300 casemate rotate-root --retire --share-file two
 kill "$server"
 wait "$server" || die 'not well ended'
 start

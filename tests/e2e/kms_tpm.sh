@@ -13,7 +13,7 @@ trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true; tpm_stop; wait 2>/
 
 # until_log N TEXT: N lines of the log have it
 until_log() {
-    for _ in $(seq 1200); do
+    for _ in $(seq 3000); do
         [ "$(grep -cF -- "$2" "$WORK/log")" -lt "$1" ] || return 0
         sleep 0.1
     done
@@ -38,7 +38,14 @@ absent "$dir/passphrase"
 export CASEMATE_SERVER=$dir/admin.json
 ok casemate key create k --type ML-DSA-65
 casemate key sign k --data x --out first >/dev/null
-casemate audit tail --tenant system -n 50 | has 'DeviceSeen.*TPM' || die 'the TPM is not in the log'
+until_in_log() {
+    for _ in $(seq 3000); do
+        ! casemate audit tail --tenant system -n 50 | has 'DeviceSeen.*TPM' || return 0
+        sleep 0.1
+    done
+    die 'the TPM is not in the log'
+}
+until_in_log
 finish
 launch
 ready

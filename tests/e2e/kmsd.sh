@@ -15,14 +15,15 @@ command -v curl >/dev/null || {
 }
 
 dir=$WORK/kms
-port=$((20000 + RANDOM % 12000)) # below the ephemeral ones
+port=
+own_port port
 trap 'kill "$server" 2>/dev/null || true; wait 2>/dev/null || true' EXIT
 
 start() {
     casemate serve --dir "$dir" --listen "127.0.0.1:$port" --shares-file "$WORK/shares" \
         >"$WORK/log" 2>&1 &
     server=$!
-    for _ in $(seq 600); do
+    for _ in $(seq 3000); do
         if admin /readyz | has '"ready":true'; then
             return
         fi
@@ -32,7 +33,7 @@ start() {
     die "not ready: $(tail -20 "$WORK/log")"
 }
 
-admin() { curl -s --max-time 5 --unix-socket "$dir/admin.sock" "http://localhost$1" "${@:2}" || true; }
+admin() { curl -s --max-time 60 --unix-socket "$dir/admin.sock" "http://localhost$1" "${@:2}" || true; }
 
 # head METHOD PATH BODY [HEADER]: an HTTP/1.1 request.
 head_of() {
@@ -41,7 +42,7 @@ head_of() {
 }
 
 client() {
-    timeout 20 "$openssl" s_client -connect "127.0.0.1:$port" -CAfile "$dir/ca.crt" \
+    timeout 300 "$openssl" s_client -connect "127.0.0.1:$port" -CAfile "$dir/ca.crt" \
         -servername localhost -verify_return_error -quiet -no_ign_eof "$@" 2>/dev/null
 }
 
@@ -91,30 +92,35 @@ want 'HTTP/1.1 401' eval "{ head_of POST /v1/tenants/default/keys/k1:sign '{\"da
 if { head_of GET /v1/health ''; sleep 1; } | client -groups X25519 | has 200; then
     die 'a classical key exchange was accepted'
 fi
+for _ in $(seq 3000); do
+    [ "$(metric 'casemate_tls_handshakes_total{result="no_pq_group"}')" = 0 ] || break
+    sleep 0.1
+done
 [ "$(metric 'casemate_tls_handshakes_total{result="no_pq_group"}')" -ge 1 ] || die 'no_pq_group is not counted'
+for _ in $(seq 3000); do ! grep -q TLS_NO_PQ_GROUP "$WORK/log" || break; sleep 0.1; done
 grep -q TLS_NO_PQ_GROUP "$WORK/log" || die 'no_pq_group is not in the log'
 
 # ---- a certificate of its own is swapped by SIGHUP; who is connected stays connected
 exec 8> >(as_admin -ign_eof >"$WORK/kept" 2>&1)
 head_of GET /v1/version '' >&8
-for _ in $(seq 300); do grep -q '"version"' "$WORK/kept" 2>/dev/null && break; sleep 0.1; done
+for _ in $(seq 3000); do grep -q '"version"' "$WORK/kept" 2>/dev/null && break; sleep 0.1; done
 before=$(echo | client -showcerts 2>/dev/null | "$openssl" x509 -noout -serial 2>/dev/null || true)
 casemate cert server -q --force -k "$dir/server.pem" --ca "$dir/ca-mldsa.crt" --ca-key "$dir/ca.pem" \
     --name swapped --dns localhost --ip 127.0.0.1 --days 9 -o "$dir/server.crt"
 kill -HUP "$server"
-for _ in $(seq 300); do grep -q ' reloaded ' "$WORK/log" && break; sleep 0.1; done
+for _ in $(seq 3000); do grep -q ' reloaded ' "$WORK/log" && break; sleep 0.1; done
 grep -q ' reloaded ' "$WORK/log" || die "no reload: $(tail -3 "$WORK/log")"
 "$openssl" s_client -connect "127.0.0.1:$port" -CAfile "$dir/ca.crt" -servername localhost </dev/null \
     2>/dev/null | has swapped || die "the new certificate is not shown ($before)"
 head_of GET /v1/version '' >&8
-for _ in $(seq 300); do [ "$(grep -c '"version"' "$WORK/kept")" = 2 ] && break; sleep 0.1; done
+for _ in $(seq 3000); do [ "$(grep -c '"version"' "$WORK/kept")" = 2 ] && break; sleep 0.1; done
 [ "$(grep -c '"version"' "$WORK/kept")" = 2 ] || die 'the connection was lost by the reload'
 exec 8>&-
 # A configuration that is wrong changes nothing.
 cp "$dir/kmsd.yaml" "$WORK/good.yaml"
 echo 'nonsense: 1' >>"$dir/kmsd.yaml"
 kill -HUP "$server"
-for _ in $(seq 300); do grep -q 'reload_failed' "$WORK/log" && break; sleep 0.1; done
+for _ in $(seq 3000); do grep -q 'reload_failed' "$WORK/log" && break; sleep 0.1; done
 grep -q 'reload_failed' "$WORK/log" || die 'a wrong configuration was taken'
 cp "$WORK/good.yaml" "$dir/kmsd.yaml"
 
@@ -124,7 +130,7 @@ keyd=$(sed -n 's/.*keyd_started pid=//p' "$WORK/log" | tail -1)
 load=$!
 sleep 1
 kill -9 "$keyd"
-for _ in $(seq 300); do
+for _ in $(seq 3000); do
     [ "$(metric casemate_keyd_starts_total)" = 2 ] && admin /readyz | has '"ready":true' && break
     sleep 0.1
 done
@@ -134,9 +140,13 @@ wait "$load" 2>/dev/null || true
 want '"signature":' ask POST /v1/tenants/default/keys/k1:sign '{"data":"aGVsbG8="}'
 
 # ---- drain: a request under way is finished, and the process leaves by itself
+shaken='casemate_tls_handshakes_total{result="ok"}'
+before=$(metric "$shaken")
 { head_of POST /v1/tenants/default/keys/k2 '{"type":"SLH-DSA-SHA2-128s"}' $'Connection: close\r\n'; sleep 5; } |
     as_admin -ign_eof >"$WORK/last" 2>/dev/null &
 last=$!
+# Its connection stands; the request is right behind.
+for _ in $(seq 3000); do [ "$(metric "$shaken")" = "$before" ] || break; sleep 0.1; done
 sleep 0.6
 kill -TERM "$server"
 wait "$server" || die "the server failed at the end: $(tail -3 "$WORK/log")"

@@ -40,14 +40,15 @@ begin_db() {
     (cd "$dbs" && as_postgres "$pg_bin/postgres" -D "$folder" -k "$dbs" -p "$port" -c listen_addresses=localhost \
         -c ssl=on -c ssl_cert_file="$dbs/db.crt" -c ssl_key_file="$dbs/db.key" -c shared_buffers=16MB \
         -c max_connections=60 "${more[@]}") >>"$WORK/pg.log" 2>&1 &
-    for _ in $(seq 300); do
+    for _ in $(seq 3000); do
         ! ask_db "$port" postgres 'SELECT 1' >/dev/null 2>&1 || break
         sleep 0.1
     done
     begun=$(head -1 "$folder/postmaster.pid" 2>/dev/null) || die "no PostgreSQL: $(tail -3 "$WORK/pg.log")"
 }
 
-one=$(free_port) two=$(free_port)
+own_port one
+own_port two
 (cd "$dbs" && as_postgres "$pg_bin/initdb" -D "$dbs/one" -A trust -U casemate --no-sync --locale=C -E UTF8) \
     >initdb.log 2>&1 || die "initdb: $(tail -3 initdb.log)"
 sed -i 's/^host /hostssl /' "$dbs/one/pg_hba.conf"
@@ -59,7 +60,7 @@ begin_db two "$two"
 replica=$begun
 ask_db "$one" postgres "ALTER SYSTEM SET synchronous_standby_names = '*'"
 ask_db "$one" postgres 'SELECT pg_reload_conf()' >/dev/null
-for _ in $(seq 300); do
+for _ in $(seq 3000); do
     [ "$(ask_db "$one" postgres 'SELECT sync_state FROM pg_stat_replication')" != sync ] || break
     sleep 0.1
 done
@@ -95,7 +96,13 @@ token=$(python3 -c 'import json; print(json.load(open("key.json"))["api_key"])')
 ok at a policy put app --principals app --actions use --actions read --actions manage --actions audit
 client load "$token" "${CASEMATE_LOAD_S:-8}" load.json a/api.sock b/api.sock &
 load=$!
-sleep 2
+for n in 0 1; do
+    for _ in $(seq 3000); do
+        ! at a key info "load-$n-0" >/dev/null 2>&1 || break
+        sleep 0.1
+    done
+done
+sleep 1
 kill -KILL "$primary"
 sleep 0.5
 (cd "$dbs" && as_postgres "$pg_bin/pg_ctl" -D "$dbs/two" promote) >>pg.log 2>&1 || die "promote: $(tail -3 pg.log)"

@@ -32,7 +32,7 @@ expect 3 'KMSD_ROOT_EXISTS' init b
 node_begin a
 node_ready a
 node_begin b
-for _ in $(seq 300); do grep -qs STORE_ANCHOR b.log && break; sleep 0.1; done
+for _ in $(seq 3000); do grep -qs STORE_ANCHOR b.log && break; sleep 0.1; done
 grep -q STORE_ANCHOR b.log || die "a node without the note was let in: $(tail -3 b.log)"
 node_end b TERM
 node_join b a
@@ -67,7 +67,7 @@ node_begin a "${later[@]}"
 node_begin b "${later[@]}"
 node_ready a
 node_ready b
-ask() { curl -s --max-time 20 --unix-socket "$WORK/$1/api.sock" -H "authorization: Bearer $token" "http://localhost$2" "${@:3}" || true; }
+ask() { curl -s --max-time 60 --unix-socket "$WORK/$1/api.sock" -H "authorization: Bearer $token" "http://localhost$2" "${@:3}" || true; }
 keys=/v1/tenants/default/keys
 wait_for() { # SECONDS TEXT COMMAND...
     local n=$(($1 * 10)) text=$2
@@ -78,10 +78,11 @@ wait_for() { # SECONDS TEXT COMMAND...
     done
     die "not after $((n / 10)) s: $text in $("$@")"
 }
-wait_for 60 '"version":2' ask b $keys/due
+wait_for 300 '"version":2' ask b $keys/due
 leader() { echo "$(metric a casemate_leader)$(metric b casemate_leader)"; }
-for _ in $(seq 300); do # it says so at the end of its round
-    [[ $(leader) != 00 ]] || sleep 0.1
+for _ in $(seq 3000); do # it says so at the end of its round
+    [[ $(leader) = 00 ]] || break
+    sleep 0.1
 done
 case $(leader) in
 10) old=a new=b ;;
@@ -90,7 +91,7 @@ case $(leader) in
 esac
 
 # ---- it is killed; under load the database goes away, comes back, and crashes
-ask "$new" $keys/later -d "{\"type\":\"AES-256\",\"activate_at_ms\":$((($(date +%s) + 180000 + 4) * 1000))}" >later
+ask "$new" $keys/later -d "{\"type\":\"AES-256\",\"activate_at_ms\":$((($(date +%s) + 180000 + 20) * 1000))}" >later
 grep -q '"state":"pre_active"' later || die "not pre-active: $(cat later)"
 client load "$token" "${CASEMATE_LOAD_S:-8}" load.json a/api.sock b/api.sock &
 load=$!
@@ -113,18 +114,26 @@ if grep -q '^HTTP/2' head; then
     grep -qi '^grpc-status: 14' head || die "gRPC is not UNAVAILABLE: $(cat head)"
     grep -qi '^retry-after: 1' head || die "gRPC has no retry-after: $(cat head)"
 fi
-[[ $(admin "$new" /readyz) == *'"ready":false'* ]] || die 'ready without a database'
+wait_for 300 '"ready":false' admin "$new" /readyz
 pg_start
 node_ready "$new"
 sleep 1
-backend=$(pg_sql kms "SELECT pid FROM pg_stat_activity WHERE application_name = 'casemate' LIMIT 1")
-kill -9 "$backend"
+crashed=
+for _ in $(seq 3000); do
+    backend=$(pg_sql kms "SELECT pid FROM pg_stat_activity WHERE application_name = 'casemate' LIMIT 1") || true
+    if [ -n "$backend" ] && kill -9 "$backend" 2>/dev/null; then
+        crashed=yes
+        break
+    fi
+    sleep 0.1
+done
+[ -n "$crashed" ] || die 'no node asks the database'
 wait "$load" || die 'the load itself failed'
 node_ready "$new"
 client check "$token" load.json "$WORK/$new/api.sock" || die 'what was acknowledged is not there'
 
 # ---- the other one leads by now, or will: a term after the last sign of the first
-wait_for 90 1 metric "$new" casemate_leader
+wait_for 300 1 metric "$new" casemate_leader
 client fetch "$token" exported "$WORK/$new/api.sock" || die 'the log can not be fetched'
 expect 0 'PASS' casemate audit verify --key a/log.vkeys exported
 python3 - exported <<'EOF' || die 'what fell due was not done once'
@@ -143,7 +152,7 @@ sed -i 's/^  postgres: .*/  sqlite: kms.db/' c/kmsd.yaml
 ok casemate store restore --store c/kms.db kms.backup
 node_join c a
 node_begin c "${later[@]}"
-for _ in $(seq 300); do grep -qs STORE_ROLLBACK c.log && break; sleep 0.1; done
+for _ in $(seq 3000); do grep -qs STORE_ROLLBACK c.log && break; sleep 0.1; done
 grep -q STORE_ROLLBACK c.log || die 'a restored store was taken without a word'
 node_end c TERM
 "${later[@]}" "$kmsd" --config c/kmsd.yaml --accept-rollback >>c.log 2>&1 &

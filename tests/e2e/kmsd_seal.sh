@@ -10,13 +10,14 @@ command -v curl >/dev/null || {
 }
 
 dir=$WORK/kms
-port=$((20000 + RANDOM % 20000))
+port=
+own_port port
 server=''
 trap 'kill $server 2>/dev/null || true; wait 2>/dev/null || true' EXIT
 kmsd=$(dirname "$CASEMATE_CLI")/../casemate-kmsd/casemate-kmsd
 [ -x "$kmsd" ] || kmsd=casemate-kmsd
 
-admin() { curl -s --max-time 10 --unix-socket "$dir/admin.sock" "http://localhost$1" "${@:2}" || true; }
+admin() { curl -s --max-time 60 --unix-socket "$dir/admin.sock" "http://localhost$1" "${@:2}" || true; }
 code() { admin "$1" -o /dev/null -w '%{http_code}' "${@:2}"; }
 field() { admin /admin/status | python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
 
@@ -40,7 +41,7 @@ serves() { [ "$(code /readyz)" = 200 ] && [ "$(code /v1/health)" = 200 ]; }
 start() {
     "$kmsd" --config "$dir/kmsd.yaml" >>"$WORK/log" 2>&1 &
     server=$!
-    until_so 60 is keyd "$1"
+    until_so 300 is keyd "$1"
 }
 
 stop() {
@@ -54,7 +55,7 @@ give() {
     local before
     before=$(field unseal_tries)
     [ "$(printf '%s' "$1" | code /admin/unseal -X POST --data-binary @-)" = 202 ] || die "not taken: $1"
-    until_so 60 eval "[ \"\$(field unseal_tries)\" -gt $before ]"
+    until_so 300 eval "[ \"\$(field unseal_tries)\" -gt $before ]"
 }
 
 sealed() {
@@ -94,7 +95,7 @@ is unseal_error SHARES_TWICE || die "the same again: $(admin /admin/status)"
 is shares_have 1 || die 'it counted'
 give "{\"share\":\"${share[0]}\"}"
 is unseal_error '' || die "the second: $(admin /admin/status)"
-until_so 60 serves
+until_so 300 serves
 ok casemate key create box --type AES-256
 ok casemate key create signer --type ML-DSA-65
 printf 'secret text' >plain
@@ -107,15 +108,16 @@ ok casemate key encrypt box --plaintext @plain -o ct
 
 # ---- sealed by hand: nothing is served, also when the key holder starts anew; then unsealed again
 [ "$(code /admin/seal -X POST)" = 202 ] || die 'not sealed'
-until_so 60 is keyd sealed
+until_so 300 is keyd sealed
 sealed
 expect 1 'KMSD_SEALED' casemate key sign signer --data hello
 kill -9 "$(sed -n 's/.*keyd_started pid=//p' "$WORK/log" | tail -1)"
-until_so 60 grep -q sealed_by_hand "$WORK/log"
+until_so 300 grep -q sealed_by_hand "$WORK/log"
+until_so 300 is keyd sealed
 sealed
 give "{\"share\":\"${share[1]}\"}"
 give "{\"share\":\"${share[2]}\"}"
-until_so 60 serves
+until_so 300 serves
 ok casemate key decrypt box --ciphertext @ct -o back
 same plain back
 casemate key sign signer --data hello --json >answer
@@ -133,7 +135,7 @@ is unseal_error UNSEAL_WRONG || die "the wrong passphrase: $(admin /admin/status
 sealed
 printf '{"passphrase":"%s"}' "$(head -1 "$dir/passphrase")" >"$WORK/body"
 give "$(cat "$WORK/body")"
-until_so 60 serves
+until_so 300 serves
 ok casemate key decrypt box --ciphertext @ct -o back2
 same plain back2
 stop
@@ -142,7 +144,7 @@ stop
 
 # ---- a server whose root opens with systemd's credential, and without it comes up sealed
 dir=$WORK/other
-port=$((20000 + RANDOM % 20000))
+own_port port
 ok casemate serve --dir "$dir" --listen "127.0.0.1:$port" --shares-file "$WORK/shares2" --shares 2/3 --prepare
 rm -f "$dir"/kms.db* "$dir/anchor"* "$WORK/shares2"
 yaml '  method: credential
@@ -152,14 +154,14 @@ head -c 32 /dev/urandom >"$WORK/credentials/casemate-root"
 CREDENTIALS_DIRECTORY=$WORK/credentials ok "$kmsd" --config "$dir/kmsd.yaml" --init --admin-key "$dir/admin.pem" \
     --shares 2/3 --shares-file "$WORK/shares2"
 CREDENTIALS_DIRECTORY=$WORK/credentials start open
-until_so 60 serves
+until_so 300 serves
 stop
 start sealed
-until_so 60 is unseal_error KEYD_NO_CREDENTIAL
+until_so 300 is unseal_error KEYD_NO_CREDENTIAL
 sealed
 mapfile -t share <"$WORK/shares2"
 give "{\"share\":\"${share[0]}\"}"
 give "{\"share\":\"${share[1]}\"}"
-until_so 60 serves
+until_so 300 serves
 stop
 echo ok

@@ -29,6 +29,14 @@ has() {
     grep -q "$@" <<<"$text"
 }
 
+# own_port NAME: the variable NAME is a port that nobody else has until this script ends.
+own_port() {
+    [ -n "${port_locks:-}" ] || exec {port_locks}<>"${TMPDIR:-/tmp}/casemate-ports.$(id -u)"
+    own_ports+=("$(python3 "$CASEMATE_SOURCE/tests/e2e/own_port.py" "$port_locks" "${own_ports[@]}")")
+    printf -v "$1" %s "${own_ports[-1]}"
+}
+own_ports=()
+
 # same A B
 same() { cmp -s "$1" "$2" || die "$1 and $2 differ"; }
 

@@ -170,7 +170,11 @@ def client(n, path, token, begun, until, outs):
 def record(token, seconds, path, *sockets):
     for i in range((int(float(seconds) / WINDOW_S) + 1) * AT_ONCE):
         name = "reg-%d" % i
-        status, _, answer = Node(sockets[0], token).call("POST", KEYS + name, {"type": "AES-256"})
+        patience = time.monotonic() + LATEST_S
+        while True:
+            status, _, answer = Node(sockets[0], token).call("POST", KEYS + name, {"type": "AES-256"})
+            if status not in (0, 429, 503) or time.monotonic() > patience:
+                break
         if status not in (200, 409):
             sys.exit("%s: %d %s" % (name, status, reason_of(answer)))
     outs = [[] for _ in range(2 * len(sockets))]

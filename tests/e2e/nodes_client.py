@@ -22,7 +22,7 @@ KEYS = "/v1/tenants/default/keys/"
 class Node(http.client.HTTPConnection):
     """A connection that is made anew after every failure."""
 
-    def __init__(self, path, token, timeout=30):
+    def __init__(self, path, token, timeout=60):
         super().__init__("localhost", timeout=timeout)
         self.path, self.token = path, token
 
@@ -115,7 +115,7 @@ def check(token, path, at):
     with open(path) as f:
         outs = json.load(f)
     node.call("GET", KEYS + "load-0-0")  # so that the checkpoint covers what came before
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 300
     last = max([leaf for out in outs for _, leaf in out["acknowledged"]] or [0])
     while log_size(node)[0] <= last and time.monotonic() < deadline:
         time.sleep(0.05)

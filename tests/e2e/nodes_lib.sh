@@ -55,7 +55,7 @@ pg_start() {
         (cd "$pg" && as_postgres "$pg_bin/postgres" -D "$pg/data" -k "$pg" -c listen_addresses= \
             -c shared_buffers=16MB -c max_connections="$pg_connections") >>"$WORK/pg.log" 2>&1 &
     fi
-    for _ in $(seq 300); do
+    for _ in $(seq 3000); do
         ! pg_sql postgres 'SELECT 1' >/dev/null 2>&1 || break
         sleep 0.1
     done
@@ -65,7 +65,7 @@ pg_start() {
 # pg_stop SIGNAL: INT is fast, QUIT is a crash
 pg_stop() {
     kill "-$1" "$pg_pid"
-    for _ in $(seq 300); do
+    for _ in $(seq 3000); do
         kill -0 "$pg_pid" 2>/dev/null || break
         sleep 0.1
     done
@@ -79,12 +79,10 @@ make_base() {
     ok casemate serve --dir "$WORK/base" --listen 127.0.0.1:1 --shares-file "$WORK/shares" --prepare
 }
 
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
-
 # node_new NAME [CONNECTION]
 node_new() {
     local n=$1 d=$WORK/$1 port f
-    port=$(free_port)
+    own_port port
     mkdir -m 700 "$d"
     for f in server.crt server.pem server-p256.crt server-p256.pem ca.crt passphrase; do
         cp "$WORK/base/$f" "$d/"
@@ -120,10 +118,10 @@ node_begin() {
     pid[$n]=$!
 }
 
-admin() { curl -s --max-time 5 --unix-socket "$WORK/$1/admin.sock" "http://localhost$2" || true; }
+admin() { curl -s --max-time 60 --unix-socket "$WORK/$1/admin.sock" "http://localhost$2" || true; }
 
 node_ready() {
-    for _ in $(seq 600); do
+    for _ in $(seq 3000); do
         [[ $(admin "$1" /readyz) != *'"ready":true'* ]] || return 0
         kill -0 "${pid[$1]}" 2>/dev/null || break
         sleep 0.1

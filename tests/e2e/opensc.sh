@@ -78,7 +78,7 @@ card lie 0 >/dev/null
 goes_on() {
     local before
     before=$(card drawn DENK0100001)
-    for _ in $(seq 600); do
+    for _ in $(seq 3000); do
         [ "$(card drawn DENK0100001)" -le "$before" ] || return 0
         kill -0 "$bench" 2>/dev/null || return 1
         sleep 0.1

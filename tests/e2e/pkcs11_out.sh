@@ -20,18 +20,19 @@ for program in curl python3 openssl; do
     }
 done
 
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 # await COMMAND...: until it succeeds
 await() {
-    for _ in $(seq 300); do
+    for _ in $(seq 3000); do
         ! "$@" >/dev/null 2>&1 || return 0
         sleep 0.1
     done
     return 1
 }
-ready() { curl -s --max-time 5 --unix-socket "$dir/admin.sock" http://localhost/readyz | grep >/dev/null '"ready":true'; }
+ready() { curl -s --max-time 60 --unix-socket "$dir/admin.sock" http://localhost/readyz | grep >/dev/null '"ready":true'; }
 
-casemate serve --dir "$dir" --listen "127.0.0.1:$(free_port)" --shares-file "$WORK/shares" >"$WORK/log" 2>&1 &
+port=
+own_port port
+casemate serve --dir "$dir" --listen "127.0.0.1:$port" --shares-file "$WORK/shares" >"$WORK/log" 2>&1 &
 server=$!
 await ready || die "not ready: $(tail -5 "$WORK/log")"
 export CASEMATE_SERVER=$dir/admin.json CASEMATE_PKCS11_LOG=$WORK/pkcs11.log
@@ -92,7 +93,7 @@ fi
 ssh-keygen -D "$module" >ssh.pub 2>/dev/null || die 'ssh-keygen -D'
 grep -q '^ecdsa-sha2-nistp256 ' ssh.pub || die 'no key for OpenSSH'
 if [ -x /usr/sbin/sshd ] && [ "$(id -u)" = 0 ]; then
-    port=$(free_port)
+    own_port port
     mkdir -p /run/sshd
     ssh-keygen -q -t ed25519 -N '' -f host
     grep '^ecdsa-sha2-nistp256 ' ssh.pub >authorized
@@ -101,7 +102,7 @@ if [ -x /usr/sbin/sshd ] && [ "$(id -u)" = 0 ]; then
     sshd=$!
     login() {
         ssh -p "$port" -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o IdentityAgent=none \
-            -o IdentityFile=none -o PKCS11Provider="$1" -o ConnectTimeout=20 root@127.0.0.1 echo in 2>ssh.log
+            -o IdentityFile=none -o PKCS11Provider="$1" -o ConnectTimeout=300 root@127.0.0.1 echo in 2>ssh.log
     }
     if await bash -c "exec 3<>/dev/tcp/127.0.0.1/$port" && ! grep -q 'account is locked' sshd.log; then
         [ "$(login "$module")" = in ] || die "no login: $(cat ssh.log sshd.log "$CASEMATE_PKCS11_LOG")"
@@ -136,7 +137,7 @@ END
     engine req -new -x509 -days 9 -subj /CN=localhost -addext subjectAltName=DNS:localhost -engine pkcs11 \
         -keyform engine -key "$key" -out crt.pem 2>engine.log || die "certificate: $(cat engine.log)"
     openssl verify -CAfile crt.pem crt.pem || die 'the certificate does not verify'
-    port=$(free_port)
+    own_port port
     engine s_server -accept "127.0.0.1:$port" -cert crt.pem -engine pkcs11 -keyform engine -key "$key" -www >s_server.log 2>&1 &
     tls=$!
     await curl -s --cacert crt.pem --resolve "localhost:$port:127.0.0.1" --max-time 20 "https://localhost:$port/" ||

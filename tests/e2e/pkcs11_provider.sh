@@ -13,12 +13,12 @@ skip() {
     exit 77
 }
 root=${CASEMATE_TOKENS:-}
-libs=$(dirname "$(find "$root/usr/lib" -path '*/ossl-modules/pkcs11.so' 2>/dev/null | head -1)")/..
+libs=$(dirname "$(find "$root/usr/lib" -path '*/ossl-modules/pkcs11.so' 2>/dev/null | sed -n 1p)")/..
 [ -e "$libs/ossl-modules/pkcs11.so" ] || skip "no pkcs11-provider (Debian sid's, tools/get-tokens.sh)"
 if nm -D "$CASEMATE_PKCS11" | grep -E '__[at]san_' >/dev/null; then
     skip 'the module is built for a sanitizer, its hosts are not'
 fi
-tls=
+tls='' tls_port=''
 trap 'kill $server $tls 2>/dev/null || true; wait 2>/dev/null || true' EXIT
 
 launch
@@ -52,7 +52,7 @@ distinguished_name = name
 [name]
 END
 # A bare name of a shell function would be a child of the shell's when it is left in the background.
-through=(env "OPENSSL_CONF=$PWD/provider.cnf" "$(find "$libs/" -name 'ld-linux*' | head -1)" --library-path "$libs:$PWD/lib" "$root/usr/bin/openssl")
+through=(env "OPENSSL_CONF=$PWD/provider.cnf" "$(find "$libs/" -name 'ld-linux*' | sed -n 1p)" --library-path "$libs:$PWD/lib" "$root/usr/bin/openssl")
 run() {
     "${through[@]}" "$@" >out.log 2>&1 || die "openssl $*: $(cat out.log "$CASEMATE_PKCS11_LOG")"
 }
@@ -86,10 +86,10 @@ echo "decapsulated: $(stat -c %s ct) bytes"
 # listens KEY: a server on $tls_port
 listens() {
     for _ in 1 2 3 4 5; do
-        tls_port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+        own_port tls_port
         "${through[@]}" s_server -accept "127.0.0.1:$tls_port" -cert "$1.crt" -key "pkcs11:object=$1;type=private" -www >s_server.log 2>&1 &
         tls=$!
-        for _ in $(seq 300); do
+        for _ in $(seq 3000); do
             ! grep -q '^ACCEPT' s_server.log || return 0
             kill -0 "$tls" 2>/dev/null || break
             sleep 0.1
@@ -108,7 +108,7 @@ for key in p256 mldsa; do
     plainly verify -CAfile "$key.crt" "$key.crt"
 done
 listens p256
-curl -s --cacert p256.crt --resolve "localhost:$tls_port:127.0.0.1" --max-time 60 "https://localhost:$tls_port/" >page ||
+curl -s --cacert p256.crt --resolve "localhost:$tls_port:127.0.0.1" --max-time 300 "https://localhost:$tls_port/" >page ||
     die "curl: $(cat s_server.log "$CASEMATE_PKCS11_LOG")"
 grep -q 'TLSv1.3' page || die "not a page of the server: $(cat page)"
 hangs_up

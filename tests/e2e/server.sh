@@ -6,22 +6,24 @@ command -v curl >/dev/null || {
 }
 
 dir=$WORK/kms
-port=$((20000 + RANDOM % 12000))
+port=
+own_port port
+clock=(env) # what the server runs behind
 server=
 trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true; wait 2>/dev/null || true' EXIT
 
 # admin PATH [option of curl]...
-admin() { curl -s --max-time 5 --unix-socket "$dir/admin.sock" "http://localhost$1" "${@:2}" || true; }
+admin() { curl -s --max-time 60 --unix-socket "$dir/admin.sock" "http://localhost$1" "${@:2}" || true; }
 
 # launch [option of casemate serve]...
 launch() {
-    casemate serve --dir "$dir" --listen "127.0.0.1:$port" --shares-file "$WORK/shares" "$@" \
+    "${clock[@]}" casemate serve --dir "$dir" --listen "127.0.0.1:$port" --shares-file "$WORK/shares" "$@" \
         >>"$WORK/log" 2>&1 &
     server=$!
 }
 
 ready() {
-    for _ in $(seq 600); do
+    for _ in $(seq 3000); do
         if admin /readyz | has '"ready":true'; then
             return
         fi

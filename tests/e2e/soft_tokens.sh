@@ -103,7 +103,7 @@ opencryptoki_up() {
     local root=$1
     opencryptoki_folders "$root"
     in_root "$root" /usr/sbin/pkcsslotd >>"$WORK/slotd.log" 2>&1
-    for _ in $(seq 600); do
+    for _ in $(seq 3000); do
         if [ -S "$root/run/opencryptoki/pkcsslotd.socket" ] || [ -S "$root/run/pkcsslotd.socket" ]; then
             break
         fi
@@ -114,9 +114,14 @@ opencryptoki_up() {
 }
 
 opencryptoki_down() {
-    local root=$1 file
+    local root=$1 file daemon
     for file in "$root"/run/pkcsslotd.pid "$root"/run/opencryptoki/pkcsslotd.pid; do
-        [ ! -r "$file" ] || kill "$(cat "$file")" 2>/dev/null || true
+        [ -r "$file" ] && daemon=$(cat "$file") && kill "$daemon" 2>/dev/null || continue
+        # Its end takes the shared memory along: the next one must not have begun.
+        for _ in $(seq 3000); do
+            readlink "/proc/$daemon/exe" >/dev/null 2>&1 || break
+            sleep 0.1
+        done
     done
 }
 

@@ -18,7 +18,7 @@ tpm_start() {
         --server "type=unixio,path=$tpm_dir/s" --ctrl "type=unixio,path=$tpm_dir/s.ctrl" \
         >"$tpm_dir/log" 2>&1 &
     tpm_pid=$!
-    for _ in $(seq 1200); do
+    for _ in $(seq 3000); do
         if [ -S "$tpm_dir/s" ] && [ -S "$tpm_dir/s.ctrl" ]; then break; fi
         kill -0 "$tpm_pid" 2>/dev/null || die "swtpm ended: $(cat "$tpm_dir/log")"
         sleep 0.05

@@ -39,7 +39,7 @@ give() { mv "$WORK/away/$(cat "$WORK/at.$1")" "$WORK/tokens/"; }
 
 # until_said PATH TEXT: the admin socket's answer has it
 until_said() {
-    for _ in $(seq 600); do
+    for _ in $(seq 3000); do
         if admin "$1" | has -F -- "$2"; then
             return
         fi
@@ -70,6 +70,15 @@ configure() {
     } >>"$WORK/new.yaml"
     cp "$WORK/new.yaml" "$dir/kmsd.yaml"
     expect 0 fine casemate config check "$dir/kmsd.yaml"
+}
+
+# until_logged PATTERN: an entry of the system's log, which shows within a moment
+until_logged() {
+    for _ in $(seq 3000); do
+        ! casemate audit tail --tenant system -n 200 | has "$1" || return 0
+        sleep 0.1
+    done
+    die "no $1 in the log: $(casemate audit tail --tenant system -n 200)"
 }
 
 rewrap() { "$CASEMATE_KMSD" --config "$dir/kmsd.yaml" --rewrap "$@" >>"$WORK/log" 2>&1; }
