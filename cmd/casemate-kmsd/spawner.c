@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/child.h"
@@ -186,6 +187,30 @@ static void serve(int sock, struct plan *p, pid_t *keyd)
     }
 }
 
+/* keyd is gone, so they leave by themselves, and first end what they have begun: a token in files
+ * whose process is killed while it writes them is lost. One that hangs is killed. */
+static void end_devices(struct plan *p)
+{
+    enum { TICK_MS = 20, PATIENCE_MS = 5000 };
+    const struct timespec tick = {.tv_nsec = TICK_MS * 1000000};
+    size_t left = p->devices;
+
+    for (unsigned i = 0; i < PATIENCE_MS / TICK_MS && left > 0; i++) {
+        left = 0;
+        for (size_t j = 0; j < p->devices; j++) {
+            pid_t *pid = &p->device[j].p.pid;
+
+            if (*pid > 0 && waitpid(*pid, NULL, WNOHANG) == *pid)
+                *pid = 0;
+            left += *pid > 0;
+        }
+        if (left > 0)
+            (void)nanosleep(&tick, NULL);
+    }
+    for (size_t i = 0; i < p->devices; i++)
+        cm_p11d_stop(&p->device[i].p);
+}
+
 static void helper(int sock, struct plan *p)
 {
     pid_t keyd = -1;
@@ -196,8 +221,7 @@ static void helper(int sock, struct plan *p)
     (void)prctl(PR_SET_NAME, "kmsd-spawner");
     serve(sock, p, &keyd);
     end_keyd(&keyd);
-    for (size_t i = 0; i < p->devices; i++)
-        cm_p11d_stop(&p->device[i].p);
+    end_devices(p);
     _exit(0);
 }
 

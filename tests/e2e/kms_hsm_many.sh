@@ -48,7 +48,11 @@ done
 failed_once || die "its end was not noticed: $(admin /admin/devices)"
 until_said /admin/devices '"name":"one","region":"","state":"serves"'
 [ "$keyd" = "$(sed -n 's/.*keyd_started pid=//p' "$WORK/log" | tail -1)" ] || die 'keyd went with them'
+# They may be about to show a PIN again, for which SoftHSM2 writes the token's file anew.
 finish
+for token in "$WORK"/tokens/*; do
+    [ -s "$token/token.object" ] || die "a token was lost: $(ls -l "$token")"
+done
 
 # ---- either opens it alone
 take one

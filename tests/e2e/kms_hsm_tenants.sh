@@ -201,8 +201,8 @@ until_says acme KEY_DEVICE_
 signs globex
 rm -r "$WORK/tokens/$(cat "$WORK/at.one")"
 mv "$WORK/at.one.old" "$WORK/at.one"
+kill_p11d # before it is back: SoftHSM2 loses a token whose process is killed while it logs in
 give one
-kill_p11d
 until_says acme signature
 
 # ---- rotation: a new KEK by the same token, all keys under it
