@@ -241,8 +241,8 @@ def listens(p, sig):
     end = time.monotonic() + 300
     while time.monotonic() < end:
         with open(f"/proc/{p.pid}/status") as f:
-            caught = int(re.search(r"SigCgt:\s*([0-9a-f]+)", f.read())[1], 16)
-        if caught >> (sig - 1) & 1:
+            masks = re.findall(r"Sig(?:Blk|Cgt):\s*([0-9a-f]+)", f.read())
+        if any(int(mask, 16) >> (sig - 1) & 1 for mask in masks):
             return
         time.sleep(0.02)
     fail(f"{sig} is not caught")
