@@ -8,8 +8,8 @@ enum { USES = 8, COPIES_MAX = 64, LOOK_NS = 1000000000 };
 /* H-74: by a name that no key has, with no id to be found by. */
 static cm_err copy(cm_p11 *p, CK_OBJECT_HANDLE handle, CK_OBJECT_HANDLE *out)
 {
-    static CK_BBOOL no = CK_FALSE;
-    static CK_BYTE label[] = "casemate working copy", id[] = "";
+    CK_BYTE label[] = "casemate working copy", id[] = "";
+    CK_BBOOL no = CK_FALSE;
     CK_ATTRIBUTE a[] = {
         {CKA_TOKEN, &no, sizeof no}, {CKA_LABEL, label, sizeof label - 1}, {CKA_ID, id, 0}};
 
