@@ -110,6 +110,13 @@ typedef struct {
 } CK_RSA_PKCS_PSS_PARAMS;
 
 typedef struct {
+    CK_MECHANISM_TYPE hashAlg;
+    CK_ULONG mgf, source;
+    void *pSourceData;
+    CK_ULONG ulSourceDataLen;
+} CK_RSA_PKCS_OAEP_PARAMS;
+
+typedef struct {
     CK_BBOOL phFlag;
     CK_ULONG ulContextDataLen;
     CK_BYTE *pContextData;
@@ -415,6 +422,8 @@ enum {
 
     CKM_RSA_PKCS_KEY_PAIR_GEN = 0x0,
     CKM_RSA_PKCS = 0x1,
+    CKM_RSA_X_509 = 0x3,
+    CKM_RSA_PKCS_OAEP = 0x9,
     CKM_RSA_PKCS_PSS = 0xd,
     CKM_ML_KEM_KEY_PAIR_GEN = 0xf,
     CKM_ML_KEM = 0x17,
@@ -440,6 +449,7 @@ enum {
     CKM_AES_GCM = 0x1087,
 
     CKG_MGF1_SHA256 = 2,
+    CKZ_DATA_SPECIFIED = 1,
     CKH_HEDGE_PREFERRED = 0,
     CKH_HEDGE_REQUIRED = 1,
     CKP_ML_DSA_44 = 1,

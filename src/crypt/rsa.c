@@ -248,3 +248,23 @@ cm_err cm_rsa_verify(const cm_rsa *k, cm_rsa_padding p, bool digested, cm_view v
         return cm_crypt_fail(CM_CRYPT_SIGNATURE);
     return CM_OKAY;
 }
+
+cm_err cm_rsa_oaep_seal(const cm_rsa *k, uint8_t *out, const cm_key32 *key)
+{
+    CM_AUTO(cm_evp_pkey_ctx_done) EVP_PKEY_CTX *x = NULL;
+    uint8_t made_block[CM_RSA_SIG_MAX];
+    size_t n = sizeof made_block;
+
+    CM_TRY(ready(&x, k));
+    CM_TRY_SSL(EVP_PKEY_encrypt_init(x));
+    CM_TRY_SSL(EVP_PKEY_CTX_set_rsa_padding(x, RSA_PKCS1_OAEP_PADDING));
+    CM_TRY_SSL(EVP_PKEY_CTX_set_rsa_oaep_md(x, k->crypt->md[CM_SHA256]));
+    CM_TRY_SSL(EVP_PKEY_CTX_set_rsa_mgf1_md(x, k->crypt->md[CM_SHA256]));
+    CM_TRY(cm_crypt_watch());
+    CM_TRY_SSL(EVP_PKEY_encrypt(x, made_block, &n, key->b, sizeof key->b));
+    CM_TRY(cm_crypt_watched());
+    if (n != k->bits / 8)
+        return CM_FAIL(CRYPT_PROVIDER);
+    memcpy(out, made_block, n);
+    return CM_OKAY;
+}

@@ -1,8 +1,9 @@
 #ifndef CM_CRYPT_RSA_H
 #define CM_CRYPT_RSA_H
 /*
- * RSA signatures over SHA-256, for peers that know nothing newer. Falls to a quantum computer:
- * nothing here protects anything of our own, and there is no encryption.
+ * RSA signatures over SHA-256, for peers that know nothing newer, and keys wrapped for devices that
+ * have nothing newer. Falls to a quantum computer: nothing of our own is protected by it, but what
+ * somebody asks for by the name "not post-quantum".
  */
 #include "crypt/crypt.h"
 
@@ -37,5 +38,11 @@ CM_MUST cm_err cm_rsa_sign(const cm_rsa *k, uint8_t *sig, cm_rsa_padding p, bool
 /** CRYPT_SIGNATURE for any mismatch, a wrong length included. */
 CM_MUST cm_err cm_rsa_verify(const cm_rsa *k, cm_rsa_padding p, bool digested, cm_view v,
                              cm_view sig);
+
+/** RSA-OAEP with SHA-256, MGF1-SHA-256 and an empty label: bits / 8 bytes, on success only. */
+CM_MUST cm_err cm_rsa_oaep_seal(const cm_rsa *k, uint8_t *out, const cm_key32 *key);
+/** The key out of what raw RSA made of that, in a device that knows no OAEP: block has bits / 8
+ * bytes. Any fault in it gives a key that nobody knows, not an error, in the same time. */
+CM_MUST cm_err cm_rsa_oaep_unpad(const cm_crypt *c, cm_key32 *out, cm_view block);
 
 #endif
