@@ -176,7 +176,8 @@ static cm_err say(const struct devices *d, struct tenants_device *t, cm_err e)
     if (!same)
         CM_LOG(d->log, WARNING, "tenant_device", cm_log_str("device", t->name), cm_log_err(e));
     if (cm_is(e, CM_HSM_BLOB) || cm_is(e, CM_HSM_NO_KEY) || cm_is(e, CM_HSM_OTHER_TOKEN) ||
-        cm_is(e, CM_HSM_KEYS) || cm_is(e, CM_HSM_EXPORTABLE))
+        cm_is(e, CM_HSM_KEYS) || cm_is(e, CM_HSM_EXPORTABLE) || cm_is(e, CM_HSM_KEY_CLASSICAL) ||
+        cm_is(e, CM_HSM_KEY_SYMMETRIC))
         return CM_FAIL(KEY_DEVICE_OTHER);
     return cm_is(e, CM_HSM_REQUEST) || cm_is(e, CM_HSM_MECHANISM) ? CM_FAIL(KEY_FORM)
                                                                   : CM_FAIL(KEY_DEVICE_AWAY);

@@ -29,7 +29,7 @@ enum { CONNECTIONS_MAX = 16, PATHS_MAX = 32 };
 
 struct arguments {
     cm_p11_options o;
-    const char *cloud, *tpm;
+    const char *cloud, *tpm, *wrapping;
     int connection[CONNECTIONS_MAX];
     unsigned connections;
     const char *pin_file, *pin_credential;
@@ -74,6 +74,7 @@ static const char usage[] =
     "  --pin-fd N            read it from descriptor N\n"
     "  --pin-credential NAME read it from a systemd credential\n"
     "  --new-pin-fd N        give the token this PIN, read from descriptor N, in its place\n"
+    "  --wrapping KIND       aes, or rsa-not-post-quantum: what kind of key wraps; default: aes\n"
     "  --pin-retry           try the PIN although the token says that few tries are left\n"
     "  --init TEXT           what the module takes as its configuration (NSS)\n"
     "  --sessions N          sessions with the token at most; default: 4\n"
@@ -134,7 +135,8 @@ static bool option(struct arguments *a, const char *name, const char *value)
     } texts[] = {{"--module", &a->o.module},   {"--cloud", &a->cloud},
                  {"--tpm", &a->tpm},           {"--token", &a->o.token},
                  {"--init", &a->o.init},       {"--module-sha256", &a->o.sha256},
-                 {"--pin-file", &a->pin_file}, {"--pin-credential", &a->pin_credential}};
+                 {"--pin-file", &a->pin_file}, {"--pin-credential", &a->pin_credential},
+                 {"--wrapping", &a->wrapping}};
 
     for (size_t i = 0; i < CM_COUNT(texts); i++)
         if (strcmp(name, texts[i].name) == 0) {
@@ -161,6 +163,13 @@ static bool flag(struct arguments *a, const char *name)
     return false;
 }
 
+/* H-80: of a module's keys; a service's file says it of its own. */
+static bool wrapping(struct arguments *a)
+{
+    a->o.classical = a->wrapping && strcmp(a->wrapping, "rsa-not-post-quantum") == 0;
+    return !a->wrapping || (a->o.module && (a->o.classical || strcmp(a->wrapping, "aes") == 0));
+}
+
 static bool parse(struct arguments *a, int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
@@ -171,7 +180,8 @@ static bool parse(struct arguments *a, int argc, char **argv)
         i++;
     }
     return a->help || a->version ||
-           ((a->o.module != NULL) + (a->cloud != NULL) + (a->tpm != NULL) == 1 && a->connections);
+           (wrapping(a) && (a->o.module != NULL) + (a->cloud != NULL) + (a->tpm != NULL) == 1 &&
+            a->connections);
 }
 
 /* ---- the PIN: into locked memory, without a copy elsewhere ---------------------------------- */

@@ -295,6 +295,8 @@
     X(HSM_SPAWN, IO, 0x0c1a, "casemate-p11d could not be started", "check that it is installed beside this program and can be run") \
     X(HSM_NO_PIN, INVALID, 0x0c1b, "the token asks for a PIN and none was given", "give --pin-file, --pin-fd or a credential; never write a PIN on the command line") \
     X(HSM_PIN_RANGE, INVALID, 0x0c50, "the token does not take this as a PIN", "see its vendor's papers for length and characters; SoftHSM2: 4 to 255") \
+    X(HSM_KEY_CLASSICAL, DENIED, 0x0c51, "the device's wrapping key is of RSA, which a quantum computer breaks, and nobody allowed that", "if it is meant: wrapping: rsa-not-post-quantum in the configuration, --wrapping rsa-not-post-quantum here") \
+    X(HSM_KEY_SYMMETRIC, DENIED, 0x0c52, "the device's wrapping key is of AES-256, and one of RSA was asked for", "leave out wrapping: rsa-not-post-quantum, --wrapping rsa-not-post-quantum") \
     X(HSM_MODULE_OTHER, DENIED, 0x0c30, "the PKCS#11 module is not the one that was configured: its SHA-256 differs", "put the file back that was there; after an update, change hsm.module_sha256") \
     X(CLOUD_CONFIG, INVALID, 0x0c60, "the configuration of a key service can't be used", "see docs/hsm.md for what it has to say") \
     X(CLOUD_SECRETS, INVALID, 0x0c61, "the file of secrets lacks what this key service asks for", "see docs/hsm.md for what it has to say") \

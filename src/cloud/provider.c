@@ -5,9 +5,6 @@
 #include "hsm/provider.h"
 #include "base/ct.h"
 #include "cloud/cloud_int.h"
-#include "crypt/aead.h"
-
-enum { HEAD = BLOB_HEAD + BLOB_IV + 2 };
 
 /* ---- keys ---------------------------------------------------------------------------------- */
 
@@ -135,139 +132,81 @@ static cm_err sign(cm_cloud *k, const cm_hsm_request *r, cm_hsm_answer *a)
 
 /* ---- wrapped seeds: H-40 ------------------------------------------------------------------- */
 
-struct bound {
-    cm_buf aad; /* of our AES: H-3, and the head of the blob */
-    uint8_t hash[32];
-};
-
-static void bound_done(struct bound *b)
+/* What the service binds to is a hash of H-3: it learns neither id nor purpose. */
+static cm_err bind(uint8_t bound[32], const cm_cloud *k, const cm_hsm_request *r)
 {
-    cm_buf_free(&b->aad);
+    CM_AUTO(cm_buf_free) cm_buf aad = {.max = BLOB_AAD};
+
+    CM_TRY(cm_hsm_blob_aad(&aad, r->id, r->aad));
+    return cm_hash_once(k->crypt, CM_SHA256, bound, cm_buf_view(&aad));
 }
 
-/* What the service binds to is a hash: it learns neither id nor purpose. */
-static cm_err bind(struct bound *b, const cm_cloud *k, const cm_hsm_request *r)
+/* H-41: what stands in the blob says what it is under. */
+static uint8_t mechanism(const cm_cloud *k)
 {
-    b->aad.max = BLOB_AAD + HEAD + WRAPPED_MAX;
-    CM_TRY(cm_hsm_blob_aad(&b->aad, r->id, r->aad));
-    return cm_hash_once(k->crypt, CM_SHA256, b->hash, cm_buf_view(&b->aad));
+    return k->config.classical ? BLOB_SERVICE_CLASSICAL : BLOB_SERVICE;
 }
 
 /* A key made for this, wrapped and, by a key that was looked up anew, opened again. H-6 */
-static cm_err checked_wrap(cm_cloud *k, const cm_hsm_request *r, const struct bound *b,
+static cm_err checked_wrap(cm_cloud *k, const cm_hsm_request *r, const uint8_t bound[32],
                            const cm_key32 *plain, cm_buf *wrapped)
 {
     CM_AUTO(cm_key32_wipe) cm_key32 back = {{0}};
     struct cloud_key key, again;
 
     CM_TRY(known(k, &key, CM_HSM_AES256, r->id));
-    CM_TRY(k->service->encrypt(k, &key, plain, b->hash, wrapped));
+    CM_TRY(k->service->encrypt(k, &key, plain, bound, wrapped));
     CM_TRY(look_up(k, &again, CM_HSM_AES256, r->id));
     if (strcmp(key.name, again.name) != 0)
         return CM_FAIL(HSM_KEY_CHANGED);
-    CM_TRY(k->service->decrypt(k, &again, cm_buf_view(wrapped), b->hash, &back));
+    CM_TRY(k->service->decrypt(k, &again, cm_buf_view(wrapped), bound, &back));
     return cm_ct_equal(CM_VIEW(back.b), CM_VIEW(plain->b)) ? CM_OKAY : CM_FAIL(HSM_WRONG);
-}
-
-static cm_err seal(cm_hsm_answer *a, const cm_cloud *k, const cm_hsm_request *r, struct bound *b,
-                   const cm_key32 *key, cm_view wrapped)
-{
-    CM_AUTO(cm_gcm_free_ptr) cm_gcm *g = NULL;
-    CM_AUTO(cm_buf_free) cm_buf plain = {.max = BLOB_CHECK + CM_HSM_SEED_MAX};
-    size_t head = HEAD + wrapped.n, n;
-    uint8_t *p;
-
-    CM_TRY(cm_hsm_seed_pack(&plain, k->crypt, r->data));
-    CM_TRY(cm_gcm_new(&g, k->crypt, key));
-    n = head + plain.n + BLOB_TAG;
-    CM_TRY(cm_hsm_answer_room(a, n));
-    p = a->data.p;
-    p[0] = BLOB_VERSION;
-    p[1] = BLOB_SERVICE;
-    CM_TRY(cm_random(k->crypt, p + BLOB_HEAD, BLOB_IV));
-    cm_put_be16(p + BLOB_HEAD + BLOB_IV, (uint16_t)wrapped.n);
-    memcpy(p + HEAD, wrapped.p, wrapped.n);
-    CM_TRY(cm_buf_append(&b->aad, cm_view_of(p, head)));
-    CM_TRY(cm_gcm_seal(g, p + head, p + n - BLOB_TAG, p + BLOB_HEAD, cm_buf_view(&b->aad),
-                       cm_buf_view(&plain)));
-    a->data.n = n;
-    return CM_OKAY;
 }
 
 static cm_err wrap(cm_cloud *k, const cm_hsm_request *r, cm_hsm_answer *a)
 {
-    CM_AUTO(bound_done) struct bound b = {.aad = {.max = 0}};
+    uint8_t bound[32];
     CM_AUTO(cm_key32_wipe) cm_key32 key = {{0}};
     CM_AUTO(cm_buf_free) cm_buf wrapped = {.max = WRAPPED_MAX};
 
-    CM_TRY(bind(&b, k, r));
+    CM_TRY(bind(bound, k, r));
     CM_TRY(cm_random(k->crypt, key.b, sizeof key.b));
-    CM_TRY(checked_wrap(k, r, &b, &key, &wrapped));
-    return seal(a, k, r, &b, &key, cm_buf_view(&wrapped));
-}
-
-/* H-4 */
-static cm_err split(cm_view *wrapped, cm_view *body, cm_view blob)
-{
-    size_t n;
-
-    if (blob.n < HEAD || blob.p[0] != BLOB_VERSION || blob.p[1] != BLOB_SERVICE)
-        return CM_FAIL(HSM_BLOB);
-    n = cm_get_be16(blob.p + BLOB_HEAD + BLOB_IV);
-    if (n == 0 || n > WRAPPED_MAX || blob.n - HEAD < n ||
-        blob.n - HEAD - n <= BLOB_CHECK + BLOB_TAG)
-        return CM_FAIL(HSM_BLOB);
-    *wrapped = cm_view_sub(blob, HEAD, n);
-    *body = cm_view_sub(blob, HEAD + n, blob.n - HEAD - n);
-    return CM_OKAY;
-}
-
-static cm_err open_body(cm_hsm_answer *a, const cm_cloud *k, const cm_hsm_request *r,
-                        const struct bound *b, const cm_key32 *key, cm_view body)
-{
-    CM_AUTO(cm_gcm_free_ptr) cm_gcm *g = NULL;
-    cm_view in = cm_view_sub(body, 0, body.n - BLOB_TAG);
-
-    CM_TRY(cm_gcm_new(&g, k->crypt, key));
-    CM_TRY(cm_hsm_answer_room(a, body.n));
-    CM_TRY(
-        cm_gcm_open(g, a->data.p, body.p + in.n, r->data.p + BLOB_HEAD, cm_buf_view(&b->aad), in));
-    a->data.n = in.n;
-    return cm_hsm_seed_unpack(&a->data, k->crypt);
+    CM_TRY(checked_wrap(k, r, bound, &key, &wrapped));
+    return cm_hsm_hybrid_seal(a, k->crypt, r, mechanism(k), &key, cm_buf_view(&wrapped));
 }
 
 /* The blob is bad, or the service gave another key than the one that was wrapped: it has to show
  * that it still can. */
-static cm_err blame(cm_cloud *k, const cm_hsm_request *r, const struct bound *b)
+static cm_err blame(cm_cloud *k, const cm_hsm_request *r, const uint8_t bound[32])
 {
     CM_AUTO(cm_key32_wipe) cm_key32 key = {{0}};
     CM_AUTO(cm_buf_free) cm_buf wrapped = {.max = WRAPPED_MAX};
 
     CM_TRY(cm_random(k->crypt, key.b, sizeof key.b));
-    CM_TRY(checked_wrap(k, r, b, &key, &wrapped));
+    CM_TRY(checked_wrap(k, r, bound, &key, &wrapped));
     return CM_FAIL(HSM_BLOB);
 }
 
 static cm_err unwrap(cm_cloud *k, const cm_hsm_request *r, cm_hsm_answer *a)
 {
-    CM_AUTO(bound_done) struct bound b = {.aad = {.max = 0}};
+    uint8_t bound[32];
     CM_AUTO(cm_key32_wipe) cm_key32 plain = {{0}};
     struct cloud_key key;
     cm_view wrapped, body;
     cm_err e;
 
+    CM_TRY(cm_hsm_kind_fits(k->config.classical, r->data));
     CM_TRY(known(k, &key, CM_HSM_AES256, r->id));
-    CM_TRY(split(&wrapped, &body, r->data));
-    CM_TRY(bind(&b, k, r));
-    e = k->service->decrypt(k, &key, wrapped, b.hash, &plain);
+    CM_TRY(cm_hsm_hybrid_split(&wrapped, &body, mechanism(k), r->data));
+    CM_TRY(bind(bound, k, r));
+    e = k->service->decrypt(k, &key, wrapped, bound, &plain);
     if (cm_is(e, CM_HSM_NO_KEY)) {
         forget(k, CM_HSM_AES256, r->id);
         return e;
     }
     CM_TRY(e);
-    CM_TRY(cm_buf_append(&b.aad, cm_view_sub(r->data, 0, HEAD + wrapped.n)));
-    e = open_body(a, k, r, &b, &plain, body);
-    return cm_is(e, CM_CRYPT_TAG) ? blame(k, r, &b) : e;
+    e = cm_hsm_hybrid_open(a, k->crypt, r, &plain, body);
+    return cm_is(e, CM_CRYPT_TAG) ? blame(k, r, bound) : e;
 }
 
 /* ---- calls --------------------------------------------------------------------------------- */

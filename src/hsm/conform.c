@@ -4,6 +4,8 @@
 #include "crypt/kem.h"
 #include "crypt/rsa.h"
 
+enum { LONG_BLOB = 300 };
+
 static const char *const names[CM_CONFORM_COUNT] = {
     [CM_CONFORM_STATUS] = "status",
     [CM_CONFORM_RANDOM] = "random",
@@ -142,9 +144,9 @@ static cm_err decapsulates(const struct run *r, const cm_hsm_key *k)
     return cm_ct_equal(cm_buf_view(&back), cm_buf_view(&ours)) ? CM_FAIL(HSM_WRONG) : CM_OKAY;
 }
 
-static cm_err works(const struct run *r, const cm_hsm_key *k)
+static cm_err works(const struct run *r, cm_hsm_alg alg, const cm_hsm_key *k)
 {
-    if (k->alg == CM_HSM_AES256)
+    if (alg == CM_HSM_AES256) /* which may be of RSA */
         return wraps(r);
     if (cm_hsm_alg_kem(k->alg))
         return decapsulates(r, k);
@@ -160,7 +162,7 @@ static cm_err algorithm(const struct run *r, cm_hsm_alg alg)
     cm_err e;
 
     CM_TRY(new_key(r, &k, alg, r->id));
-    e = works(r, &k);
+    e = works(r, alg, &k);
     drop_key(r, alg, r->id);
     return e;
 }
@@ -174,7 +176,8 @@ static cm_err other_purpose(const struct run *r)
     CM_TRY(cm_hsm_wrap(r->h, id, CM_LIT("a seed of thirty-two bytes, more"), CM_LIT("a"), &blob));
     CM_TRY(expect(cm_hsm_unwrap(r->h, id, cm_buf_view(&blob), CM_LIT("b"), &back), CM_HSM_BLOB));
     CM_TRY(expect(cm_hsm_unwrap(r->h, id, cm_buf_view(&blob), CM_LIT(""), &back), CM_HSM_BLOB));
-    for (size_t i = 0; i < blob.n; i++) {
+    /* Most of a blob under RSA is one ciphertext, and a card takes seconds for it. */
+    for (size_t i = 0; i<blob.n; i += blob.n> LONG_BLOB ? 41 : 1) {
         blob.p[i] ^= 0x80;
         CM_TRY(
             expect(cm_hsm_unwrap(r->h, id, cm_buf_view(&blob), CM_LIT("a"), &back), CM_HSM_BLOB));

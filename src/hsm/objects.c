@@ -87,6 +87,17 @@ static cm_err search(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, CK
     return cm_p11_search(p, s, class, forms[r->alg].type, r->id, list, n);
 }
 
+/* A key as it is to the token, where a wrapping key may be of RSA. */
+static cm_err search_own(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, bool pub,
+                         CK_OBJECT_HANDLE list[FOUND_MAX], CK_ULONG *n)
+{
+    cm_hsm_request as = *r;
+
+    if (cm_p11_is_classical(p, r))
+        as.alg = CM_HSM_RSA4096;
+    return search(p, s, &as, pub ? CKO_PUBLIC_KEY : secret_class(as.alg), list, n);
+}
+
 static cm_err one(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, CK_ULONG class,
                   CK_OBJECT_HANDLE *out)
 {
@@ -221,20 +232,78 @@ cm_err cm_p11_public_handle(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request
     return one(p, s, r, CKO_PUBLIC_KEY, handle);
 }
 
+/* H-80: of key pairs, those that open seeds and sign nothing. *rv: whether the token said. */
+static bool wraps(cm_p11 *p, CK_SESSION_HANDLE s, uint32_t alg, CK_OBJECT_HANDLE h, CK_RV *rv)
+{
+    return flag_is(p, s, h, CKA_DECRYPT, true, rv) &&
+           (alg == CM_HSM_AES256 || flag_is(p, s, h, CKA_SIGN, false, rv));
+}
+
+/* H-82: a wrapping key of the other kind is named, rather than said not to be there. */
+static cm_err no_other_kind(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r)
+{
+    CK_OBJECT_HANDLE list[FOUND_MAX];
+    cm_hsm_request other = *r;
+    CK_ULONG n;
+    CK_RV rv;
+
+    if (r->alg != CM_HSM_AES256)
+        return CM_OKAY;
+    other.alg = p->classical ? CM_HSM_AES256 : CM_HSM_RSA4096;
+    CM_TRY(search(p, s, &other, secret_class(other.alg), list, &n));
+    for (CK_ULONG i = 0; i < n; i++)
+        if (wraps(p, s, other.alg, list[i], &rv))
+            return cm_hsm_other_kind(p->classical);
+    return CM_OKAY;
+}
+
+static cm_err look_classical(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r,
+                             CK_OBJECT_HANDLE secret, cm_hsm_key *key)
+{
+    cm_hsm_request rsa = *r;
+    CK_OBJECT_HANDLE pub;
+    CK_RV rv;
+    cm_err e;
+
+    rsa.alg = CM_HSM_RSA4096;
+    if (!wraps(p, s, rsa.alg, secret, &rv))
+        return rv == CKR_OK ? CM_FAIL(HSM_NO_KEY) : cm_p11_err(rv);
+    CM_TRY(one(p, s, &rsa, CKO_PUBLIC_KEY, &pub));
+    e = public_of(p, s, &rsa, pub, key);
+    if (cm_is(e, CM_HSM_KEY_CHANGED)) {
+        rsa.alg = CM_HSM_RSA2048;
+        e = public_of(p, s, &rsa, pub, key);
+    }
+    CM_TRY(e);
+    key->alg = CM_HSM_AES256; /* what it was asked for as: the cache goes by that */
+    key->custody = CM_HSM_CLASSICAL;
+    return CM_OKAY;
+}
+
 static cm_err look(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, cm_hsm_key *key,
                    CK_OBJECT_HANDLE *handle)
 {
+    bool classical = cm_p11_is_classical(p, r);
     CK_OBJECT_HANDLE pub, secret;
+    cm_hsm_request as = *r;
+    cm_err e;
 
-    CM_TRY(one(p, s, r, secret_class(r->alg), &secret));
+    if (classical)
+        as.alg = CM_HSM_RSA4096;
+    e = one(p, s, &as, secret_class(as.alg), &secret);
+    if (cm_is(e, CM_HSM_NO_KEY))
+        CM_TRY(no_other_kind(p, s, r));
+    CM_TRY(e);
     CM_TRY(cm_p11_held(p, s, secret));
+    *handle = secret;
+    if (classical)
+        return look_classical(p, s, r, secret, key);
     if (r->alg == CM_HSM_AES256) {
         CM_TRY(cm_hsm_key_fill(key, p->c, r, CM_HSM_NATIVE, cm_view_of("", 0)));
     } else {
         CM_TRY(one(p, s, r, CKO_PUBLIC_KEY, &pub));
         CM_TRY(public_of(p, s, r, pub, key));
     }
-    *handle = secret;
     return CM_OKAY;
 }
 
@@ -259,6 +328,7 @@ cm_err cm_p11_find(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, bool
 /* What was made: H-5 holds for these handles too, so they are looked at before they are used. */
 struct made {
     cm_view label; /* of the objects: r's, or their name */
+    bool wraps;    /* a key pair that opens seeds, and signs nothing */
     CK_OBJECT_HANDLE h[2];
     CK_ULONG class[2];
     unsigned n;
@@ -305,7 +375,7 @@ static CK_RV make_pair(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, 
     struct template pub = {.n = 0}, priv = {.n = 0};
 
     common(&pub, r, made->label, CKO_PUBLIC_KEY);
-    add_flag(&pub, kem ? CKA_ENCAPSULATE : CKA_VERIFY, true);
+    add_flag(&pub, made->wraps ? CKA_ENCRYPT : kem ? CKA_ENCAPSULATE : CKA_VERIFY, true);
     if (f->set)
         add_word(&pub, CKA_PARAMETER_SET, f->set);
     else if (cm_hsm_alg_rsa(r->alg)) {
@@ -314,7 +384,9 @@ static CK_RV make_pair(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, 
     } else
         add(&pub, CKA_EC_PARAMS, f->params[variant], f->params_n[variant]);
     secret(&priv, r, made->label);
-    add_flag(&priv, kem ? CKA_DECAPSULATE : CKA_SIGN, true);
+    add_flag(&priv, made->wraps ? CKA_DECRYPT : kem ? CKA_DECAPSULATE : CKA_SIGN, true);
+    if (made->wraps)
+        add_flag(&priv, CKA_SIGN, false);
     made->n = 2;
     made->class[0] = CKO_PUBLIC_KEY;
     made->class[1] = CKO_PRIVATE_KEY;
@@ -323,13 +395,17 @@ static CK_RV make_pair(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, 
 
 static cm_err make(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, struct made *made)
 {
+    cm_hsm_request as = *r;
     CK_RV rv;
 
-    if (r->alg == CM_HSM_AES256)
+    made->wraps = cm_p11_is_classical(p, r);
+    if (made->wraps)
+        as.alg = cm_p11_classical_alg(p);
+    if (as.alg == CM_HSM_AES256)
         return cm_p11_err(make_aes(p, s, r, made));
-    rv = make_pair(p, s, r, 0, made);
-    if (rv != CKR_OK && rv != CKR_MECHANISM_INVALID && forms[r->alg].params[1])
-        rv = make_pair(p, s, r, 1, made);
+    rv = make_pair(p, s, &as, 0, made);
+    if (rv != CKR_OK && rv != CKR_MECHANISM_INVALID && forms[as.alg].params[1])
+        rv = make_pair(p, s, &as, 1, made);
     return cm_p11_err(rv);
 }
 
@@ -394,9 +470,10 @@ cm_err cm_p11_generate(cm_p11 *p, struct session *s, const cm_hsm_request *r, cm
     CK_ULONG n;
     cm_err e;
 
-    CM_TRY(search(p, s->h, r, secret_class(r->alg), list, &n));
+    CM_TRY(search_own(p, s->h, r, false, list, &n));
     if (n)
         return CM_FAIL(HSM_KEYS);
+    CM_TRY(no_other_kind(p, s->h, r));
     CM_TRY(make(p, s->h, r, &made));
     if (p->q->rereads) /* H-65 */
         CM_TRY(cm_p11_reread(p, s));
@@ -409,12 +486,12 @@ cm_err cm_p11_generate(cm_p11 *p, struct session *s, const cm_hsm_request *r, cm
     return e;
 }
 
-static cm_err destroy_all(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, CK_ULONG class,
+static cm_err destroy_all(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, bool pub,
                           CK_ULONG *n)
 {
     CK_OBJECT_HANDLE list[FOUND_MAX];
 
-    CM_TRY(search(p, s, r, class, list, n));
+    CM_TRY(search_own(p, s, r, pub, list, n));
     for (CK_ULONG i = 0; i < *n; i++)
         CM_TRY(cm_p11_err(p->m.f->C_DestroyObject(s, list[i])));
     return CM_OKAY;
@@ -426,10 +503,10 @@ cm_err cm_p11_destroy(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r)
     cm_err e;
 
     cm_p11_forget(p);
-    e = destroy_all(p, s, r, secret_class(r->alg), &secrets);
+    e = destroy_all(p, s, r, false, &secrets);
     cm_p11_forget(p); /* H-74: who was using it meanwhile may have copied it again */
     CM_TRY(e);
-    if (r->alg != CM_HSM_AES256)
-        CM_TRY(destroy_all(p, s, r, CKO_PUBLIC_KEY, &publics));
+    if (r->alg != CM_HSM_AES256 || p->classical)
+        CM_TRY(destroy_all(p, s, r, true, &publics));
     return secrets + publics ? CM_OKAY : CM_FAIL(HSM_NO_KEY);
 }

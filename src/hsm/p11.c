@@ -304,7 +304,7 @@ cm_err cm_p11_reread(cm_p11 *p, struct session *s)
 
 static cm_err status(cm_p11 *p, cm_hsm_answer *a)
 {
-    cm_hsm_status s = {.custody = CM_HSM_NATIVE,
+    cm_hsm_status s = {.custody = p->classical ? CM_HSM_CLASSICAL : CM_HSM_NATIVE,
                        .version = (uint64_t)p->m.version.major << 8 | p->m.version.minor,
                        .quarantined = atomic_load(&p->quarantined)};
     char maker[33], model[17];
@@ -326,6 +326,14 @@ static cm_err status(cm_p11 *p, cm_hsm_answer *a)
     return CM_OKAY;
 }
 
+/* Found as the wrapping key, shown as what it is. */
+static cm_err show(cm_err e, cm_hsm_key *k)
+{
+    if (cm_ok(e) && k->custody == CM_HSM_CLASSICAL)
+        k->alg = k->pub_n > 2 * 2048 / 8 ? CM_HSM_RSA4096 : CM_HSM_RSA2048;
+    return e;
+}
+
 static cm_err perform(cm_p11 *p, struct session *open, const cm_hsm_request *r, cm_hsm_answer *a)
 {
     CK_SESSION_HANDLE s = open->h;
@@ -333,9 +341,9 @@ static cm_err perform(cm_p11 *p, struct session *open, const cm_hsm_request *r, 
 
     switch (r->op) {
     case CM_HSM_GENERATE:
-        return cm_p11_generate(p, open, r, &a->key);
+        return show(cm_p11_generate(p, open, r, &a->key), &a->key);
     case CM_HSM_FIND:
-        return cm_p11_find(p, s, r, true, &a->key, &handle);
+        return show(cm_p11_find(p, s, r, true, &a->key, &handle), &a->key);
     case CM_HSM_SIGN:
         return cm_p11_sign(p, s, r, a);
     case CM_HSM_WRAP:
@@ -408,6 +416,7 @@ static cm_err set_up(cm_p11 *p, const cm_p11_options *o)
         memcpy(p->pin, o->pin.p, o->pin.n);
     p->pin_n = o->pin.n;
     p->pin_retry = o->pin_retry;
+    p->classical = o->classical;
     CM_TRY(cm_p11_module_load(&p->m, p->c, o->module, o->sha256, o->init));
     CM_TRY(find_token(p, &p->slot, &p->token));
     p->q = quirks_of(&p->token);

@@ -16,6 +16,7 @@ typedef struct {
     cm_view pin;        /* copied to locked memory; empty: the token asks for none */
     unsigned sessions;  /* at most; 0: 4 */
     bool pin_retry;     /* try the PIN although the token says that few tries are left */
+    bool classical;     /* wrapping keys are of RSA, which is not post-quantum: H-80 */
 } cm_p11_options;
 
 typedef struct cm_p11 cm_p11;

@@ -9,6 +9,7 @@
  *   cache.c    keys that were found, and copies of those that are in use
  *   use.c      signing, wrapping, random
  *   capsule.c  ML-KEM
+ *   classical.c  seeds under RSA, for who asks for that
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -78,7 +79,8 @@ struct cm_p11 {
     char label[33];
     const struct quirks *q;
     bool pin_retry;
-    uint8_t *pin; /* locked; CM_P11_PIN_MAX bytes */
+    bool classical; /* the wrapping key is of RSA: H-80 */
+    uint8_t *pin;   /* locked; CM_P11_PIN_MAX bytes */
     size_t pin_n;
     unsigned sessions;
     pid_t pid; /* a fork has this and no module */
@@ -161,5 +163,19 @@ CM_MUST cm_err cm_p11_capsule(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_reque
                               cm_hsm_answer *a);
 CM_MUST cm_err cm_p11_random(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r,
                              cm_hsm_answer *a);
+/* What tokens say of data that does not open; some of it is also said of broken devices. */
+bool cm_p11_says_no(CK_RV rv);
+
+/* ---- classical.c ---- */
+
+/* Whether r is about the wrapping key, and that is of RSA. */
+bool cm_p11_is_classical(const cm_p11 *p, const cm_hsm_request *r);
+/* What is made as a wrapping key. */
+uint32_t cm_p11_classical_alg(cm_p11 *p);
+CM_MUST cm_err cm_p11_classical_wrap(cm_p11 *p, const cm_hsm_request *r, const cm_hsm_key *key,
+                                     cm_hsm_answer *a);
+/* *refused: it is not this key's, or not for this purpose. */
+CM_MUST cm_err cm_p11_classical_open(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r,
+                                     CK_OBJECT_HANDLE key, cm_hsm_answer *a, bool *refused);
 
 #endif

@@ -5,21 +5,40 @@
 
 enum {
     BLOB_VERSION = 1,
-    BLOB_GCM = 1,     /* by the device */
-    BLOB_DERIVED = 2, /* by us, under a key that the device's AES-CBC makes for this blob alone */
-    BLOB_SERVICE = 3, /* by us, under a key for this blob that a key service wrapped */
+    BLOB_GCM = 1,       /* by the device */
+    BLOB_DERIVED = 2,   /* by us, under a key that the device's AES-CBC makes for this blob alone */
+    BLOB_SERVICE = 3,   /* by us, under a key for this blob that a key service wrapped */
+    BLOB_TPM = 4,       /* the same, by a machine's TPM */
+    BLOB_CLASSICAL = 5, /* the same under an RSA key of a token */
+    BLOB_SERVICE_CLASSICAL = 6, /* the same under an RSA key of a service */
     BLOB_HEAD = 2,
     BLOB_IV = 12,
     BLOB_TAG = 16,
     BLOB_CHECK = 16,
     BLOB_MORE = BLOB_HEAD + BLOB_IV + BLOB_CHECK + BLOB_TAG,
     BLOB_AAD = 32 + CM_HSM_ID_MAX + CM_HSM_AAD_MAX,
+    BLOB_WRAPPED_MAX = 2048, /* a key for one blob, as it was wrapped */
 };
 
 /** H-3: what a blob is bound to, appended: "casemate-hsm-wrap-v1" 00, length of the id, id, aad. */
 CM_MUST cm_err cm_hsm_blob_aad(cm_buf *out, cm_view id, cm_view aad);
 /** Form of a blob: mechanism, iv, and ciphertext with tag. HSM_BLOB. */
 CM_MUST cm_err cm_hsm_blob_split(uint8_t *mechanism, cm_view *iv, cm_view *body, cm_view blob);
+/** H-82: HSM_KEY_CLASSICAL, HSM_KEY_SYMMETRIC: what is there is of the kind that was not asked for;
+ * classical: that was. */
+CM_MUST cm_err cm_hsm_other_kind(bool classical);
+/** The same of a blob, when it is; one of no known form is left to who reads it. */
+CM_MUST cm_err cm_hsm_kind_fits(bool classical, cm_view blob);
+bool cm_hsm_blob_is_classical(cm_view blob);
+/** H-81: a blob under a key made for it, which `wrapped` is of. */
+CM_MUST cm_err cm_hsm_hybrid_seal(cm_hsm_answer *a, const cm_crypt *c, const cm_hsm_request *r,
+                                  uint8_t mechanism, const cm_key32 *key, cm_view wrapped);
+/** Form of such a blob: HSM_BLOB. */
+CM_MUST cm_err cm_hsm_hybrid_split(cm_view *wrapped, cm_view *body, uint8_t mechanism,
+                                   cm_view blob);
+/** The seed of r's blob, whose body that is: CRYPT_TAG when the key is another one. */
+CM_MUST cm_err cm_hsm_hybrid_open(cm_hsm_answer *a, const cm_crypt *c, const cm_hsm_request *r,
+                                  const cm_key32 *key, cm_view body);
 /** What is encrypted, appended: a check of the seed, and the seed. */
 CM_MUST cm_err cm_hsm_seed_pack(cm_buf *out, const cm_crypt *c, cm_view seed);
 /** The seed out of what was decrypted, at its front. HSM_WRONG: the device gave back something

@@ -26,7 +26,7 @@ cm_hsm cm_hsm_remote_of(cm_hsm_remote *r);
 
 /* ---- casemate-p11d as a process ------------------------------------------------------------- */
 
-enum { CM_P11D_ARGS = 32 };
+enum { CM_P11D_ARGS = 40 };
 
 typedef struct {
     const char *program;

@@ -39,7 +39,8 @@ set_verdict cm_set_judge(cm_err e)
     if (cm_is(e, CM_HSM_WRONG) || cm_is(e, CM_HSM_QUARANTINED))
         return SET_WRONG;
     if (cm_is(e, CM_HSM_NO_KEY) || cm_is(e, CM_HSM_KEYS) || cm_is(e, CM_HSM_KEY_CHANGED) ||
-        cm_is(e, CM_HSM_EXPORTABLE) || cm_is(e, CM_HSM_MECHANISM) || cm_is(e, CM_HSM_BLOB))
+        cm_is(e, CM_HSM_EXPORTABLE) || cm_is(e, CM_HSM_MECHANISM) || cm_is(e, CM_HSM_BLOB) ||
+        cm_is(e, CM_HSM_KEY_CLASSICAL) || cm_is(e, CM_HSM_KEY_SYMMETRIC))
         return SET_ELSEWHERE;
     return SET_FAILED;
 }

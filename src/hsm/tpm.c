@@ -9,7 +9,6 @@
 #include "hsm/unseal.h"
 
 enum {
-    BLOB_TPM = 4, /* by us, under a key for this blob that the TPM sealed */
     HEAD = BLOB_HEAD + BLOB_IV + 2,
     SEALED_MAX = 1900, /* CM_HSM_BLOB_MORE has to hold it */
     KEYS_MAX = 64,

@@ -65,6 +65,21 @@ static cm_err unwrap(void *self, const cm_crypt *c, cm_key32 *key, cm_view blob,
     return CM_OKAY;
 }
 
+bool cm_hsm_unseal_is_classical(cm_view slot)
+{
+    cm_cbor_value v[CM_COUNT(fields)] = {0};
+    bool classical = false;
+    cm_hsm_bundle b;
+
+    if (cm_failed(read_blob(v, slot)))
+        return true;
+    if (cm_failed(cm_hsm_bundle_get(&b, v[2].v)))
+        return cm_hsm_blob_is_classical(v[2].v);
+    for (size_t i = 0; i < b.n; i++)
+        classical |= cm_hsm_blob_is_classical(b.of[i].blob);
+    return classical;
+}
+
 void cm_hsm_unseal_init(cm_hsm_unseal *u, const cm_hsm *hsm)
 {
     *u = (cm_hsm_unseal){

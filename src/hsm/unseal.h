@@ -1,6 +1,6 @@
 #ifndef CM_HSM_UNSEAL_H
 #define CM_HSM_UNSEAL_H
-/* The root under a device's AES-256 key: the device of a boot record's slot (spec/unseal.md). */
+/* The root under a device's key: the device of a boot record's slot (spec/unseal.md). */
 #include "hsm/hsm.h"
 #include "keys/unseal.h"
 
@@ -17,5 +17,9 @@ typedef struct {
 
 /** u is borrowed by its backend. */
 void cm_hsm_unseal_init(cm_hsm_unseal *u, const cm_hsm *hsm);
+
+/** H-14: whether one of the devices that open this slot does it by an RSA key. True as well of what
+ * nobody can read. */
+bool cm_hsm_unseal_is_classical(cm_view slot);
 
 #endif

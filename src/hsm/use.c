@@ -324,8 +324,14 @@ static cm_err decrypt_here(cm_p11 *p, CK_SESSION_HANDLE s, const struct gcm *g,
     return cm_hsm_seed_unpack(&a->data, p->c);
 }
 
-/* *refused: the token said no to the data. What it says then differs, and some of it is also said
- * of broken devices. */
+bool cm_p11_says_no(CK_RV rv)
+{
+    return rv == CKR_ENCRYPTED_DATA_INVALID || rv == CKR_ENCRYPTED_DATA_LEN_RANGE ||
+           rv == CKR_AEAD_DECRYPT_FAILED || rv == CKR_SIGNATURE_INVALID || rv == CKR_DATA_INVALID ||
+           rv == CKR_GENERAL_ERROR || rv == CKR_FUNCTION_FAILED;
+}
+
+/* *refused: the token said no to the data. */
 static cm_err decrypt(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, CK_OBJECT_HANDLE key,
                       cm_hsm_answer *a, bool *refused)
 {
@@ -336,6 +342,9 @@ static cm_err decrypt(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, C
     CK_RV rv;
 
     *refused = false;
+    CM_TRY(cm_hsm_kind_fits(p->classical, r->data));
+    if (p->classical)
+        return cm_p11_classical_open(p, s, r, key, a, refused);
     CM_TRY(cm_hsm_blob_split(&mechanism, &iv, &body, r->data));
     CM_TRY(gcm_init(&g, r));
     memcpy(g.iv, iv.p, BLOB_IV);
@@ -345,9 +354,7 @@ static cm_err decrypt(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, C
         return decrypt_here(p, s, &g, key, body, a, refused);
     CM_TRY(cm_p11_err(p->m.f->C_DecryptInit(s, &g.m, key)));
     rv = p->m.f->C_Decrypt(s, (CK_BYTE *)(uintptr_t)body.p, body.n, a->data.p, &n);
-    *refused = rv == CKR_ENCRYPTED_DATA_INVALID || rv == CKR_ENCRYPTED_DATA_LEN_RANGE ||
-               rv == CKR_AEAD_DECRYPT_FAILED || rv == CKR_SIGNATURE_INVALID ||
-               rv == CKR_DATA_INVALID || rv == CKR_GENERAL_ERROR || rv == CKR_FUNCTION_FAILED;
+    *refused = cm_p11_says_no(rv);
     if (*refused)
         return CM_FAIL(HSM_BLOB);
     CM_TRY(cm_p11_err(rv));
@@ -384,7 +391,7 @@ cm_err cm_p11_wrap(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, cm_h
     cm_err e = cm_p11_find(p, s, r, true, &key, &handle);
 
     if (cm_ok(e))
-        e = encrypt(p, s, r, handle, a);
+        e = p->classical ? cm_p11_classical_wrap(p, r, &key, a) : encrypt(p, s, r, handle, a);
     if (cm_ok(e))
         e = opens_again(p, s, r, cm_buf_view(&a->data));
     if (cm_failed(e))
@@ -415,7 +422,7 @@ static cm_err decrypt_list(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request 
     CM_TRY(cm_hsm_answer_room(a, r->data.n));
     while (rest.n) {
         CM_TRY(cm_hsm_list_next(&one.aad, &rest, CM_HSM_AAD_MAX));
-        CM_TRY(cm_hsm_list_next(&one.data, &rest, CM_HSM_SEED_MAX + BLOB_MORE));
+        CM_TRY(cm_hsm_list_next(&one.data, &rest, CM_HSM_SEED_MAX + CM_HSM_BLOB_MORE));
         CM_TRY(decrypt(p, s, &one, key, &got, &refused));
         CM_TRY(cm_hsm_list_put(&a->data, cm_buf_view(&got.data)));
     }
@@ -444,6 +451,8 @@ cm_err cm_p11_unwrap(cm_p11 *p, CK_SESSION_HANDLE s, const cm_hsm_request *r, cm
 
     if (r->many)
         return unwrap_many(p, s, r, a);
+    CM_TRY(cm_hsm_kind_fits(p->classical,
+                            r->data)); /* of a blob the token has no key of this kind for */
     e = cm_p11_find(p, s, r, false, &key, &handle);
     if (cm_ok(e))
         e = decrypt(p, s, r, handle, a, &refused);

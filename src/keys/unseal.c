@@ -293,8 +293,10 @@ cm_err cm_boot_inspect(cm_boot_info *out, const cm_crypt *c, cm_view boot)
     memcpy(out->root, b.root.p, sizeof out->root);
     out->sequence = b.sequence;
     out->n = b.n;
-    for (size_t i = 0; i < b.n; i++)
+    for (size_t i = 0; i < b.n; i++) {
         out->slots[i] = b.slots[i].s;
+        out->slots[i].device = b.slots[i].blob;
+    }
     return CM_OKAY;
 }
 

@@ -85,6 +85,7 @@ typedef struct {
     uint8_t set[CM_SHARE_SET], need, shares; /* SHARES */
     cm_view checks;                          /* SHARES: cm_share_check() of each, by index */
     uint32_t backend;
+    cm_view device; /* BACKEND: what the device keeps in the slot */
 } cm_boot_slot;
 
 typedef struct {

@@ -1,7 +1,7 @@
 /*
  * Messages between casemate-p11d and its client, from both sides: whatever decodes must encode to
  * the same bytes. The first byte picks what a packet is taken for:
- * 255 is what several devices wrapped.
+ * 255 is what several devices wrapped, 254 what one wrapped by RSA.
  */
 #include <stdlib.h>
 
@@ -69,6 +69,21 @@ static void bundle(cm_view v)
     must(cm_view_eq(cm_buf_view(&b), v));
 }
 
+/* Nothing is left over, and no blob is of both kinds: H-82. */
+static void hybrid(cm_view v)
+{
+    cm_view wrapped, body;
+
+    must(cm_failed(cm_hsm_kind_fits(true, v)) + cm_failed(cm_hsm_kind_fits(false, v)) < 2);
+    if (cm_failed(cm_hsm_hybrid_split(&wrapped, &body, BLOB_CLASSICAL, v)))
+        return;
+    must(cm_hsm_blob_is_classical(v));
+    must(cm_failed(cm_hsm_kind_fits(false, v)) && cm_ok(cm_hsm_kind_fits(true, v)));
+    must(wrapped.n && body.n > BLOB_CHECK + BLOB_TAG);
+    must(wrapped.p + wrapped.n == body.p && body.p + body.n == v.p + v.n);
+    must(wrapped.p == v.p + BLOB_HEAD + BLOB_IV + 2);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
     cm_view v;
@@ -78,6 +93,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
     v = cm_view_of(p + 1, n - 1);
     if (p[0] == 255)
         bundle(v);
+    else if (p[0] == 254)
+        hybrid(v);
     else if (p[0] % 9 == 0)
         request(v);
     else

@@ -34,6 +34,7 @@
  *   mute      it finds nothing by a CKA_ID
  *   reid      it gives what it makes a CKA_ID of its own
  *   fixed     nobody may change a CKA_ID
+ *   small     it makes no RSA key of more than 2048 bits
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -428,6 +429,15 @@ static CK_RV random_bytes(CK_SESSION_HANDLE s, CK_BYTE *out, CK_ULONG n)
     return real.C_GenerateRandom(s, out, n);
 }
 
+static CK_RV get_mechanism_info(CK_SLOT_ID slot, CK_MECHANISM_TYPE type, CK_MECHANISM_INFO *info)
+{
+    CK_RV rv = real.C_GetMechanismInfo(slot, type, info);
+
+    if (rv == CKR_OK && type == CKM_RSA_PKCS_KEY_PAIR_GEN && way("small"))
+        info->ulMaxKeySize = 2048;
+    return rv;
+}
+
 static void hook(void)
 {
     const char *other = getenv("CASEMATE_SHIM_PERSONA");
@@ -442,6 +452,7 @@ static void hook(void)
     list.version = (CK_VERSION){2, 40};
     list.C_GetSlotList = get_slot_list;
     list.C_GetTokenInfo = get_token_info;
+    list.C_GetMechanismInfo = get_mechanism_info;
     list.C_OpenSession = open_session;
     list.C_Login = login;
     list.C_GetAttributeValue = get_attribute;
