@@ -4,7 +4,7 @@
 
 #include "base/os.h"
 #include "cm_config.h"
-#include "hsm/hsm.h"
+#include "hsm/unseal.h"
 #include "kmsd.h"
 #include "run/notify.h"
 #include "store/rowseal.h"
@@ -221,17 +221,21 @@ static cm_err open_rows(kmsd *d)
  * people hold may. What a record does not say is software's. */
 static const char *custody(const kmsd *d)
 {
+    bool device = false, classical = false;
     cm_boot_info b;
-    bool device = false;
 
     if (cm_failed(cm_boot_inspect(&b, d->crypt, cm_buf_view(&d->boot))))
         return NULL;
     for (size_t i = 0; i < b.n; i++) {
         if (b.slots[i].kind == CM_UNSEAL_PASSPHRASE || b.slots[i].kind == CM_UNSEAL_KEYFILE)
             return NULL;
-        device |= b.slots[i].kind == CM_UNSEAL_BACKEND;
+        if (b.slots[i].kind != CM_UNSEAL_BACKEND)
+            continue;
+        device = true;
+        classical |= b.slots[i].backend == CM_HSM_DEVICE_PKCS11 &&
+                     cm_hsm_unseal_is_classical(b.slots[i].device);
     }
-    return device ? cm_hsm_custody_name(CM_HSM_WRAPPED) : NULL;
+    return device ? cm_hsm_custody_name(classical ? CM_HSM_CLASSICAL : CM_HSM_WRAPPED) : NULL;
 }
 
 cm_err cm_kmsd_service_make(kmsd *d, cm_svc **svc)

@@ -252,6 +252,8 @@ static void plan_device(struct plan *p, const cm_config_provider *c)
     add(x, "--cloud", c->cloud);
     add(x, "--tpm", c->tpm);
     add(x, "--token", c->token);
+    if (c->wrapping == CM_CONFIG_WRAPPING_CLASSICAL)
+        add(x, "--wrapping", "rsa-not-post-quantum");
     add(x, "--pin-file", c->pin_file);
     if (!c->pin_file)
         add(x, "--pin-credential", c->pin_credential);
@@ -322,7 +324,8 @@ static cm_err plan_devices(const kmsd *d, struct plan *p)
                                     .pin_credential = d->v->hsm.pin_credential,
                                     .init = d->v->hsm.init,
                                     .files = d->v->hsm.files,
-                                    .network = d->v->hsm.network};
+                                    .network = d->v->hsm.network,
+                                    .wrapping = d->v->hsm.wrapping};
 
     if (!d->v->hsm.providers_n && !one.module && !one.cloud && !one.tpm)
         return CM_OKAY;

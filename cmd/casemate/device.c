@@ -8,7 +8,7 @@
 #include "base/child.h"
 #include "base/os.h"
 
-enum { PATHS = 8, PATIENCE_MS = 120000 };
+enum { PATHS = 8, PATIENCE_MS = 120000, CARDS_PATIENCE_MS = 900000 };
 
 void cm_cli_device_done(cm_cli_device *d)
 {
@@ -39,6 +39,7 @@ static void arguments(cm_cli_device *d, cm_cli *cli)
     add(d, "--cloud", cm_cli_text(cli, "cloud"));
     add(d, "--tpm", cm_cli_text(cli, "tpm"));
     add(d, "--token", cm_cli_text(cli, "token"));
+    add(d, "--wrapping", cm_cli_text(cli, "wrapping"));
     if (!d->pin.n)
         add(d, "--pin-file", cm_cli_text(cli, "pin-file"));
     add(d, "--init", cm_cli_text(cli, "init"));
@@ -73,6 +74,21 @@ static cm_err pin(cm_cli_device *d, cm_cli *cli)
     return n <= CM_CLI_PIN_MAX ? CM_OKAY : CM_FAIL(HSM_NO_PIN);
 }
 
+/* H-80 */
+cm_err cm_cli_wrapping(cm_cli *cli, const char *option, const char *module)
+{
+    const char *kind = cm_cli_text(cli, option);
+
+    if (!kind)
+        return CM_OKAY;
+    if (!cm_cli_has(cli, module))
+        return cm_cli_usage(cli, "the kind of wrapping is chosen for a PKCS#11 module: a key "
+                                 "service's configuration says it itself, and a TPM has AES");
+    if (strcmp(kind, "aes") != 0 && strcmp(kind, "rsa-not-post-quantum") != 0)
+        return cm_cli_usage(cli, "wrapping is aes or rsa-not-post-quantum");
+    return CM_OKAY;
+}
+
 cm_err cm_cli_device_open(cm_cli *cli, cm_cli_device *d)
 {
     cm_hsm_remote_options o = {
@@ -86,6 +102,9 @@ cm_err cm_cli_device_open(cm_cli *cli, cm_cli_device *d)
     if (!what)
         return cm_cli_usage(cli, "which device? Give --module FILE, the vendor's PKCS#11 module, "
                                  "--cloud FILE, a key service's configuration, or --tpm pcr=7,11");
+    CM_TRY(cm_cli_wrapping(cli, "wrapping", "module"));
+    if (cm_cli_has(cli, "wrapping")) /* a card may take minutes for a pair of RSA keys */
+        o.timeout_ms = CARDS_PATIENCE_MS;
     cm_cli_on(cli, what);
     if (cm_failed(cm_child_find(d->program, sizeof d->program, "casemate-p11d")))
         return cm_cli_about(cli, "casemate-p11d", CM_FAIL(HSM_SPAWN), NULL);

@@ -21,6 +21,8 @@ typedef struct {
 /** Reads the PIN and makes everything ready: the process starts with the first request. d may hold
  * a PIN already, which is used then. */
 CM_MUST cm_err cm_cli_device_open(cm_cli *cli, cm_cli_device *d);
+/** Refuses a kind of wrapping that there is not, or not for that kind of device. */
+CM_MUST cm_err cm_cli_wrapping(cm_cli *cli, const char *option, const char *module);
 /** Ends the process; wipes the PIN. */
 void cm_cli_device_done(cm_cli_device *d);
 

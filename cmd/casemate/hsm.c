@@ -136,26 +136,32 @@ cm_err cm_cli_hsm_test(cm_cli *cli)
 cm_err cm_cli_hsm_init(cm_cli *cli)
 {
     CM_AUTO(cm_cli_device_done) cm_cli_device d = {.n = 0};
+    const char *label = cm_cli_text(cli, "label");
+    cm_view id = cm_view_str(label ? label : CM_HSM_ROOT_ID);
     cm_cli_event e;
     cm_hsm_key k;
     cm_err made;
 
     CM_TRY(cm_cli_device_open(cli, &d));
-    made = cm_hsm_generate(&d.h, &k, CM_HSM_AES256, CM_LIT(CM_HSM_ROOT_ID), CM_LIT(CM_HSM_ROOT_ID),
-                           false);
-    CM_TRY(cm_cli_about(cli, CM_HSM_ROOT_ID, made,
+    made = cm_hsm_generate(&d.h, &k, CM_HSM_AES256, id, id, false);
+    CM_TRY(cm_cli_about(cli, label ? label : CM_HSM_ROOT_ID, made,
                         cm_is(made, CM_HSM_KEYS)
                             ? "the token has one already: casemate hsm status shows it"
                             : NULL));
     cm_cli_event_begin(cli, &e, "hsm-init");
-    cm_json_put_text(&e.w, "id", CM_LIT(CM_HSM_ROOT_ID));
+    cm_json_put_text(&e.w, "id", id);
     cm_json_put_text(&e.w, "algorithm", cm_view_str(cm_hsm_alg_name(k.alg)));
     cm_json_put_text(&e.w, "custody", cm_view_str(cm_hsm_custody_name(k.custody)));
     cm_cli_event_end(cli, &e);
-    cm_cli_say(cli,
-               "Made the AES-256 key %s in the token: it can't be read out of it.\n"
-               "A key server opens its root with it when its configuration says unseal.method: "
-               "hsm.\n",
-               CM_HSM_ROOT_ID);
+    cm_cli_say(cli, "Made the %s key %s in the token: it can't be read out of it.\n",
+               cm_hsm_alg_name(k.alg), label ? label : CM_HSM_ROOT_ID);
+    if (!label)
+        cm_cli_say(cli,
+                   "A key server opens its root with it when its configuration says unseal.method: "
+                   "hsm%s.\n",
+                   k.custody == CM_HSM_CLASSICAL ? ", hsm.wrapping: rsa-not-post-quantum" : "");
+    if (k.custody == CM_HSM_CLASSICAL)
+        cm_cli_say(cli, "It is not post-quantum: whoever records what is kept under it opens it "
+                        "with a quantum computer.\n");
     return CM_OKAY;
 }

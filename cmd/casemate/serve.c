@@ -9,6 +9,7 @@
 #include "base/child.h"
 #include "base/os.h"
 #include "codec/text.h"
+#include "device.h"
 #include "pki/ca.h"
 #include "ring.h"
 
@@ -251,7 +252,8 @@ static bool has_device(const cm_cli *cli)
 
 static void unseal_config(cm_cli *cli, char *text, size_t room)
 {
-    const char *token = cm_cli_text(cli, "hsm-token"), *tpm = cm_cli_text(cli, "hsm-tpm");
+    const char *token = cm_cli_text(cli, "hsm-token"), *tpm = cm_cli_text(cli, "hsm-tpm"),
+               *wrapping = cm_cli_text(cli, "hsm-wrapping");
     size_t at;
 
     if (!has_device(cli)) {
@@ -268,6 +270,8 @@ static void unseal_config(cm_cli *cli, char *text, size_t room)
         snprintf(text + at, room - at, "  token: \"%s\"\n", token);
     if (tpm)
         snprintf(text + at, room - at, "  tpm: \"%s\"\n", tpm);
+    if (wrapping)
+        snprintf(text + strlen(text), room - strlen(text), "  wrapping: %s\n", wrapping);
 }
 
 static cm_err write_config(cm_cli *cli, struct place *p, const char *name)
@@ -466,6 +470,7 @@ cm_err cm_cli_serve(cm_cli *cli)
     char *argv[] = {server, (char *)(uintptr_t) "--config", config, NULL};
 
     CM_TRY(find_dir(cli, &p));
+    CM_TRY(cm_cli_wrapping(cli, "hsm-wrapping", "hsm-module"));
     if (cm_os_exists(in_dir(&p, "kmsd.yaml")))
         CM_TRY(renew(cli, &p));
     else

@@ -11,6 +11,8 @@
              "asked for on the terminal"),                                                        \
     ARG(0, "pin-fd", "N", "read it from descriptor N", NULL),                                     \
     FLAG(0, "no-pin", "the token asks for none"),                                                 \
+    ARG(0, "wrapping", "KIND", "the key that seeds are kept under: aes, or, for tokens without AES "\
+        "and labelled hsm-wrapped-classical, rsa-not-post-quantum", "aes"),                       \
     FLAG(0, "pin-retry", "try the PIN although the token says that few tries are left"),          \
     ARG(0, "init", "TEXT", "what the module takes as its configuration (NSS)", NULL),             \
     {0, "read", "PATH", "a file or folder that the module reads; may be repeated", NULL,          \
@@ -21,7 +23,11 @@
     FLAG(0, "no-sandbox", "run although the kernel lacks seccomp or landlock")
 /* clang-format on */
 
-static const cm_cli_option device_options[] = {OPT_DEVICE};
+static const cm_cli_option init_options[] = {
+    OPT_DEVICE,
+    ARG(0, "label", "LABEL",
+        "instead: the key of a tenant's hsm_label, made ahead on a slow device", "the root's"),
+};
 
 static const cm_cli_option status_options[] = {
     OPT_DEVICE,
@@ -72,6 +78,10 @@ static const cm_cli_example test_examples[] = {
 static const cm_cli_example init_examples[] = {
     {"casemate hsm init --module /usr/lib/softhsm/libsofthsm2.so --token kms --pin-file pin",
      "before casemate serve --hsm-module"},
+    {"casemate hsm init --module /usr/lib/x86_64-linux-gnu/opensc-pkcs11.so --token 'kms "
+     "(UserPIN)' "
+     "--pin-file pin --wrapping rsa-not-post-quantum",
+     "a card without AES; a quantum computer opens what it keeps"},
 };
 
 static const cm_cli_command commands[] = {
@@ -132,8 +142,10 @@ static const cm_cli_command commands[] = {
         .name = "init",
         .summary = "make the key in a token that a key server's root is kept under",
         .text = "An AES-256 key that can't be read out of the token. The token itself is set up "
-                "with its vendor's tools.",
-        .options = TABLE(device_options),
+                "with its vendor's tools. With --wrapping rsa-not-post-quantum: an RSA key, of the "
+                "4096 bits or 2048 that the token makes, and the server's keys say "
+                "hsm-wrapped-classical.",
+        .options = TABLE(init_options),
         .examples = TABLE(init_examples),
         .see = "hsm-status serve",
         .run = cm_cli_hsm_init,

@@ -490,13 +490,14 @@ _casemate_words() {
         --token) : && return ;;
         --pin-file) compgen -f -- "$cur" && return ;;
         --pin-fd) : && return ;;
+        --wrapping) : && return ;;
         --init) : && return ;;
         --read) compgen -d -- "$cur" && return ;;
         --write) compgen -d -- "$cur" && return ;;
         --dir) compgen -d -- "$cur" && return ;;
         --socket) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--module --cloud --tpm --token --pin-file --pin-fd --no-pin --pin-retry --init --read --write --network --no-sandbox --dir --socket --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--module --cloud --tpm --token --pin-file --pin-fd --no-pin --wrapping --pin-retry --init --read --write --network --no-sandbox --dir --socket --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'hsm test')
         case $prev in
@@ -506,11 +507,12 @@ _casemate_words() {
         --token) : && return ;;
         --pin-file) compgen -f -- "$cur" && return ;;
         --pin-fd) : && return ;;
+        --wrapping) : && return ;;
         --init) : && return ;;
         --read) compgen -d -- "$cur" && return ;;
         --write) compgen -d -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--module --cloud --tpm --token --pin-file --pin-fd --no-pin --pin-retry --init --read --write --network --no-sandbox --persistent --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--module --cloud --tpm --token --pin-file --pin-fd --no-pin --wrapping --pin-retry --init --read --write --network --no-sandbox --persistent --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'hsm bench')
         case $prev in
@@ -520,12 +522,13 @@ _casemate_words() {
         --token) : && return ;;
         --pin-file) compgen -f -- "$cur" && return ;;
         --pin-fd) : && return ;;
+        --wrapping) : && return ;;
         --init) : && return ;;
         --read) compgen -d -- "$cur" && return ;;
         --write) compgen -d -- "$cur" && return ;;
         --milliseconds) : && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--module --cloud --tpm --token --pin-file --pin-fd --no-pin --pin-retry --init --read --write --network --no-sandbox --milliseconds --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--module --cloud --tpm --token --pin-file --pin-fd --no-pin --wrapping --pin-retry --init --read --write --network --no-sandbox --milliseconds --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'hsm rotate-pin')
         case $prev in
@@ -535,13 +538,14 @@ _casemate_words() {
         --token) : && return ;;
         --pin-file) compgen -f -- "$cur" && return ;;
         --pin-fd) : && return ;;
+        --wrapping) : && return ;;
         --init) : && return ;;
         --read) compgen -d -- "$cur" && return ;;
         --write) compgen -d -- "$cur" && return ;;
         --new-pin-file) compgen -f -- "$cur" && return ;;
         --new-pin-fd) : && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--module --cloud --tpm --token --pin-file --pin-fd --no-pin --pin-retry --init --read --write --network --no-sandbox --new-pin-file --new-pin-fd --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--module --cloud --tpm --token --pin-file --pin-fd --no-pin --wrapping --pin-retry --init --read --write --network --no-sandbox --new-pin-file --new-pin-fd --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'hsm init')
         case $prev in
@@ -551,11 +555,13 @@ _casemate_words() {
         --token) : && return ;;
         --pin-file) compgen -f -- "$cur" && return ;;
         --pin-fd) : && return ;;
+        --wrapping) : && return ;;
         --init) : && return ;;
         --read) compgen -d -- "$cur" && return ;;
         --write) compgen -d -- "$cur" && return ;;
+        --label) : && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--module --cloud --tpm --token --pin-file --pin-fd --no-pin --pin-retry --init --read --write --network --no-sandbox --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--module --cloud --tpm --token --pin-file --pin-fd --no-pin --wrapping --pin-retry --init --read --write --network --no-sandbox --label --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'serve')
         case $prev in
@@ -570,9 +576,10 @@ _casemate_words() {
         --hsm-tpm) : && return ;;
         --hsm-token) : && return ;;
         --hsm-pin-file) compgen -f -- "$cur" && return ;;
+        --hsm-wrapping) : && return ;;
         --hsm-files) compgen -f -- "$cur" && return ;;
         esac
-        [[ $cur != -* ]] || compgen -W '--dir --listen --host --tenant --shares --shares-file --hsm-module --hsm-cloud --hsm-tpm --hsm-token --hsm-pin-file --hsm-files --prepare --json --quiet -q --fips --help -h' -- "$cur"
+        [[ $cur != -* ]] || compgen -W '--dir --listen --host --tenant --shares --shares-file --hsm-module --hsm-cloud --hsm-tpm --hsm-token --hsm-pin-file --hsm-wrapping --hsm-files --prepare --json --quiet -q --fips --help -h' -- "$cur"
         ;;
     'unseal')
         case $prev in

@@ -556,9 +556,13 @@ static void check_devices(struct binding *b)
     if ((v->hsm.module != NULL) + (v->hsm.cloud != NULL) + (v->hsm.tpm != NULL) > 1)
         contradict(b, v->hsm.cloud ? "hsm.cloud" : "hsm.tpm", 0,
                    "and another kind of device can't both be used", false);
+    if (v->hsm.wrapping && !v->hsm.module)
+        contradict(b, "hsm.wrapping", 0, "is of a module", false);
     for (size_t i = 0; i < v->hsm.providers_n; i++) {
         const cm_config_provider *p = &v->hsm.providers[i];
 
+        if (p->wrapping && !p->module)
+            contradict(b, "hsm.providers[].wrapping", i, "is of a module", false);
         if ((p->module != NULL) + (p->cloud != NULL) + (p->tpm != NULL) != 1)
             contradict(b, "hsm.providers[].name", i, "has to have a module or a cloud, or a TPM",
                        false);

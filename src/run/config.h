@@ -43,12 +43,13 @@ typedef struct {
 } cm_config_listener;
 
 enum { CM_CONFIG_HSM_ROOT, CM_CONFIG_HSM_TENANTS };
+enum { CM_CONFIG_WRAPPING_AES, CM_CONFIG_WRAPPING_CLASSICAL };
 enum { CM_CONFIG_HSM_WEIGHTED, CM_CONFIG_HSM_TURNS, CM_CONFIG_HSM_LATENCY };
 
 typedef struct {
     const char *name, *module, *cloud, *tpm, *module_sha256, *token, *pin_file, *pin_credential,
         *init, *files, *region;
-    uint64_t weight, use;
+    uint64_t weight, use, wrapping;
     bool network;
 } cm_config_provider;
 
@@ -75,7 +76,7 @@ typedef struct {
         bool network;
         cm_config_provider providers[CM_CONFIG_PROVIDERS];
         size_t providers_n;
-        uint64_t mode, check, threshold, ramp, hold;
+        uint64_t wrapping, mode, check, threshold, ramp, hold;
         const char *region;
     } hsm;
     struct {

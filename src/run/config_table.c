@@ -6,6 +6,7 @@ static const char *const client[] = {"none", "optional", "required", NULL};
 static const char *const unseal[] = {"passphrase-file", "credential", "shares", "hsm", NULL};
 static const char *const modes[] = {"weighted", "round-robin", "latency", NULL};
 static const char *const uses[] = {"root", "tenants", NULL};
+static const char *const wrappings[] = {"aes", "rsa-not-post-quantum", NULL};
 static const char *const levels[] = {"debug", "info", "warning", "error", NULL};
 static const char *const formats[] = {"text", "json", NULL};
 
@@ -105,6 +106,9 @@ const struct key cm_config_keys[] = {
      .doc = "The user's PIN: the first line of this file, mode 0600. It is tried once."},
     {"hsm.pin_credential", TEXT(1, 128, NULL), AT(hsm.pin_credential),
      .doc = "Or the name of a systemd credential that holds it."},
+    {"hsm.wrapping", CHOICE(wrappings, "aes"), AT(hsm.wrapping),
+     .doc = "Of a module: what kind of key the root is kept under. `rsa-not-post-quantum` is for "
+            "tokens without AES, and all custody then says `hsm-wrapped-classical`."},
     {"hsm.init", TEXT(1, 1024, NULL), AT(hsm.init),
      .doc = "What the module takes as its configuration (NSS)."},
     {"hsm.files", FILE_AT(NULL), AT(hsm.files),
@@ -143,6 +147,8 @@ const struct key cm_config_keys[] = {
      .doc = "The user's PIN: the first line of this file, mode 0600."},
     {"hsm.providers[].pin_credential", TEXT(1, 128, NULL), IN(cm_config_provider, pin_credential),
      .doc = "Or the name of a systemd credential that holds it."},
+    {"hsm.providers[].wrapping", CHOICE(wrappings, "aes"), IN(cm_config_provider, wrapping),
+     .doc = "As `hsm.wrapping`, of this one alone."},
     {"hsm.providers[].init", TEXT(1, 1024, NULL), IN(cm_config_provider, init),
      .doc = "What the module takes as its configuration (NSS)."},
     {"hsm.providers[].files", FILE_AT(NULL), IN(cm_config_provider, files),
