@@ -278,7 +278,8 @@ class Card:
         n, value = key.private_numbers(), int.from_bytes(data, "big")
         if len(data) != key.key_size // 8 or value >= n.public_numbers.n:
             raise Refused(WRONG_DATA)
-        return number(pow(value, n.d, n.public_numbers.n), len(data))
+        p, q = (pow(value, d, m) for d, m in ((n.dmp1, n.p), (n.dmq1, n.q)))
+        return number(q + (p - q) * n.iqmp % n.p * n.q, len(data))
 
     def sign(self, p1, p2, data, _want):
         if p2 == 0x70:
