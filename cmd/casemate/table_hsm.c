@@ -11,8 +11,8 @@
              "asked for on the terminal"),                                                        \
     ARG(0, "pin-fd", "N", "read it from descriptor N", NULL),                                     \
     FLAG(0, "no-pin", "the token asks for none"),                                                 \
-    ARG(0, "wrapping", "KIND", "the key that seeds are kept under: aes, or, for tokens without AES "\
-        "and labelled hsm-wrapped-classical, rsa-not-post-quantum", "aes"),                       \
+    ARG(0, "wrapping", "KIND", "the key that seeds are kept under: aes, or, for tokens without "  \
+        "AES and labelled hsm-wrapped-classical, rsa-not-post-quantum", "aes"),                   \
     FLAG(0, "pin-retry", "try the PIN although the token says that few tries are left"),          \
     ARG(0, "init", "TEXT", "what the module takes as its configuration (NSS)", NULL),             \
     {0, "read", "PATH", "a file or folder that the module reads; may be repeated", NULL,          \
