@@ -162,6 +162,8 @@ static void another_label_is_refused(void **state)
 
 /* ---- a token ------------------------------------------------------------------------------- */
 
+/* H-81, H-83: another purpose, another key, a changed byte of the head, of the wrapped key and of
+ * the seed are refused by one name. */
 static void a_token_conforms(void **state)
 {
     CM_AUTO(cm_p11_free_ptr) cm_p11 *p = NULL;
