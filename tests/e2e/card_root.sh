@@ -10,7 +10,7 @@ card_alone
 . "$CASEMATE_SOURCE/tests/e2e/server.sh"
 trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true; cards_down' EXIT
 cards_up
-: "${opensc:?}" "${dir:?}"
+: "${opensc:?}" "${dir:?}" "${server?}"
 card_in DENK0100003 kms
 
 device() { casemate hsm "$@" --module "$opensc" --token 'kms (UserPIN)' --pin-file "$WORK/pin"; }
