@@ -33,6 +33,7 @@ enum {
     SLICES = 100 * PERIOD, /* at most */
     KEPT = 8192,           /* latencies of a slice */
     SEED = 32,
+    SESSIONS = 4, /* of p11d, by default */
     PATH_LEN = 4096
 };
 
@@ -94,7 +95,7 @@ static void device(struct device *d, char **argv, char *folder)
     (void)snprintf(d->conf, sizeof d->conf, "SOFTHSM2_CONF=%s/softhsm2.conf", folder);
     memcpy(d->args, args, sizeof args);
     d->env[0] = d->conf;
-    d->p = (cm_p11d){.program = argv[1], .args = d->args, .env = d->env};
+    d->p = (cm_p11d){.program = argv[1], .args = d->args, .env = d->env, .connections = SESSIONS};
     fine(cm_hsm_remote_new(&d->r, &o), "connection");
 }
 

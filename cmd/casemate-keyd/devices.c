@@ -1,20 +1,10 @@
-/*
- * Several devices behind the root: H-30 to H-37; and tenants' devices: KM-17 to KM-19. A process
- * that is lost is started again by the one that started keyd, which is asked for it over a socket:
- * one byte, the device's place, and back comes one byte, 0, with a connected socket, or anything
- * else.
- */
-#include <errno.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
+/* Several devices behind the root: H-30 to H-37; and tenants' devices: KM-17 to KM-19. */
 #include "base/os.h"
 #include "codec/json.h"
 #include "codec/text.h"
 #include "keyd.h"
 
-enum { BROKER_MS = 10000, HOLD_MS = 300000, PLACES = CM_FLEET_MAX + TENANT_DEVICES };
+enum { HOLD_MS = 300000, PLACES = CM_FLEET_MAX + TENANT_DEVICES };
 
 struct link {
     struct devices *d;
@@ -107,43 +97,14 @@ bool cm_kd_plan_tenant(struct device_plan *p, const char *text)
 
 /* ---- processes ----------------------------------------------------------------------------- */
 
-static cm_err receive(int broker, int *fd)
-{
-    union {
-        struct cmsghdr align;
-        char room[CMSG_SPACE(sizeof(int))];
-    } control;
-    uint8_t byte = 1;
-    struct iovec iov = {.iov_base = &byte, .iov_len = 1};
-    struct msghdr m = {.msg_iov = &iov,
-                       .msg_iovlen = 1,
-                       .msg_control = control.room,
-                       .msg_controllen = sizeof control.room};
-    struct pollfd p = {.fd = broker, .events = POLLIN};
-    struct cmsghdr *c;
-    ssize_t n;
-
-    if (poll(&p, 1, BROKER_MS) != 1)
-        return CM_FAIL(HSM_SPAWN);
-    do
-        n = recvmsg(broker, &m, MSG_CMSG_CLOEXEC);
-    while (n < 0 && errno == EINTR);
-    c = n == 1 ? CMSG_FIRSTHDR(&m) : NULL;
-    if (!c || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int)))
-        return CM_FAIL(HSM_SPAWN);
-    memcpy(fd, CMSG_DATA(c), sizeof *fd);
-    return CM_OKAY;
-}
-
 /* H-12 */
 static cm_err connect_device(void *arg, int *fd)
 {
     struct link *l = arg;
-    cm_err e = CM_FAIL(HSM_SPAWN);
+    cm_err e;
 
     pthread_mutex_lock(&l->d->lock);
-    if (send(l->d->broker, &l->place, 1, MSG_NOSIGNAL) == 1)
-        e = receive(l->d->broker, fd);
+    e = cm_kd_broker_ask(l->d->broker, l->place, fd);
     pthread_mutex_unlock(&l->d->lock);
     if (cm_failed(e))
         return e;
@@ -219,7 +180,9 @@ static cm_err wrap_under(const struct tenants_device *t, cm_view label, cm_view 
         e = cm_hsm_wrap(&t->hsm, label, kek, context, blob);
     if (!cm_is(e, CM_HSM_NO_KEY))
         return e;
-    CM_TRY(cm_hsm_generate(&t->hsm, &made, CM_HSM_AES256, label, label, false));
+    e = cm_hsm_generate(&t->hsm, &made, CM_HSM_AES256, label, label, false);
+    if (!cm_is(e, CM_HSM_KEYS)) /* somebody else's first use, at the same time */
+        CM_TRY(e);
     return cm_hsm_wrap(&t->hsm, label, kek, context, blob);
 }
 
@@ -497,7 +460,7 @@ cm_err cm_kd_devices_start(struct devices *d, struct keyd *k)
         CM_TRY(cm_hsm_set_watch(d->set));
     for (size_t i = 0; i < d->plan.tenants; i++) {
         CM_TRY(cm_hsm_set_watch(d->tenant[i].set));
-        CM_TRY(cm_kd_slow_new(&d->tenant[i].queue, k, 1, true));
+        CM_TRY(cm_kd_slow_new(&d->tenant[i].queue, k, 1, d->remote[d->plan.n + i]));
     }
     return CM_OKAY;
 }

@@ -7,7 +7,8 @@
  *   slow.c      the threads for what takes long, so that it holds up nothing
  *   permit.c    which message may come when, on which connection
  *   control.c   STATUS, INIT, UNSEAL, SEAL, ALTER
- *   devices.c   several devices behind the root, and who starts them again
+ *   devices.c   several devices behind the root, and tenants'
+ *   broker.c    who starts their processes again
  *   vault.c     the root and the keyring over it, behind one lock
  */
 #include <pthread.h>
@@ -65,6 +66,10 @@ bool cm_kd_plan_fleet(struct device_plan *p, const char *text);
 /* "NAME": one that tenants' KEKs may be kept under. */
 bool cm_kd_plan_tenant(struct device_plan *p, const char *text);
 
+/* A new process for the device of that place: its sockets, up to CM_HSM_LANES, from fd[0] on; the
+ * others stay. HSM_SPAWN. */
+cm_err cm_kd_broker_ask(int broker, uint8_t place, int *fd);
+
 struct devices;
 struct keyd;
 struct slow;
@@ -76,8 +81,8 @@ void cm_kd_devices_free(struct devices *d);
 cm_hsm_set *cm_kd_devices_set(struct devices *d);
 /* Of tenants; NULL: none of them is. */
 const cm_key_devices *cm_kd_devices_tenants(const struct devices *d);
-/* Health checks, and a thread for each tenants' device, so that one which hangs holds up nobody
- * else's keys. */
+/* Health checks, and threads for each tenants' device, one for each request that it may serve at
+ * once, so that one which hangs holds up nobody else's keys. */
 cm_err cm_kd_devices_start(struct devices *d, struct keyd *k);
 /* Ends those threads: before the vault goes. */
 void cm_kd_devices_stop(struct devices *d);
@@ -144,8 +149,9 @@ void cm_kd_serve_free(struct serve *s);
 
 /* ---- slow work ---- */
 
-/* patient: its work may wait for a tenants' device. */
-cm_err cm_kd_slow_new(struct slow **out, struct keyd *k, unsigned threads, bool patient);
+/* device: the tenants' device that its work waits for; NULL: none. */
+cm_err cm_kd_slow_new(struct slow **out, struct keyd *k, unsigned threads,
+                      const cm_hsm_remote *device);
 /* Takes a reference to c and a copy of body. KEEPER_FULL. */
 cm_err cm_kd_slow_add(struct slow *s, struct conn *c, const cm_keymsg *m);
 void cm_kd_slow_free(struct slow *s);

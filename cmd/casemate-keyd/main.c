@@ -278,7 +278,7 @@ static cm_err start(struct keyd *k, const struct arguments *a)
                           : cm_kd_serve_adopt(k->serve, g->fd, g->rights));
     }
     CM_TRY(enter_sandbox(k, a->no_sandbox));
-    CM_TRY(cm_kd_slow_new(&k->slow, k, SLOW_THREADS, false));
+    CM_TRY(cm_kd_slow_new(&k->slow, k, SLOW_THREADS, NULL));
     if (k->devices)
         CM_TRY(cm_kd_devices_start(k->devices, k));
     return cm_kd_serve_start(k->serve);

@@ -15,14 +15,18 @@ struct job {
 
 struct slow {
     struct keyd *k;
-    pthread_mutex_t lock; /* guards first to stop */
+    pthread_mutex_t lock; /* guards all below but for device */
     pthread_cond_t more;
     struct job *first, *last;
     size_t waiting;
-    bool stop, patient;
+    bool stop;
+    unsigned busy; /* threads with a device's work */
+    const cm_hsm_remote *device;
     unsigned threads;
-    pthread_t id[8];
+    pthread_t id[CM_HSM_LANES];
 };
+
+static cm_err start_thread(struct slow *s);
 
 static void free_job(struct slow *s, struct job *j)
 {
@@ -42,19 +46,51 @@ static struct job *take_first(struct slow *s)
     return j;
 }
 
-/* One job; of a device's, and as long as they are operations, all that wait, up to MANY: signatures
- * by one key are then asked for by one request. 0: the end. */
-static size_t next_jobs(struct slow *s, struct job *j[MANY])
+/* How many more threads have work to do; a device has as many as it serves requests at once. */
+static size_t room(const struct slow *s)
+{
+    size_t n = s->device ? cm_hsm_remote_at_once(s->device) : CM_COUNT(s->id);
+
+    return s->first && n > s->busy ? n - s->busy : 0;
+}
+
+/* For what is left. Without a thread more, it waits for those there are. */
+static void call_another(struct slow *s)
+{
+    if (s->device && s->busy == s->threads && s->threads < CM_COUNT(s->id))
+        (void)cm_failed(start_thread(s));
+    else
+        pthread_cond_signal(&s->more);
+}
+
+/* One job; of a device's, and as long as they are operations, this thread's part of those that
+ * wait, up to MANY: signatures by one key are then asked for by one request. */
+static size_t take(struct slow *s, struct job *j[MANY])
+{
+    size_t threads = room(s), n = 0, part;
+
+    part = s->device ? CM_MIN((s->waiting + threads - 1) / threads, (size_t)MANY) : 1;
+    do
+        j[n++] = take_first(s);
+    while (n < part && s->first && s->first->kind == CM_KEYMSG_OP);
+    s->busy++;
+    if (room(s))
+        call_another(s);
+    return n;
+}
+
+/* did: how many it had before. 0: the end. */
+static size_t next_jobs(struct slow *s, struct job *j[MANY], size_t did)
 {
     size_t n = 0;
 
     pthread_mutex_lock(&s->lock);
-    while (!s->first && !s->stop)
+    if (did)
+        s->busy--;
+    while (!room(s) && !s->stop)
         pthread_cond_wait(&s->more, &s->lock);
     if (!s->stop)
-        j[n++] = take_first(s);
-    while (n && s->patient && n < MANY && s->first && s->first->kind == CM_KEYMSG_OP)
-        j[n++] = take_first(s);
+        n = take(s, j);
     pthread_mutex_unlock(&s->lock);
     return n;
 }
@@ -106,7 +142,7 @@ static void run_ops(struct slow *s, struct job *const *j, size_t n)
 
     for (size_t i = 0; i < n; i++) {
         e[i] = cm_keymsg_get_op(&op[i], cm_view_of(j[i]->body, j[i]->n));
-        op[i].patient = s->patient;
+        op[i].patient = s->device != NULL;
         if (cm_ok(e[i]))
             good[goods++] = &op[i];
     }
@@ -125,9 +161,9 @@ static void *loop(void *arg)
 {
     struct slow *s = arg;
     struct job *j[MANY];
-    size_t n;
+    size_t n = 0;
 
-    while ((n = next_jobs(s, j)) > 0) {
+    while ((n = next_jobs(s, j, n)) > 0) {
         if (j[0]->kind == CM_KEYMSG_OP)
             run_ops(s, j, n);
         else
@@ -146,7 +182,8 @@ static cm_err start_thread(struct slow *s)
     return CM_OKAY;
 }
 
-cm_err cm_kd_slow_new(struct slow **out, struct keyd *k, unsigned threads, bool patient)
+cm_err cm_kd_slow_new(struct slow **out, struct keyd *k, unsigned threads,
+                      const cm_hsm_remote *device)
 {
     struct slow *s;
     cm_err e = CM_OKAY;
@@ -155,11 +192,13 @@ cm_err cm_kd_slow_new(struct slow **out, struct keyd *k, unsigned threads, bool 
         return CM_FAIL(BAD_ARGUMENT);
     CM_TRY(cm_alloc(&s, sizeof *s));
     s->k = k;
-    s->patient = patient;
+    s->device = device;
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->more, NULL);
+    pthread_mutex_lock(&s->lock);
     while (cm_ok(e) && s->threads < threads)
         e = start_thread(s);
+    pthread_mutex_unlock(&s->lock);
     if (cm_failed(e)) {
         cm_kd_slow_free(s);
         return e;
@@ -190,7 +229,8 @@ cm_err cm_kd_slow_add(struct slow *s, struct conn *c, const cm_keymsg *m)
             s->first = j;
         s->last = j;
         s->waiting++;
-        pthread_cond_signal(&s->more);
+        if (room(s))
+            call_another(s);
     }
     pthread_mutex_unlock(&s->lock);
     if (full) {

@@ -31,6 +31,7 @@ struct plan {
     struct planned {
         const char *args[CM_P11D_ARGS + 1];
         size_t n;
+        char sessions[8];
         cm_p11d p;
     } device[CM_CONFIG_PROVIDERS + 1];
     size_t devices;
@@ -111,21 +112,24 @@ static bool serve_device(int broker, struct plan *p)
 {
     uint8_t place, fine = 0;
     struct iovec iov = {.iov_base = &fine, .iov_len = 1};
+    int fd[CM_HSM_LANES];
+    cm_p11d *d;
     ssize_t n;
     bool ok;
-    int fd;
 
     do
         n = recv(broker, &place, 1, 0);
     while (n < 0 && errno == EINTR);
     if (n != 1 || place >= p->devices)
         return false;
-    if (cm_failed(cm_p11d_connect(&p->device[place].p, &fd))) {
+    d = &p->device[place].p;
+    if (cm_failed(cm_p11d_connect(d, fd))) {
         fine = 1;
         return send_fds(broker, &iov, NULL, 0);
     }
-    ok = send_fds(broker, &iov, &fd, 1);
-    (void)close(fd);
+    ok = send_fds(broker, &iov, fd, d->connections);
+    for (unsigned i = 0; i < d->connections; i++)
+        (void)close(fd[i]);
     return ok;
 }
 
@@ -262,6 +266,11 @@ static void plan_device(struct plan *p, const cm_config_provider *c)
     if (c->network)
         x->args[x->n++] = "--network";
     x->p = (cm_p11d){.program = p->p11d, .args = x->args, .env = environ};
+    if (!c->module || !c->sessions)
+        return;
+    x->p.connections = (unsigned)c->sessions; /* H-16 */
+    snprintf(x->sessions, sizeof x->sessions, "%u", x->p.connections);
+    add(x, "--sessions", x->sessions);
 }
 
 static void tell(struct plan *p, const char *name, const char *value)

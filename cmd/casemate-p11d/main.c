@@ -48,6 +48,7 @@ struct p11d {
     cm_hsm_tpm *tpm;
     cm_hsm device;  /* call NULL: none */
     cm_err refused; /* why there is none */
+    pthread_mutex_t making;
     unsigned sandbox;
     uint8_t *pin; /* locked */
 };
@@ -266,13 +267,27 @@ static void say_why(const struct p11d *d)
         CM_LOG(d->log, WARNING, "tpm_refused", cm_log_str("why", why));
 }
 
+/* H-17: whether there is a key of an id already is asked before it is made. */
+static cm_err pass_on(struct p11d *d, const cm_hsm_request *r, cm_hsm_answer *a)
+{
+    bool makes = r->op == CM_HSM_GENERATE || r->op == CM_HSM_DESTROY;
+    cm_err e;
+
+    if (makes)
+        pthread_mutex_lock(&d->making);
+    e = d->device.call(d->device.self, r, a);
+    if (makes)
+        pthread_mutex_unlock(&d->making);
+    return e;
+}
+
 static cm_err perform(struct p11d *d, const cm_hsm_request *r, cm_hsm_answer *a)
 {
     cm_err e;
 
     if (!d->device.call)
         return d->refused;
-    e = d->device.call(d->device.self, r, a);
+    e = pass_on(d, r, a);
     a->status.sandbox = d->sandbox;
     if (d->tpm && cm_is(e, CM_HSM_GONE))
         leave(d);
@@ -489,7 +504,7 @@ static int run(struct arguments *a)
 {
     CM_AUTO(cm_log_free_ptr) cm_log *log = NULL;
     CM_AUTO(cm_crypt_free_ptr) cm_crypt *crypt = NULL;
-    struct p11d d = {.a = a};
+    struct p11d d = {.a = a, .making = PTHREAD_MUTEX_INITIALIZER};
     cm_log_options o = {.fd = STDERR_FILENO,
                         .level = CM_LOG_INFO,
                         .form = CM_LOG_JSON,

@@ -115,6 +115,7 @@ typedef struct {
     uint64_t opened;         /* in all: grows with every reconnect */
     uint64_t sandbox;        /* CM_SANDBOX_* that the provider's process is in */
     bool quarantined;        /* it gave a wrong result */
+    uint64_t at_once;        /* requests that it serves at once; 0: one (H-16) */
 } cm_hsm_status;
 
 typedef struct {

@@ -85,7 +85,7 @@ cm_err cm_hsm_get_request(cm_hsm_request *r, uint64_t *id, cm_view packet)
 
 /* ---- answers ------------------------------------------------------------------------------- */
 
-enum { KEY_FIELDS = 5, STATUS_FIELDS = 12 };
+enum { KEY_FIELDS = 5, STATUS_FIELDS = 13 };
 
 static const cm_cbor_field data_fields[] = {
     {1, CM_CBOR_BYTES, true, 1, CM_HSM_DATA_MAX},
@@ -112,6 +112,7 @@ static const cm_cbor_field status_fields[STATUS_FIELDS] = {
     {10, CM_CBOR_UINT, false, 1, UINT64_MAX},
     {11, CM_CBOR_UINT, false, 1, UINT16_MAX},
     {12, CM_CBOR_UINT, false, 1, 1},
+    {13, CM_CBOR_UINT, false, 1, UINT16_MAX},
 };
 
 typedef enum { NOTHING, DATA, KEY, STATUS } shape;
@@ -159,6 +160,7 @@ static cm_err put_status(cm_buf *out, const cm_hsm_status *s)
         number(s->opened),
         number(s->sandbox),
         number(s->quarantined),
+        number(s->at_once),
     };
 
     return cm_cbor_put_record(out, status_fields, v, STATUS_FIELDS);
@@ -226,7 +228,8 @@ static cm_err get_status(cm_hsm_status *s, cm_view body)
                          .sessions = v[8].u,
                          .opened = v[9].u,
                          .sandbox = v[10].u,
-                         .quarantined = v[11].u != 0};
+                         .quarantined = v[11].u != 0,
+                         .at_once = v[12].u};
     memcpy(s->module_hash, v[6].v.p, sizeof s->module_hash);
     return text(s->provider, &v[1]) && text(s->serial, &v[2]) && text(s->label, &v[3]) &&
                    text(s->quirks, &v[4]) && text(s->module, &v[5])

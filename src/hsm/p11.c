@@ -321,6 +321,7 @@ static cm_err status(cm_p11 *p, cm_hsm_answer *a)
     for (unsigned i = 0; i < p->sessions; i++)
         s.sessions += p->session[i].open;
     s.opened = p->opened;
+    s.at_once = p->room;
     pthread_mutex_unlock(&p->lock);
     a->status = s;
     return CM_OKAY;

@@ -49,7 +49,7 @@ enum { CM_CONFIG_HSM_WEIGHTED, CM_CONFIG_HSM_TURNS, CM_CONFIG_HSM_LATENCY };
 typedef struct {
     const char *name, *module, *cloud, *tpm, *module_sha256, *token, *pin_file, *pin_credential,
         *init, *files, *region;
-    uint64_t weight, use, wrapping;
+    uint64_t weight, use, wrapping, sessions;
     bool network;
 } cm_config_provider;
 

@@ -155,6 +155,9 @@ const struct key cm_config_keys[] = {
      .doc = "Folder that the module keeps its files in."},
     {"hsm.providers[].network", .type = KEY_BOOL, .standard = "false",
      IN(cm_config_provider, network), .doc = "The module opens connections after its start."},
+    {"hsm.providers[].sessions", NUMBER(1, 8, "4"), IN(cm_config_provider, sessions),
+     .doc = "Sessions with the token at most, and so requests that are under way in it at once. "
+            "Modules that cannot lock, clouds and TPMs have one."},
     {"hsm.providers[].region", TEXT(1, 32, NULL), IN(cm_config_provider, region),
      .doc = "Where it is."},
     {"hsm.providers[].weight", NUMBER(0, 1000, "100"), IN(cm_config_provider, weight),

@@ -101,3 +101,20 @@ usable() {
     ok casemate open --unsigned "$WORK/model.sealed" -o "$WORK/back"
     cmp -s "$WORK/model" "$WORK/back" || die 'another model'
 }
+
+# as TENANT COMMAND...: an administrator of that tenant's own
+as() { CASEMATE_SERVER=$WORK/$1.json casemate "${@:2}"; }
+
+# settle TENANT: somebody who may do everything in it
+settle() {
+    casemate key new -t ML-DSA-65 --no-passphrase -o "$1.pem" >/dev/null
+    ok casemate principal create --tenant "$1" --principal owner --credentials "$(python3 - "$1.pub" <<'PY'
+import base64, json, sys
+der = base64.b64decode("".join(l for l in open(sys.argv[1]) if "-" not in l))
+print(json.dumps({"kind": "ml_dsa", "public_key": base64.b64encode(der[-1952:]).decode()}))
+PY
+)"
+    ok casemate policy put all --tenant "$1" --principals owner --actions '*'
+    printf '{"server":"https://127.0.0.1:%s","roots":"%s/ca.crt","sign_key":"%s/%s.pem","tenant":"%s"}' \
+        "${port:?}" "$dir" "$WORK" "$1" "$1" >"$WORK/$1.json"
+}

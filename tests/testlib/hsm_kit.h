@@ -16,4 +16,14 @@ const char *t_shim(const char *dir);
 /** "C_Sign device 0 1": the next call fails; "": all goes well. */
 void t_shim_fault(const char *dir, const char *fault);
 
+/* OpenSSL's atomics in SoftHSM2, which is not built for it, are races to ThreadSanitizer. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define T_RACES true
+#endif
+#endif
+#ifndef T_RACES
+#define T_RACES false
+#endif
+
 #endif

@@ -22,6 +22,8 @@
  *   delay     three seconds late
  *   hang      never
  *   crash     the process dies
+ *   meet      it waits until TIMES of them are in it at once; after eight seconds, a device error
+ *   fall      the same, and then the process dies
  *
  * $CASEMATE_SHIM_PERSONA makes it a token of another maker: "MAKER,WAY...", ways:
  *   iv        it chooses the IV of AES-GCM, and takes no other than zeros
@@ -42,6 +44,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "codec/pkcs11.h"
@@ -51,15 +54,16 @@ static CK_FUNCTION_LIST list;
 static CK_FUNCTION_LIST_3_2 list_3_2; /* of a module that has it */
 static CK_INTERFACE interface_3_2;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t met = PTHREAD_COND_INITIALIZER;
 static char line[128], function[32], fault[16];
-static unsigned skip, times, seen;
+static unsigned skip, times, seen, inside; /* inside: of those that meet */
 static char persona[64];
 static unsigned opened, most;
 static CK_ULONG offset; /* what our handles are above the real ones */
 static CK_OBJECT_HANDLE loose;
 static int appends; /* the encryption under way ends with its IV */
 
-enum { TEMPLATE_MAX = 16, APPENDED = 16 };
+enum { TEMPLATE_MAX = 16, APPENDED = 16, PATIENCE_S = 8 };
 
 static void look(void)
 {
@@ -75,7 +79,7 @@ static void look(void)
         return;
     memcpy(line, now, sizeof line);
     function[0] = fault[0] = 0;
-    seen = skip = times = 0;
+    seen = skip = times = inside = 0;
     if (sscanf(line, "%31s %15s %u %u", function, fault, &skip, &times) < 2)
         function[0] = 0;
 }
@@ -112,6 +116,23 @@ static int removed(void)
     return out;
 }
 
+static CK_RV meet(void)
+{
+    struct timespec until;
+    CK_RV rv = CKR_OK;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += PATIENCE_S;
+    pthread_mutex_lock(&lock);
+    inside++;
+    pthread_cond_broadcast(&met);
+    while (inside < times && rv == CKR_OK)
+        if (pthread_cond_timedwait(&met, &lock, &until) != 0)
+            rv = CKR_DEVICE_ERROR;
+    pthread_mutex_unlock(&lock);
+    return rv;
+}
+
 /* What a fault returns; CKR_OK: go on. */
 static CK_RV broken(const char *f, CK_SESSION_HANDLE s)
 {
@@ -138,7 +159,9 @@ static CK_RV broken(const char *f, CK_SESSION_HANDLE s)
         sleep(3);
     while (is(f, "hang"))
         pause();
-    if (is(f, "crash"))
+    if (is(f, "meet"))
+        return meet();
+    if (is(f, "crash") || (is(f, "fall") && meet() == CKR_OK))
         __builtin_trap();
     return CKR_OK;
 }

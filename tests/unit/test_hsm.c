@@ -36,16 +36,6 @@ const char *__lsan_default_suppressions(void)
 }
 #endif
 
-/* OpenSSL's atomics in SoftHSM2, which is not built for it, are races to ThreadSanitizer. */
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define RACES true
-#endif
-#endif
-#ifndef RACES
-#define RACES false
-#endif
-
 static cm_crypt *crypt_;
 static char dir[T_PATH];
 static bool have_token;
@@ -729,7 +719,7 @@ static void as_another(const struct other *o)
     clean(&w);
     assert_memory_not_equal(w.blob + 2, zero, sizeof zero);
     assert_int_equal(w.blob[1], o->mechanism);
-    if (o->sessions < 4 && !RACES)
+    if (o->sessions < 4 && !T_RACES)
         four_at_once(&w);
     OK(cm_hsm_status_of(&w.h, &s));
     assert_string_equal(s.quirks, o->profile);

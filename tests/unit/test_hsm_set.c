@@ -530,6 +530,7 @@ static bool real_up(struct real *x)
         x->p[i] = (cm_p11d){.program = getenv("CASEMATE_P11D"),
                             .args = x->args[i],
                             .env = x->env[i],
+                            .connections = T_RACES ? 1 : 4,
                             .pin = CM_LIT(T_PIN)};
         OK(cm_hsm_remote_new(&x->r[i], &ro));
         m[i] = (cm_hsm_set_member){.name = i ? "backup" : "primary",

@@ -1,5 +1,6 @@
 /* casemate-p11d as a process, in its sandbox: the same suite through it; crashes, hangs, nonsense;
  * PINs that are refused; two hundred kills (CASEMATE_KILLS). */
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -167,6 +168,121 @@ static void digests_too(void **state)
     key.alg = CM_HSM_ED25519;
     IS(cm_hsm_sign_digests(&u.h, &key, NULL, msg, 1, sig), HSM_REQUEST);
     OK(cm_hsm_destroy(&u.h, CM_HSM_P256, CM_LIT("d")));
+    stop(&u);
+}
+
+/* ---- several at once: H-16, H-17 ------------------------------------------------------------- */
+
+enum { LANES = 4 };
+
+struct lane {
+    const struct up *u;
+    const cm_hsm_key *key; /* NULL: one is made */
+    cm_err e;
+    pthread_t thread;
+};
+
+static void *go(void *arg)
+{
+    CM_AUTO(cm_buf_free) cm_buf sig = {.max = 256};
+    struct lane *l = arg;
+    cm_hsm_key made;
+
+    l->e = l->key ? cm_hsm_sign(&l->u->h, l->key, CM_LIT("message"), &sig)
+                  : cm_hsm_generate(&l->u->h, &made, CM_HSM_AES256, CM_LIT("first"),
+                                    CM_LIT("first"), true);
+    return NULL;
+}
+
+/* How many of LANES end with e. */
+static unsigned at_once(const struct up *u, const cm_hsm_key *key, cm_err e)
+{
+    struct lane l[LANES];
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < LANES; i++) {
+        l[i] = (struct lane){.u = u, .key = key};
+        assert_int_equal(pthread_create(&l[i].thread, NULL, go, &l[i]), 0);
+    }
+    for (unsigned i = 0; i < LANES; i++) {
+        assert_int_equal(pthread_join(l[i].thread, NULL), 0);
+        n += l[i].e.v == e.v;
+    }
+    return n;
+}
+
+static void start_lanes(struct up *u, cm_hsm_key *k)
+{
+    const char *module = t_shim(dir);
+
+    need(T_RACES ? NULL : module);
+    start(u, module, 60000);
+    u->p.connections = LANES;
+    OK(cm_hsm_generate(&u->h, k, CM_HSM_P256, CM_LIT("lanes"), CM_LIT("l"), true));
+}
+
+/* The token goes on only when all are in it. */
+static void requests_meet_in_the_token(void **state)
+{
+    cm_hsm_key k;
+    struct up u;
+
+    (void)state;
+    start_lanes(&u, &k);
+    assert_int_equal(cm_hsm_remote_at_once(u.r), LANES);
+    t_shim_fault(dir, "C_Sign meet 0 4");
+    assert_int_equal(at_once(&u, &k, CM_OKAY), LANES);
+    t_shim_fault(dir, "");
+    stop(&u);
+}
+
+static void a_crash_costs_all_that_is_under_way(void **state)
+{
+    CM_AUTO(cm_buf_free) cm_buf blob = {.max = 256};
+    cm_hsm_key k;
+    struct up u;
+    pid_t first;
+
+    (void)state;
+    start_lanes(&u, &k);
+    make(&u, &blob);
+    first = u.p.pid;
+    t_shim_fault(dir, "C_Sign fall 0 4");
+    assert_int_equal(at_once(&u, &k, CM_FAIL(HSM_LOST)), LANES);
+    t_shim_fault(dir, "");
+    OK(soon(&u, cm_buf_view(&blob)));
+    assert_int_not_equal(u.p.pid, first);
+    assert_int_equal(cm_hsm_remote_at_once(u.r), LANES);
+    stop(&u);
+}
+
+static void what_cannot_lock_is_asked_one_by_one(void **state)
+{
+    cm_hsm_key k;
+    struct up u;
+
+    (void)state;
+    need(T_RACES ? NULL : t_shim(dir));
+    (void)setenv("CASEMATE_SHIM_PERSONA", "Zymbit,unlocked", 1);
+    start_lanes(&u, &k);
+    assert_int_equal(cm_hsm_remote_at_once(u.r), 1);
+    assert_int_equal(at_once(&u, &k, CM_OKAY), LANES);
+    stop(&u);
+    (void)unsetenv("CASEMATE_SHIM_PERSONA");
+}
+
+/* One is late, so that all others would have looked before it is there. */
+static void one_id_is_one_key(void **state)
+{
+    cm_hsm_key k;
+    struct up u;
+
+    (void)state;
+    start_lanes(&u, &k);
+    t_shim_fault(dir, "C_GenerateKey delay 0 1");
+    assert_int_equal(at_once(&u, NULL, CM_FAIL(HSM_KEYS)), LANES - 1);
+    t_shim_fault(dir, "");
+    OK(cm_hsm_find(&u.h, &k, CM_HSM_AES256, CM_LIT("first"), CM_LIT("")));
     stop(&u);
 }
 
@@ -340,6 +456,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(conforms_from_its_sandbox),
         cmocka_unit_test(digests_too),
+        cmocka_unit_test(requests_meet_in_the_token),
+        cmocka_unit_test(a_crash_costs_all_that_is_under_way),
+        cmocka_unit_test(what_cannot_lock_is_asked_one_by_one),
+        cmocka_unit_test(one_id_is_one_key),
         cmocka_unit_test(a_crash_costs_one_request),
         cmocka_unit_test(a_hang_costs_one_request),
         cmocka_unit_test(quarantine_outlives_the_process),
