@@ -12,7 +12,13 @@
 #include "run/keeper.h"
 #include "slice.h"
 
-enum { FLIGHT = 512, PATIENCE_MS = 20000, ANSWER_MAX = 1 << 17, CONF = 1024, LANES = 1 };
+enum {
+    FLIGHT = 512,
+    PATIENCE_MS = 20000,
+    ANSWER_MAX = 1 << 17,
+    CONF = 1024,
+    LANES = 4 /* as kmsd has it */
+};
 
 struct held {
     cm_p11d p;
@@ -77,9 +83,9 @@ static void start(struct held *h, char **argv)
 {
     static const char *const keyd_args[] = {"--tenant-provider", "t", NULL};
     const char *const args[] = {
-        "--module", argv[3],   "--token", argv[4],  "--pin-file",
-        argv[5],    "--write", argv[6],   "--read", h->conf + strlen("SOFTHSM2_CONF="),
-        NULL};
+        "--module",   argv[3],   "--token", argv[4],  "--pin-file",
+        argv[5],      "--write", argv[6],   "--read", h->conf + strlen("SOFTHSM2_CONF="),
+        "--sessions", "4",       NULL};
     cm_keyd_spawn s = {
         .program = argv[1], .args = keyd_args, .connections = 1, .stderr_fd = STDERR_FILENO};
     cm_keeper_options o = {.depth = FLIGHT};
