@@ -8,9 +8,10 @@
 card_alone
 # shellcheck source=tests/e2e/server.sh
 . "$CASEMATE_SOURCE/tests/e2e/server.sh"
+: "${dir:?}" "${server?}"
 trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true; cards_down' EXIT
 cards_up
-: "${opensc:?}" "${dir:?}" "${server?}"
+: "${opensc:?}"
 card_in DENK0100003 kms
 
 device() { casemate hsm "$@" --module "$opensc" --token 'kms (UserPIN)' --pin-file "$WORK/pin"; }

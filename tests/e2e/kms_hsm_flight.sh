@@ -35,7 +35,7 @@ four() {
     echo "$failed"
 }
 
-p11d() { pgrep -P "$(pgrep -P "$server" | head -1)" -x casemate-p11d || true; }
+p11d() { pgrep -P "$(pgrep -P "$server" | sed -n 1p)" -x casemate-p11d || true; }
 
 fault ''
 new_token one
