@@ -172,12 +172,13 @@ static cm_err other_purpose(const struct run *r)
     CM_AUTO(cm_buf_free) cm_buf blob = {.max = 256 + CM_HSM_BLOB_MORE};
     CM_AUTO(cm_buf_free) cm_buf back = {.max = 256};
     cm_view id = CM_VIEW(r->id);
+    size_t step;
 
     CM_TRY(cm_hsm_wrap(r->h, id, CM_LIT("a seed of thirty-two bytes, more"), CM_LIT("a"), &blob));
     CM_TRY(expect(cm_hsm_unwrap(r->h, id, cm_buf_view(&blob), CM_LIT("b"), &back), CM_HSM_BLOB));
     CM_TRY(expect(cm_hsm_unwrap(r->h, id, cm_buf_view(&blob), CM_LIT(""), &back), CM_HSM_BLOB));
-    /* Most of a blob under RSA is one ciphertext, and a card takes seconds for it. */
-    for (size_t i = 0; i<blob.n; i += blob.n> LONG_BLOB ? 41 : 1) {
+    step = blob.n > LONG_BLOB ? 41 : 1; /* under RSA: mostly one ciphertext, and cards are slow */
+    for (size_t i = 0; i < blob.n; i += step) {
         blob.p[i] ^= 0x80;
         CM_TRY(
             expect(cm_hsm_unwrap(r->h, id, cm_buf_view(&blob), CM_LIT("a"), &back), CM_HSM_BLOB));

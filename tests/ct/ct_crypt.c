@@ -6,6 +6,7 @@
 
 #include "base/ct.h"
 #include "crypt/aead.h"
+#include "crypt/rsa.h"
 #include "crypt/secp_int.h"
 #include "crypt/sig_int.h"
 
@@ -102,6 +103,16 @@ static void statements(void)
     must("sign", cm_ok(cm_sig_evp_sign(k, sig, &n, cm_buf_view(&statement), NULL)));
 }
 
+/* What raw RSA gave, which is no good padding here: that must not show. */
+static void oaep(void)
+{
+    CM_AUTO(cm_key32_wipe) cm_key32 key = {{0}};
+    uint8_t block[256] = {7};
+
+    CM_SECRET(block, sizeof block);
+    must("unpad", cm_ok(cm_rsa_oaep_unpad(crypt_, &key, CM_VIEW(block))));
+}
+
 static cm_p256_num number(const uint8_t b[32])
 {
     return (cm_p256_num){
@@ -139,6 +150,7 @@ int main(void)
     scalars();
     symmetric();
     statements();
+    oaep();
     secp();
     cm_crypt_free(crypt_);
     return failed;
