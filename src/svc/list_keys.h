@@ -28,7 +28,7 @@
     F(M, 2, state, ENUM, 0, 0, 0, cm_enum_state, NULL, "Where it stands in its life.") \
     F(M, 3, created_ms, U64, 0, 0, 0, NULL, NULL, "When it was made.") \
     F(M, 4, public_key_sha256, BYTES, 0, 32, 0, NULL, NULL, "Names the public key, if it has one.") \
-    F(M, 5, custody, TEXT, 0, 32, 0, NULL, NULL, "Who holds it: `software`, `hsm-wrapped` or `hsm-native`.") \
+    F(M, 5, custody, TEXT, 0, 32, 0, NULL, NULL, "Who holds it: `software`, `hsm-wrapped`, `hsm-wrapped-classical` (not post-quantum) or `hsm-native`.") \
     F(M, 6, device, TEXT, 0, 128, 0, NULL, NULL, "The tenant's own device that it is in or kept under, if it has one: name, label, maker and serial number.")
 
 #define CM_FIELDS_Key(F, M) \
