@@ -20,22 +20,6 @@
 #define IS(e, reason) assert_string_equal(cm_err_name(e), cm_err_name(CM_FAIL(reason)))
 #define OK(e)         assert_string_equal(cm_err_name(e), cm_err_name(CM_OKAY))
 
-#ifdef __SANITIZE_ADDRESS__
-#define LEAKS 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define LEAKS 1
-#endif
-#endif
-#ifdef LEAKS
-/* SoftHSM2 leaks what the system's OpenSSL gave it; ours is linked in and has no such name. */
-__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void)
-{
-    return "leak:libcrypto.so.3\nleak:libsofthsm2.so\n";
-}
-#endif
-
 static cm_crypt *crypt_;
 static char dir[T_PATH];
 static bool have_token;
